@@ -1,0 +1,90 @@
+"""A stored item of one feed, and an entry on its way to be stored. Never what the publisher sent, but what we made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from aggregator.model.ids import EntryId, FeedId, StoryId
+from aggregator.model.parsed import Enclosure, ParsedEntry
+from aggregator.model.tag import TagEvidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifiedEntry:
+    """What the publisher said, with the key that tells it from the feed's others and a hash of all its fields."""
+
+    key: str
+    content_hash: str
+    parsed: ParsedEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanEntry:
+    """The parts of an entry that are safe to show, made from a `ParsedEntry` by the stages clean, language, excerpt and tag."""
+
+    key: str
+    content_hash: str
+    #: As the publisher gave it; empty when none.
+    guid: str
+    #: Absolute http(s) address, or empty.
+    url: str
+    #: ``url`` without tracking parameters and in canonical form, for grouping; empty when ``url`` is.
+    canonical_url: str
+    #: Plain text, one line.
+    title: str
+    author: str
+    #: BCP 47, or ``und``.
+    language: str
+    content_html: str
+    #: Plain text cut at the end of a sentence.
+    excerpt: str
+    reading_minutes: int
+    published_at: datetime | None
+    updated_at: datetime | None
+    categories: tuple[str, ...]
+    enclosures: tuple[Enclosure, ...]
+    tags: tuple[TagEvidence, ...]
+    #: What the publisher said, to be cleaned again when the policy changes; stored compressed.
+    parsed: ParsedEntry
+    policy_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryChange:
+    """An entry to write: new when ``entry_id`` is None."""
+
+    feed_id: FeedId
+    entry_id: EntryId | None
+    entry: CleanEntry
+    #: Where the entry stands in the river; frozen at first save (None for a change: it stays).
+    effective_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A stored entry as lists, feeds and pages show it."""
+
+    id: EntryId
+    feed_id: FeedId
+    feed_url: str
+    feed_name: str
+    feed_weight: float
+    guid: str
+    #: ``atom:id``: chosen at first save, never changed.
+    atom_id: str
+    url: str
+    canonical_url: str
+    title: str
+    author: str
+    language: str
+    excerpt: str
+    reading_minutes: int
+    published_at: datetime | None
+    updated_at: datetime | None
+    first_seen_at: datetime
+    effective_at: datetime
+    story_id: StoryId | None
+    categories: tuple[str, ...] = ()
+    tags: tuple[TagEvidence, ...] = ()
+    enclosures: tuple[Enclosure, ...] = ()

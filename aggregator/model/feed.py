@@ -1,0 +1,153 @@
+"""A subscribed feed: what the editor asked for, how it stands, and what one fetch brought. Never fetches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from aggregator.model.ids import FeedId
+from aggregator.model.parsed import ParsedFeed
+
+Origin = Literal["config", "opml", "added"]
+FeedState = Literal["active", "paused"]
+
+#: Why a fetch brought nothing, in one word each.
+FAILURE_CLASSES = (
+    "blocked",  # the address guard refused it: private network, scheme, port
+    "dns",  # the name does not resolve
+    "connect",  # refused, reset, TLS
+    "timeout",
+    "http",  # an error status
+    "redirect",  # a loop, too many, or to a place that is not allowed
+    "too_large",
+    "bad_encoding",  # the content coding is broken or unknown
+    "web_page",  # HTML where a feed should be
+    "not_a_feed",  # neither a feed nor a web page
+    "not_xml",  # meant to be XML, but beyond repair
+    "too_hostile",  # over the parser's limits of size, depth, time or memory
+    "folder",  # a folder feed cannot be read
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedSpec:
+    """One feed as the editor asked for it in `config.yaml`, in an OPML file or by command."""
+
+    #: ``https://...``, or ``folder:`` and an absolute path.
+    url: str
+    origin: Origin = "config"
+    title: str = ""
+    #: BCP 47; empty: as the feed claims.
+    language: str = ""
+    weight: float = 1.0
+    tags: tuple[str, ...] = ()
+    interval: timedelta | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    #: For folder feeds: what the posts' public addresses begin with; empty: our own ``/entries/ID``.
+    url_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """A stored feed with its fetch state."""
+
+    id: FeedId
+    spec: FeedSpec
+    state: FeedState
+    #: As the publisher says (cleaned text); the editor's ``spec.title`` wins on pages.
+    title: str
+    site_url: str
+    language: str
+    atom_id: str
+    rights: str
+    author: str
+    feed_updated_at: datetime | None
+    #: Validators, opaque, byte for byte as the server sent them (RFC 9110 8.8).
+    etag: str
+    last_modified: str
+    #: blake2b-128 of the last decoded body, hex; empty before the first.
+    body_hash: str
+    last_fetched_at: datetime | None
+    last_status: int | None
+    #: Set by the first fetch that stored entries: their dates are trusted far back.
+    first_imported_at: datetime | None
+    next_due_at: datetime
+    next_due_reason: str
+    failures: int
+    failure_class: str
+    failure_reason: str
+    entry_count: int = 0
+
+    @property
+    def name(self) -> str:
+        """What pages call it."""
+        return self.spec.title or self.title or self.spec.url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchRequest:
+    """What the fetcher needs to know of one feed."""
+
+    feed_id: FeedId
+    url: str
+    etag: str = ""
+    last_modified: str = ""
+    body_hash: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    url_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """Bytes that are not known yet."""
+
+    request: FetchRequest
+    #: After redirects.
+    final_url: str
+    status: int
+    #: Decoded.
+    body: bytes
+    #: blake2b-128, hex.
+    body_hash: str
+    content_type: str = ""
+    etag: str = ""
+    last_modified: str = ""
+    #: Smallest wait that Cache-Control or Expires asks for; None when they do not.
+    fresh_for: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderRead:
+    """The posts of a folder feed: already a document, no bytes to parse."""
+
+    request: FetchRequest
+    feed: ParsedFeed
+    body_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotModified:
+    """304, or a body whose hash is known."""
+
+    request: FetchRequest
+    status: int
+    #: Refreshed from the answer; empty: keep the stored one.
+    etag: str = ""
+    last_modified: str = ""
+    fresh_for: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFailed:
+    """No document, and why."""
+
+    request: FetchRequest
+    failure_class: str
+    reason: str
+    status: int | None = None
+    #: Retry-After as a wait (RFC 9110 10.2.3).
+    retry_after: timedelta | None = None
+
+
+Reply = Fetched | FolderRead | NotModified | FetchFailed

@@ -1,0 +1,103 @@
+"""A recurring publication and its issues. Never knows a subscriber."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from aggregator.model.ids import EntryId, IssueId, StoryId
+from aggregator.model.story import Story
+from aggregator.model.tag import TagActivity
+
+IssueState = Literal["draft", "ready", "sending", "sent", "skipped"]
+Section = Literal["top", "brief", "more"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newsletter:
+    """A newsletter as configured."""
+
+    slug: str
+    title: str
+    #: Debian cron's meaning: five fields, 0 and 7 are Sunday.
+    schedule: str
+    #: IANA name.
+    timezone: str
+    language: str = "en"
+    #: Only stories that bear one of these tags / languages; empty: all.
+    filter_tags: tuple[str, ...] = ()
+    filter_languages: tuple[str, ...] = ()
+    #: File name of the MJML template; the text part is its ``.txt`` twin.
+    template: str = "newsletter.mjml"
+    top_stories: int = 10
+    brief_stories: int = 20
+    #: Fewer stories than this: the issue is skipped.
+    min_stories: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueItem:
+    """One story of an issue as it was when the issue was frozen."""
+
+    story_id: StoryId
+    entry_ids: tuple[EntryId, ...]
+    section: Section
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedIssue:
+    """The bytes of an issue: the same for everybody, but for the personal tokens (`render.newsletter.TOKENS`)."""
+
+    subject: str
+    preheader: str
+    mail_html: str
+    mail_text: str
+    #: The archive page's body, without tokens.
+    web_html: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """A stored issue. The window is half open: [start, end)."""
+
+    id: IssueId
+    newsletter: str
+    #: ``2026-W48``: the ISO week (or the date, for a daily) of the slot in the newsletter's zone.
+    slug: str
+    slot_at: datetime
+    window_start: datetime
+    window_end: datetime
+    state: IssueState
+    reason: str
+    subject: str
+    frozen_at: datetime | None
+    sent_at: datetime | None
+    story_count: int = 0
+    #: (state, count), by state.
+    deliveries: tuple[tuple[str, int], ...] = ()
+
+
+#: What stands in the frozen bytes where each subscriber's own unsubscribe address goes.
+UNSUBSCRIBE_TOKEN = "@@UNSUBSCRIBE_URL@@"
+#: The HTML part of a mail never exceeds this (Gmail clips at about 102 KB).
+MAX_MAIL_HTML_BYTES = 90_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposedIssue:
+    """An issue before it is rendered: which stories stand where."""
+
+    newsletter: Newsletter
+    slug: str
+    window_start: datetime
+    window_end: datetime
+    #: With excerpt, tags and "also covered by".
+    top: tuple[Story, ...]
+    #: One line each.
+    brief: tuple[Story, ...]
+    #: Only on the web; the mail says how many.
+    more: tuple[Story, ...]
+    entry_count: int
+    feed_count: int
+    mentioned: tuple[TagActivity, ...]

@@ -1,0 +1,86 @@
+"""What the editor set, as plain values for every floor that may not read `config`. Never reads a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from aggregator.model.feed import FeedSpec
+from aggregator.model.newsletter import Newsletter
+from aggregator.model.tag import TagRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The publication itself."""
+
+    title: str
+    #: Public address, without a slash at its end.
+    url: str
+    #: BCP 47.
+    language: str = "en"
+    #: IANA name; what pages and command-line dates are shown in.
+    timezone: str = "UTC"
+    author: str = ""
+    description: str = ""
+    contact: str = ""
+    postal_address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchSettings:
+    """How feeds are asked."""
+
+    #: CIDR networks that the address guard lets through although they are private.
+    allow_networks: tuple[str, ...] = ()
+    concurrency: int = 32
+    #: Requests at one time to one public host.
+    per_host: int = 1
+    host_gap_seconds: float = 1.0
+    #: For the whole of one fetch, redirects included.
+    timeout_seconds: float = 30.0
+    #: Of the decoded body.
+    max_bytes: int = 10 * 1024 * 1024
+    min_interval: timedelta = timedelta(minutes=30)
+    max_interval: timedelta = timedelta(hours=24)
+    #: Complete User-Agent header.
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CombinedSettings:
+    """The combined feed and the front page."""
+
+    #: Entries in `/feed.atom`.
+    limit: int = 60
+    #: How far back the front page and the feed look.
+    window: timedelta = timedelta(days=7)
+    one_per_story: bool = True
+    #: Of a feed's first import, this many of its newest entries enter the combined feed.
+    first_import: int = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailSettings:
+    """How mail leaves; the connection itself is the mailer's."""
+
+    #: ``AI Weekly <news@example.org>``.
+    sender: str
+    reply_to: str = ""
+    #: Mails a second at most; 0: no limit.
+    rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All of it."""
+
+    site: Site
+    fetch: FetchSettings
+    feeds: tuple[FeedSpec, ...]
+    combined: CombinedSettings
+    newsletters: tuple[Newsletter, ...]
+    mail: MailSettings
+    tag_rules: TagRules
+    #: Tag slug or feed URL -> how much more (or less) the editor cares: adds to a story's score.
+    interests: tuple[tuple[str, float], ...] = field(default=())

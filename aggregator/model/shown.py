@@ -1,0 +1,51 @@
+"""What pages and feeds show: stored things put together for one page. Never rendered here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from aggregator.model.entry import Entry
+from aggregator.model.feed import Feed
+from aggregator.model.ids import FeedId
+from aggregator.model.newsletter import Issue
+from aggregator.model.story import Story
+from aggregator.model.tag import Tag, TagActivity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoriesPage:
+    """A list of ranked stories over a window: the front page, or one tag's page."""
+
+    #: Empty on the front page.
+    tag: Tag | None
+    window_start: datetime
+    window_end: datetime
+    stories: tuple[Story, ...]
+    #: Every entry of the window, newest first.
+    river: tuple[Entry, ...]
+    entry_count: int
+    feed_count: int
+    story_count: int
+    mentioned: tuple[TagActivity, ...]
+    issues: tuple[Issue, ...]
+    #: slug -> Tag, for the names of the tags that the stories bear.
+    tags: Mapping[str, Tag]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedDocument:
+    """A feed to publish: one entry per story (its lead), the others named in its content."""
+
+    #: ``atom:id`` of the feed: a ``tag:`` URI that never changes.
+    id: str
+    title: str
+    #: Its own address and that of the page it stands for.
+    self_url: str
+    page_url: str
+    updated_at: datetime
+    stories: tuple[Story, ...]
+    #: Where the entries come from, for ``atom:source``.
+    feeds: Mapping[FeedId, Feed]
+    tags: Mapping[str, Tag]

@@ -1,0 +1,66 @@
+"""The entries about one event: a lead and the others that also cover it, a score with its reasons. Never decides who is who."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from aggregator.model.entry import Entry
+from aggregator.model.ids import EntryId, FeedId, StoryId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupCandidate:
+    """What grouping needs to know of one entry."""
+
+    id: EntryId
+    #: The story it is in already; None for an entry not grouped yet.
+    story_id: StoryId | None
+    feed_id: FeedId
+    feed_weight: float
+    canonical_url: str
+    title: str
+    language: str
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupedStory:
+    """What grouping decided: the members of one story, lead first. ``story_id`` is None for a story not stored yet."""
+
+    story_id: StoryId | None
+    entry_ids: tuple[EntryId, ...]
+    #: Stories that this one swallowed; they redirect here.
+    merged_ids: tuple[StoryId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreTerm:
+    """One reason of a score: ``name`` ("sources"), its ``value`` and what it adds."""
+
+    name: str
+    value: str
+    points: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """A stored story with its entries, lead first, then by effective date."""
+
+    id: StoryId
+    #: ``tag:AUTHORITY,DATE:story/ID``; never changes.
+    atom_id: str
+    #: Moves only when the lead changes or is edited, never for a new "also covered by".
+    updated_at: datetime
+    score: float
+    reasons: tuple[ScoreTerm, ...]
+    entries: tuple[Entry, ...]
+
+    @property
+    def lead(self) -> Entry:
+        return self.entries[0]
+
+    @property
+    def others(self) -> tuple[Entry, ...]:
+        """The entries that also cover it."""
+        return self.entries[1:]

@@ -1,0 +1,80 @@
+"""Our labels on entries, and the evidence that put them there. Never the publisher's categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+TagKind = Literal["org", "product", "topic"]
+Field = Literal["title", "text", "category", "feed", "url"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """One entry of the taxonomy. ``slug``: lower case, hyphens between words, dots kept (``gpt-4.1``)."""
+
+    slug: str
+    kind: TagKind
+    name: str
+    #: Display names by language (``ja``, ``zh``); ``name`` serves the rest.
+    names: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagEvidence:
+    """Why an entry bears a tag: where, which alias, which rule."""
+
+    slug: str
+    kind: TagKind
+    field: Field
+    #: The words found, as they stand in the text.
+    found: str
+    #: Which rule of the taxonomy matched (``alias``, ``parent:claude-code``, ``feed``).
+    rule: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """One way to write a tag's name."""
+
+    text: str
+    #: True: upper and lower case must match (``Claude``, ``Apple``); False: any case.
+    exact_case: bool = False
+    #: Only in entries of these languages (BCP 47 primary tags); empty: in all.
+    languages: tuple[str, ...] = ()
+    #: ``text`` is a regular expression (versioned names, ``GPT-5.6``).
+    pattern: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagRule:
+    """A tag with what puts it on an entry."""
+
+    tag: Tag
+    aliases: tuple[Alias, ...] = ()
+    #: Tags that this one brings along (``claude-code`` -> ``claude``, ``anthropic``).
+    parents: tuple[str, ...] = ()
+    #: The tag is not put when one of these stands in the same text ("apple pie").
+    not_when: tuple[str, ...] = ()
+    #: The tag is put only when one of these (or another tag's slug, written ``#slug``) is there too.
+    only_with: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TagRules:
+    """The whole taxonomy. Compared by identity, so that a matcher built from it can be kept."""
+
+    rules: tuple[TagRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagActivity:
+    """How often a tag was put on entries, by day, oldest day first."""
+
+    tag: Tag
+    by_day: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_day)
