@@ -12,7 +12,8 @@
     ├── MailError              a message was not accepted
     │   ├── RecipientRefused       the fault lies with this address
     │   ├── SenderRefused          the fault lies with us: login, relaying, policy; pause the issue
-    │   └── MailUnavailable        nobody is at fault: greylisting, 421, time-out, dropped line; try again
+    │   ├── MailUnavailable        nobody is at fault: greylisting, 421, time-out, dropped line; try again
+    │   └── MailUncertain          the final dot was sent and no answer came: it may have been accepted
     ├── NotFound               the thing named by the user does not exist
     └── UsageError             the user asked for something that makes no sense here
 """
@@ -98,6 +99,10 @@ class SenderRefused(MailError):
 
 class MailUnavailable(MailError):
     """4xx, a time-out or a dropped line: try again later."""
+
+
+class MailUncertain(MailError):
+    """The line was lost after the final dot: accepted or not, nobody can tell (RFC 1047). Leave the row `committing`."""
 
 
 class NotFound(AggregatorError):

@@ -85,6 +85,32 @@ MAX_MAIL_HTML_BYTES = 90_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSlot:
+    """What becomes of one ended slot: an issue to draft, or a row that says why there is none."""
+
+    slot_at: datetime
+    slug: str
+    window_start: datetime
+    window_end: datetime
+    state: Literal["draft", "skipped"]
+    #: Empty for a draft; ``merged into 2026-W48``, ``too late: ...``.
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooFew:
+    """Not enough stories for an issue: the slot is skipped."""
+
+    found: int
+    wanted: int
+
+    @property
+    def reason(self) -> str:
+        """For the skipped row."""
+        return f"too few stories: {self.found} found, {self.wanted} wanted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComposedIssue:
     """An issue before it is rendered: which stories stand where."""
 
