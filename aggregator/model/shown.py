@@ -49,3 +49,74 @@ class FeedDocument:
     #: Where the entries come from, for ``atom:source``.
     feeds: Mapping[FeedId, Feed]
     tags: Mapping[str, Tag]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPage:
+    """One entry. An entry with an address of its own is shown by its excerpt; our own posts are shown whole."""
+
+    entry: Entry
+    #: Cleaned HTML (`pipeline.clean`), or empty: then the excerpt and a link to the publisher stand there.
+    content_html: str
+    #: The story it belongs to; None before grouping.
+    story: Story | None
+    tags: Mapping[str, Tag]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryPage:
+    """One story with all its entries."""
+
+    story: Story
+    tags: Mapping[str, Tag]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagCount:
+    """A tag and how many entries bear it."""
+
+    tag: Tag
+    entry_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagsPage:
+    """All tags that at least one entry bears."""
+
+    tags: tuple[TagCount, ...]
+    mentioned: tuple[TagActivity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedsPage:
+    """Whom we read."""
+
+    feeds: tuple[Feed, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewsletterIssues:
+    """A newsletter with its issues that readers may see, newest first."""
+
+    slug: str
+    title: str
+    issues: tuple[Issue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuesPage:
+    """The archive."""
+
+    newsletters: tuple[NewsletterIssues, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuePage:
+    """One past issue with its frozen body and its neighbours."""
+
+    issue: Issue
+    newsletter_title: str
+    #: `RenderedIssue.web_html`, as it was frozen.
+    web_html: str
+    previous: Issue | None = None
+    next: Issue | None = None

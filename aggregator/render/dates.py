@@ -1,0 +1,98 @@
+"""Dates and languages in the reader's words, by CLDR (Babel). Never asks what time it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from babel import Locale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dates:
+    """How one site, or one newsletter, writes its dates."""
+
+    #: BCP 47.
+    language: str
+    #: IANA name.
+    timezone: str
+
+    def day(self, at: datetime) -> str:
+        """``4 December``."""
+        return self._write("MMMd", at, MMM="MMMM")
+
+    def short_day(self, at: datetime) -> str:
+        """``4 Dec``."""
+        return self._write("MMMd", at)
+
+    def full_day(self, at: datetime) -> str:
+        """``4 December 2025``."""
+        return self._write("yMMMd", at, MMM="MMMM")
+
+    def weekday(self, at: datetime) -> str:
+        """``Thursday 4 December``."""
+        return self._write("MMMEd", at, MMM="MMMM", E="EEEE").replace(",", "")
+
+    def clock(self, at: datetime) -> str:
+        """``20:39``, 24 hours in every language: these stand in columns."""
+        return f"{at.astimezone(_get_zone(self.timezone)):%H:%M}"
+
+    def moment(self, at: datetime) -> str:
+        """``4 December 2025, 20:39``."""
+        return f"{self.full_day(at)}, {self.clock(at)}"
+
+    def iso(self, at: datetime) -> str:
+        """For ``<time datetime>``: UTC, seconds."""
+        return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def local_date(self, at: datetime) -> date:
+        """The calendar day of ``at`` in this zone."""
+        return at.astimezone(_get_zone(self.timezone)).date()
+
+    def span(self, start: datetime, end: datetime) -> str:
+        """The days of the half-open window [start, end): ``28 Nov – 4 Dec 2025``."""
+        from babel.dates import format_interval
+
+        last = max(start, end - timedelta(seconds=1))
+        locale = _get_locale(self.language)
+        return format_interval(self.local_date(start), self.local_date(last), "yMMMd", locale=locale)
+
+    def language_name(self, language: str) -> str:
+        """``Japanese`` for ``ja``; empty for what has no name, for ``und`` and for this language itself."""
+        primary = language.replace("_", "-").partition("-")[0].lower()
+        if primary in ("", "und", "mul", "zxx", self.language.partition("-")[0].lower()):
+            return ""
+        return str(_get_locale(self.language).languages.get(primary, ""))
+
+    def _write(self, skeleton: str, at: datetime, **wider: str) -> str:
+        """By the locale's own pattern for ``skeleton``; ``wider`` replaces a field by its longer form (CLDR lists the short)."""
+        from babel.dates import format_datetime
+
+        locale = _get_locale(self.language)
+        pattern = locale.datetime_skeletons[skeleton].pattern
+        for short, long in wider.items():
+            pattern = pattern if long in pattern else pattern.replace(short, long)
+        return format_datetime(at, pattern, tzinfo=_get_zone(self.timezone), locale=locale)
+
+
+@lru_cache(maxsize=64)
+def _get_locale(language: str) -> Locale:
+    """``en`` alone is taken as the world's English (4 December), not as one country's."""
+    from babel import Locale, UnknownLocaleError
+
+    parts = "en-001" if language.lower() in ("en", "") else language.replace("_", "-")
+    for name in (parts, parts.partition("-")[0]):
+        try:
+            return Locale.parse(name, sep="-")
+        except (ValueError, UnknownLocaleError):
+            continue
+    return Locale.parse("en_001")
+
+
+@lru_cache(maxsize=64)
+def _get_zone(timezone: str) -> tzinfo:
+    return ZoneInfo(timezone)

@@ -1,0 +1,41 @@
+"""Addresses as pages, feeds and mails may show them. Never lets through anything but http and https."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from aggregator.model.settings import Site
+from aggregator.render.words import keep_legal
+
+
+#: ASCII that RFC 3987 forbids in an IRI: escaped by every template anyway, but feed readers refuse it.
+_FORBIDDEN = {ord(character): quote(character) for character in '<>"{}|\\^`'}
+
+
+def get_web_url(url: str) -> str:
+    """``url`` when it is an absolute http(s) address, without user name and password; empty otherwise."""
+    text = "".join(keep_legal(url).split())
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        return ""
+    if parts.scheme not in ("http", "https") or not host:
+        return ""
+    if "@" in parts.netloc:
+        parts = parts._replace(netloc=parts.netloc.rpartition("@")[2])
+    return urlunsplit(parts).translate(_FORBIDDEN)
+
+
+def get_host(url: str) -> str:
+    """The host name to show beside a link, without ``www.``; empty when there is none."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+    return host.removeprefix("www.")
+
+
+def get_root(site: Site) -> str:
+    """What root-relative links begin with: empty, or the path below which the site lives (``/news``)."""
+    return urlsplit(site.url).path.rstrip("/")

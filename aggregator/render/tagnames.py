@@ -1,0 +1,50 @@
+"""Which tags a story shows and what they are called. Never decides which it bears."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+
+from aggregator.model.entry import Entry
+from aggregator.model.story import Story
+from aggregator.model.tag import Tag
+
+
+_KINDS = ("org", "product", "topic")
+
+
+def list_tags(story: Story, tags: Mapping[str, Tag], limit: int = 0) -> tuple[Tag, ...]:
+    """The lead's tags, strongest evidence first, at most ``limit`` (0: all); unknown slugs keep their slug as name."""
+    return list_entry_tags(story.lead, tags, limit)
+
+
+def list_entry_tags(entry: Entry, tags: Mapping[str, Tag], limit: int = 0) -> tuple[Tag, ...]:
+    """The tags of one entry: those found in its title first, then who, what and topic, then how often."""
+    strength: dict[str, tuple[bool, int]] = {}
+    kinds = {}
+    for evidence in entry.tags:
+        in_title, count = strength.get(evidence.slug, (False, 0))
+        strength[evidence.slug] = (in_title or evidence.field == "title", count + evidence.count)
+        kinds[evidence.slug] = evidence.kind
+    ordered = sorted(
+        strength, key=lambda slug: (not strength[slug][0], _KINDS.index(kinds[slug]), -strength[slug][1], slug)
+    )
+    chosen = ordered[:limit] if limit else ordered
+    return tuple(tags.get(slug) or Tag(slug=slug, kind=kinds[slug], name=slug) for slug in chosen)
+
+
+def get_name(tag: Tag, language: str) -> str:
+    """The tag's name in ``language`` (BCP 47; its primary tag decides), else its own."""
+    names = dict(tag.names)
+    return names.get(language) or names.get(language.partition("-")[0]) or tag.name
+
+
+def list_sources(story: Story) -> tuple[Entry, ...]:
+    """The others that cover it, one entry a feed, and none of the lead's own feed unless it is the only one."""
+    firsts = [next(group) for _, group in groupby(sorted(story.others, key=_by_feed), key=lambda entry: entry.feed_id)]
+    foreign = [entry for entry in firsts if entry.feed_id != story.lead.feed_id] or firsts
+    return tuple(sorted(foreign, key=lambda entry: (entry.effective_at, entry.id)))
+
+
+def _by_feed(entry: Entry) -> tuple[int, object, int]:
+    return (entry.feed_id, entry.effective_at, entry.id)

@@ -1,0 +1,96 @@
+"""Loads and renders the Jinja templates of pages and mails. Never builds a template out of a value.
+
+Feed text only ever enters as a value: autoescape is on for every template but plain text (``.txt``), which has no markup
+to break out of, and the environment is sandboxed, because editors may bring templates of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2.sandbox import SandboxedEnvironment
+
+from aggregator.errors import Problem, RenderError
+from aggregator.render import links, words
+
+_SUFFIXES = ("html", "mjml", "txt")
+
+
+class Templates:
+    """The templates of all folders, the first folder that has a name wins."""
+
+    def __init__(self, loader: BaseLoader) -> None:
+        self._environment = _make_environment(loader)
+
+    def render(self, name: str, **values: object) -> str:
+        """The text of template ``name``; raises RenderError that names the template and, where known, its line."""
+        try:
+            return self._environment.get_template(name).render(values)
+        except TemplateSyntaxError as error:
+            raise RenderError(f"{error.name or name}:{error.lineno}: {error.message}") from error
+        except Exception as error:  # an editor's template may raise anything: it is still the template's fault
+            place = _find_place(error.__traceback__) or name
+            raise RenderError(f"{place}: {type(error).__name__}: {error}") from error
+
+    def check(self) -> tuple[Problem, ...]:
+        """Compiles every template; a Problem for each that cannot be."""
+        problems = []
+        for name in sorted(self._environment.list_templates(extensions=_SUFFIXES)):
+            try:
+                self._environment.get_template(name)
+            except TemplateSyntaxError as error:
+                message = error.message or "syntax error"
+                problems.append(Problem(file=error.filename or name, line=error.lineno, key="", message=message))
+            except (TemplateError, UnicodeDecodeError) as error:
+                problems.append(Problem(file=name, line=0, key="", message=str(error)))
+        return tuple(problems)
+
+
+def load_templates(folders: Sequence[Path] = ()) -> Templates:
+    """Templates from ``folders`` in order, then from those shipped with the program. A folder may be missing."""
+    package = resources.files("aggregator")
+    shipped = [str(package.joinpath("templates")), str(package.joinpath("..", "templates"))]
+    return Templates(ChoiceLoader([FileSystemLoader([str(folder) for folder in folders]), FileSystemLoader(shipped)]))
+
+
+def _make_environment(loader: BaseLoader) -> SandboxedEnvironment:
+    environment = SandboxedEnvironment(
+        loader=loader,
+        autoescape=_wants_escaping,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    # English is the language of the templates; catalogues for other languages plug in here.
+    install: Callable[..., None] = environment.install_null_translations  # type: ignore[attr-defined]
+    install(newstyle=True)
+    filters: dict[str, Callable[..., Any]] = {
+        "headline": words.get_headline,
+        "feed_name": words.get_feed_name,
+        "wrap": words.wrap_text,
+        "web_url": links.get_web_url,
+        "host": links.get_host,
+    }
+    environment.filters.update(filters)
+    return environment
+
+
+def _wants_escaping(name: str | None) -> bool:
+    return name is None or not name.endswith(".txt")
+
+
+def _find_place(trace: TracebackType | None) -> str:
+    """``FILE:LINE`` of the innermost template frame; Jinja rewrites the traceback so that these are the template's own."""
+    place = ""
+    while trace is not None:
+        if "__jinja_exception__" in trace.tb_frame.f_globals:
+            place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
