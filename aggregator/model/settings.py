@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from aggregator.model.feed import FeedSpec
 from aggregator.model.newsletter import Newsletter
@@ -69,6 +70,20 @@ class MailSettings:
     reply_to: str = ""
     #: Mails a second at most; 0: no limit.
     rate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpSettings:
+    """The server that takes our mail."""
+
+    host: str
+    port: int
+    #: Empty: no login.
+    username: str = ""
+    password: str = field(default="", repr=False)
+    #: ``starttls``: a plain line that must turn into an encrypted one; ``implicit``: encrypted from the first byte.
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    timeout_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
