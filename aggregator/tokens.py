@@ -1,4 +1,4 @@
-"""Signed addresses: proof that a link was made by us for one purpose and one subscription. Never stores and never expires anything.
+"""Signed addresses: proof that we made a link, for one purpose and one subscription. Never stores or expires anything.
 
 A token is ``PUBLIC_ID.SIGNATURE``. The public id is random and opaque, so it may be read by everybody; the signature
 (HMAC-SHA256 by itsdangerous, key derived per purpose) says that we wrote it. Expiry belongs to the row that the public
@@ -19,7 +19,7 @@ _MAX_LENGTH = 256
 
 
 def sign_token(key: bytes, purpose: str, public_id: str) -> str:
-    """Return a token for ``public_id`` that is good for ``purpose`` ("unsubscribe", "confirm") only; safe in a URL path.
+    """Return a token for ``public_id``, good for ``purpose`` ("unsubscribe", "confirm") only and safe in a URL path.
 
     Raises ValueError when the id is not made of letters, digits, ``-`` and ``_``: a bug in the caller.
     """

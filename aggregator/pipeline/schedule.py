@@ -25,7 +25,7 @@ _WEEKLY_GAP = timedelta(days=6)
 _DAILY_GAP = timedelta(hours=20)
 #: Where the sample begins that tells a weekly schedule from a daily one: any fixed instant will do.
 _SAMPLE_START = datetime(2024, 1, 1, tzinfo=UTC)
-#: strftime forms of a slug, from coarse to fine; the last one is in UTC and tells the two 01:30 of a long night apart.
+#: strftime forms of a slug, from coarse to fine.
 _SLUG_FORMS = ("%G-W%V", "%Y-%m-%d", "%Y-%m-%dT%H", "%Y-%m-%dT%H%M")
 #: The first slot after an instant is looked for in ever longer steps back.
 _LOOK_BACK = tuple(timedelta(hours=8**power) for power in range(7))
@@ -80,7 +80,7 @@ def find_last_slot(schedule: str, timezone: str, before: datetime) -> datetime |
 
 
 def describe_schedule(schedule: str) -> str:
-    """Return the schedule as a sentence ("At 08:00 on Monday"). Raises UsageError for one that cron does not understand."""
+    """Return the schedule as a sentence ("At 08:00 on Monday"). Raises UsageError when cron does not understand it."""
     next_slots(schedule, "UTC", _SAMPLE_START, 1)
     return CronSim(schedule, _SAMPLE_START).explain()
 
@@ -101,13 +101,16 @@ def slot_slug(slot_at: datetime, schedule: str, timezone: str) -> str:
     no slot (an issue built by hand): it gets a name that no slot beside it has.
     """
     zone = ZoneInfo(timezone)
+    local = slot_at.astimezone(zone)
     neighbours = [
         find_last_slot(schedule, timezone, slot_at),
         *next_slots(schedule, timezone, slot_at, 1),
     ]
     for form in _SLUG_FORMS[_get_coarsest_form(schedule, timezone) :]:
-        slug = slot_at.astimezone(zone).strftime(form)
-        # Names do not go back in time, so a name that differs from both neighbours' differs from everybody's.
+        if local.fold and "%H" in form:
+            break  # the second 01:30 of a long night
+        slug = local.strftime(form)
+        # Without those, names do not go back in time: one that differs from both neighbours' differs from everybody's.
         if all(slot is None or slot.astimezone(zone).strftime(form) != slug for slot in neighbours):
             return slug
     return slot_at.astimezone(UTC).strftime("%Y-%m-%dT%H%M%SZ")
