@@ -1,0 +1,84 @@
+"""The feeds that the configuration names, lists in OPML files and folders included. Never fetches anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from aggregator.config.schema import Config, FeedOptions, FolderFeed, OpmlFeeds, UrlFeed
+from aggregator.errors import Problem
+from aggregator.model.feed import FeedSpec
+
+MAX_LIST_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedLists:
+    """All feeds, and what is wrong with the OPML files: a broken list costs itself, never the rest."""
+
+    specs: tuple[FeedSpec, ...]
+    problems: tuple[Problem, ...]
+
+
+def load_feed_specs(config: Config) -> tuple[FeedSpec, ...]:
+    """Every feed once, those of the file itself before those of its lists. Reads the OPML files again at each call."""
+    return read_feed_lists(config).specs
+
+
+def find_feed_place(config: Config, url: str) -> str:
+    """``config.yaml:12`` for a feed (or folder) that the file itself names; empty for any other."""
+    for feed, line in zip(config.feeds, config.feed_lines, strict=True):
+        if not isinstance(feed, OpmlFeeds) and _build_spec(config, feed).url == url:
+            return f"{config.path}:{line}"
+    return ""
+
+
+def read_feed_lists(config: Config) -> FeedLists:
+    """As `load_feed_specs`, with the problems of the lists."""
+    specs: dict[str, FeedSpec] = {}
+    problems: list[Problem] = []
+    for feed in config.feeds:
+        if not isinstance(feed, OpmlFeeds):
+            spec = _build_spec(config, feed)
+            specs.setdefault(spec.url, spec)
+    for feed, line in zip(config.feeds, config.feed_lines, strict=True):
+        if isinstance(feed, OpmlFeeds):
+            found, mistakes = _read_list(config, feed, line)
+            problems += mistakes
+            for spec in found:
+                specs.setdefault(spec.url, spec)
+    return FeedLists(specs=tuple(specs.values()), problems=tuple(problems))
+
+
+def _build_spec(config: Config, feed: UrlFeed | FolderFeed) -> FeedSpec:
+    spec = _apply_options(FeedSpec(url="", title=feed.title), feed)
+    if isinstance(feed, FolderFeed):
+        folder = (config.folder / feed.folder).resolve()
+        return replace(spec, url=f"folder:{folder}", title=feed.title or folder.name, url_prefix=feed.url_prefix)
+    headers = tuple((name, value.get_secret_value()) for name, value in feed.headers.items())
+    return replace(spec, url=feed.url, headers=headers)
+
+
+def _apply_options(spec: FeedSpec, options: FeedOptions) -> FeedSpec:
+    return replace(
+        spec,
+        language=spec.language or options.language,
+        weight=options.weight,
+        tags=tuple(dict.fromkeys([*options.tags, *spec.tags])),
+        interval=options.interval,
+    )
+
+
+def _read_list(config: Config, feed: OpmlFeeds, line: int) -> tuple[tuple[FeedSpec, ...], list[Problem]]:
+    from aggregator.pipeline.opml import parse_opml
+
+    path = config.folder / feed.opml
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_LIST_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        message = f"found {feed.opml} unreadable ({reason}), expected an OPML file"
+        return (), [Problem(file=str(config.path), line=line, key="feeds.opml", message=message)]
+    result = parse_opml(data)
+    problems = [Problem(file=str(path), line=0, key="", message=text) for text in result.problems]
+    return tuple(_apply_options(spec, feed) for spec in result.feeds), problems

@@ -1,0 +1,340 @@
+"""The shape of `config.yaml`: one frozen model a section, each key with its kind, default and meaning.
+
+The keys are declared here once; messages, environment names and the tests of the documentation are made from them.
+Never reads a file: `load` fills it, `settings` and `feeds` turn it into what the other rooms take.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, SecretStr, Tag
+
+from aggregator.config.kinds import SECRET, SWITCH, choice, number, text, whole
+from aggregator.config.words import (
+    CONTACT,
+    DATABASE,
+    DURATION,
+    EMAIL,
+    HEADER_NAME,
+    INTEREST,
+    LANGUAGE,
+    LISTEN,
+    MAILBOX,
+    NETWORK,
+    SCHEDULE,
+    SITE_URL,
+    SLUG,
+    TAG,
+    TIMEZONE,
+    URL,
+    split_listen,
+)
+from aggregator.errors import Problem
+from aggregator.model.settings import SmtpSettings
+
+PATH = text("the path of a file or folder", limit=1_000)
+WEIGHT = number("how much it counts", least=0, most=100)
+Title = Annotated[str, text("a title", limit=200)]
+Word = Annotated[str, text("text")]
+Path_ = Annotated[str, PATH]
+
+
+class Section(BaseModel):
+    """What all sections share: unknown keys are mistakes, nothing changes after loading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=False)
+
+
+class Site(Section):
+    """The publication itself."""
+
+    title: Title = Field(description="Name of the publication: pages, feed and mail bear it.")
+    url: Annotated[str, SITE_URL] = Field(description="Public address; a slash at its end is dropped.")
+    language: Annotated[str, LANGUAGE] = Field("en", description="Language of the site's own words.")
+    timezone: Annotated[str, TIMEZONE] = Field(
+        "UTC", description="Zone of the times on pages and of dates in commands."
+    )
+    author: Annotated[str, text("a name", limit=200)] = Field("", description="Who edits it, for the feed.")
+    description: Word = Field("", description="One sentence for the front page and the feed.")
+    contact: Annotated[str, CONTACT] = Field("", description="Where a publisher can complain; sent in the User-Agent.")
+    postal_address: Annotated[str, text("an address", limit=500, lines=True)] = Field(
+        "", description="Printed at the foot of each mail, which many countries require."
+    )
+
+
+class Fetch(Section):
+    """How feeds are asked."""
+
+    allow_networks: tuple[Annotated[str, NETWORK], ...] = Field(
+        (), description="Private networks that may be fetched from all the same; all others are refused."
+    )
+    concurrency: Annotated[int, whole("feeds fetched at one time", least=1, most=1_000)] = Field(
+        32, description="Feeds fetched at one time."
+    )
+    per_host: Annotated[int, whole("requests at one time to a host", least=1, most=16)] = Field(
+        1, description="Requests at one time to one public host."
+    )
+    host_gap_seconds: Annotated[float, number("a wait in seconds", least=0, most=600)] = Field(
+        1.0, description="Wait between two requests to one public host."
+    )
+    timeout_seconds: Annotated[float, number("a wait in seconds", least=1, most=600)] = Field(
+        30.0, description="For the whole of one fetch, redirects included."
+    )
+    max_bytes: Annotated[int, whole("a size in bytes", least=10_000, most=200_000_000)] = Field(
+        10_485_760, description="Largest feed, after decompression."
+    )
+    min_interval: Annotated[timedelta, DURATION] = Field(
+        timedelta(minutes=30), description="A feed is not asked more often than this."
+    )
+    max_interval: Annotated[timedelta, DURATION] = Field(
+        timedelta(hours=24), description="A feed that works is not asked less often than this."
+    )
+    user_agent: Annotated[str, text("a User-Agent", limit=300)] = Field(
+        "", description="Complete User-Agent; default: ai-news-aggregator/VERSION (+CONTACT or site.url)."
+    )
+
+
+class FeedOptions(Section):
+    """What may be said of a feed wherever it comes from."""
+
+    language: Annotated[str, LANGUAGE] = Field("", description="Language of its entries; default: as the feed claims.")
+    weight: Annotated[float, WEIGHT] = Field(1.0, description="How much its entries count in a story's score.")
+    tags: tuple[Annotated[str, TAG], ...] = Field((), description="Tags that all of its entries bear.")
+    interval: Annotated[timedelta, DURATION] | None = Field(
+        None, description="Fixed time between two checks, instead of what the feed's rhythm suggests."
+    )
+
+
+class UrlFeed(FeedOptions):
+    """A feed on the web."""
+
+    url: Annotated[str, URL] = Field(description="Address of the Atom, RSS, RDF or JSON feed.")
+    title: Title = Field("", description="What pages call it; default: as the feed says.")
+    headers: dict[Annotated[str, HEADER_NAME], Annotated[SecretStr, SECRET]] = Field(
+        {}, description="HTTP headers to send along, such as Authorization."
+    )
+
+
+class FolderFeed(FeedOptions):
+    """A folder of Markdown posts with front matter."""
+
+    folder: Path_ = Field(description="Folder of Markdown posts with front matter (Jekyll, Hugo).")
+    title: Title = Field("", description="What pages call it; default: the folder's name.")
+    url_prefix: Annotated[str, URL] = Field(
+        "", description="What the posts' public addresses begin with; default: our own /entries/ID."
+    )
+
+
+class OpmlFeeds(FeedOptions):
+    """A list of feeds in an OPML file; the options hold for each feed of the list that does not say otherwise."""
+
+    opml: Path_ = Field(description="OPML file with a list of feeds.")
+
+
+FEED_FORMS = {"url": UrlFeed, "folder": FolderFeed, "opml": OpmlFeeds}
+
+
+def find_form(value: Any) -> str | None:
+    """Which of the three forms a feed has, for pydantic: None when it has none of their keys, or more than one."""
+    found = [key for key in FEED_FORMS if isinstance(value, dict) and key in value]
+    return f"<{found[0]}>" if len(found) == 1 else None
+
+
+FeedItem = Annotated[
+    Annotated[UrlFeed, Tag("<url>")] | Annotated[FolderFeed, Tag("<folder>")] | Annotated[OpmlFeeds, Tag("<opml>")],
+    Discriminator(find_form),
+]
+
+
+class Combined(Section):
+    """The combined feed and the front page."""
+
+    limit: Annotated[int, whole("a number of stories", least=1, most=1_000)] = Field(
+        60, description="Most entries in the combined feed and stories on the front page."
+    )
+    window: Annotated[timedelta, DURATION] = Field(timedelta(days=7), description="How far back both look.")
+    one_per_story: Annotated[bool, SWITCH] = Field(
+        True, description="One feed entry for each story (its lead) instead of every entry."
+    )
+    first_import: Annotated[int, whole("a number of entries", least=0, most=1_000)] = Field(
+        10, description="Of a new feed, this many of its newest entries enter the combined feed."
+    )
+
+
+class Filter(Section):
+    """Which stories a newsletter takes; an empty list takes all."""
+
+    tags: tuple[Annotated[str, TAG], ...] = Field((), description="Only stories that bear one of these tags.")
+    languages: tuple[Annotated[str, LANGUAGE], ...] = Field((), description="Only stories in one of these languages.")
+
+
+class Newsletter(Section):
+    """A recurring mail."""
+
+    slug: Annotated[str, SLUG] = Field(description="Its name in addresses and commands; never change it.")
+    title: Title = Field(description="Its name for readers.")
+    schedule: Annotated[str, SCHEDULE] = Field(
+        description="When an issue is made, as five cron fields (0 and 7: Sunday)."
+    )
+    timezone: Annotated[str, TIMEZONE] = Field("", description="Zone of the schedule; default: site.timezone.")
+    language: Annotated[str, LANGUAGE] = Field("", description="Language of its own words; default: site.language.")
+    filter: Filter = Field(Filter(), description="Which stories it takes.")
+    template: Annotated[str, text("the name of a template ending in .mjml", limit=100)] = Field(
+        "newsletter.mjml", description="MJML template; its text twin has the same name with .txt."
+    )
+    top_stories: Annotated[int, whole("a number of stories", least=1, most=100)] = Field(
+        10, description="Stories with excerpt."
+    )
+    brief_stories: Annotated[int, whole("a number of stories", least=0, most=200)] = Field(
+        20, description="Further stories, one line each."
+    )
+    min_stories: Annotated[int, whole("a number of stories", least=0, most=100)] = Field(
+        3, description="With fewer stories the issue is skipped."
+    )
+
+
+class Smtp(Section):
+    """The server that takes the mail."""
+
+    host: Annotated[str, text("a host name", limit=253)] = Field(description="Name of the mail server.")
+    port: Annotated[int, whole("a port", least=1, most=65_535)] | None = Field(
+        None, description="Default: 587 with starttls, 465 with implicit, 25 with none."
+    )
+    username: Word = Field("", description="Log in as; default: no login.")
+    password_file: Path_ = Field("", description="File whose first line is the password.")
+    tls: Annotated[Literal["starttls", "implicit", "none"], choice("starttls", "implicit", "none")] = Field(
+        "starttls", description="How the line is encrypted; a server that cannot is not used."
+    )
+
+    _password: SecretStr = PrivateAttr(default=SecretStr(""))
+
+    @property
+    def password(self) -> SecretStr:
+        """From ``password_file`` or the environment; never in the YAML file itself."""
+        return self._password
+
+
+class Mail(Section):
+    """How mail leaves."""
+
+    sender: Annotated[str, MAILBOX] = Field(
+        "", alias="from", description="Sender; needed as soon as there is a newsletter."
+    )
+    reply_to: Annotated[str, EMAIL] = Field("", description="Where answers go; default: to the sender.")
+    outbox: Path_ = Field(
+        "", description="Folder that mails are written to instead of being sent; default: var/outbox."
+    )
+    smtp: Smtp | None = Field(None, description="The server that takes the mail, instead of an outbox.")
+    rate: Annotated[float, number("mails a second", least=0, most=10_000)] = Field(
+        0.0, description="Mails a second at most; 0: no limit."
+    )
+
+
+class Web(Section):
+    """The public pages and feeds."""
+
+    listen: Annotated[str, LISTEN] = Field("127.0.0.1:8000", description="Address and port of the web server.")
+
+    @property
+    def host(self) -> str:
+        return split_listen(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        return split_listen(self.listen)[1]
+
+
+class Storage(Section):
+    """How long things are kept."""
+
+    keep_days: Annotated[int, whole("a number of days", least=30, most=36_500)] | None = Field(
+        None, description="Entries older than this go when `db prune` is run; default: kept for ever."
+    )
+
+
+class Log(Section):
+    """What is written to standard error."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], choice("debug", "info", "warning", "error")] = Field(
+        "info", description="The least important lines that are written."
+    )
+    style: Annotated[Literal["console", "json"], choice("console", "json")] = Field(
+        "console", description="For people or for machines."
+    )
+
+
+class Config(Section):
+    """The whole file. Relative paths are relative to the folder of the file."""
+
+    site: Site = Field(description="The publication itself.")
+    database: Annotated[SecretStr, DATABASE] = Field(
+        SecretStr("sqlite:///var/aggregator.db"), description="SQLite file or PostgreSQL database."
+    )
+    fetch: Fetch = Field(Fetch(), description="How feeds are asked.")
+    feeds: tuple[FeedItem, ...] = Field((), description="What is read: each with url, folder or opml.")
+    tags: tuple[Path_, ...] = Field((), description="Files of your own tags, added to the shipped taxonomy.")
+    interests: dict[Annotated[str, INTEREST], Annotated[float, number("points", least=-100, most=100)]] = Field(
+        {}, description="Tag or feed address -> points added to the score of its stories."
+    )
+    combined: Combined = Field(Combined(), description="The combined feed and the front page.")
+    newsletters: tuple[Newsletter, ...] = Field((), description="The recurring mails.")
+    mail: Mail = Field(Mail(), description="How mail leaves.")
+    web: Web = Field(Web(), description="The public pages and feeds.")
+    storage: Storage = Field(Storage(), description="How long things are kept.")
+    log: Log = Field(Log(), description="What is written to standard error.")
+
+    _path: Path = PrivateAttr(default=Path("config.yaml"))
+    _warnings: tuple[Problem, ...] = PrivateAttr(default=())
+    _feed_lines: tuple[int, ...] = PrivateAttr(default=())
+
+    @property
+    def path(self) -> Path:
+        """The file as it was named."""
+        return self._path
+
+    @property
+    def folder(self) -> Path:
+        """Absolute folder that relative paths start from."""
+        return self._path.absolute().parent
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is odd but does not stop the program."""
+        return self._warnings
+
+    @property
+    def feed_lines(self) -> tuple[int, ...]:
+        """For each of ``feeds``, the line it stands on."""
+        return self._feed_lines
+
+    @property
+    def database_url(self) -> str:
+        """With its password; a relative SQLite path made absolute."""
+        url = self.database.get_secret_value()
+        path = url.removeprefix("sqlite:///")
+        return url if path == url or path == ":memory:" else f"sqlite:///{self.folder / path}"
+
+    @property
+    def templates_folder(self) -> Path:
+        """Where the editor's own templates are; need not exist."""
+        return self.folder / "templates"
+
+    @property
+    def outbox_folder(self) -> Path:
+        return self.folder / (self.mail.outbox or "var/outbox")
+
+    @property
+    def tag_files(self) -> tuple[Path, ...]:
+        return tuple(self.folder / name for name in self.tags)
+
+    def smtp_settings(self) -> SmtpSettings:
+        """For the mailer; only when ``mail.smtp`` is set."""
+        smtp = self.mail.smtp
+        if smtp is None:
+            raise ValueError("mail.smtp is not set")
+        port = smtp.port or {"starttls": 587, "implicit": 465, "none": 25}[smtp.tls]
+        password = smtp.password.get_secret_value()
+        return SmtpSettings(host=smtp.host, port=port, username=smtp.username, password=password, tls=smtp.tls)

@@ -1,0 +1,66 @@
+"""`Config` -> the plain `Settings` that every other floor takes. Never reads a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aggregator import __version__
+from aggregator.config import schema
+from aggregator.errors import Problem
+from aggregator.model.feed import FeedSpec
+from aggregator.model.newsletter import Newsletter
+from aggregator.model.settings import CombinedSettings, FetchSettings, MailSettings, Settings, Site
+from aggregator.model.tag import TagRules
+
+
+def build_settings(config: schema.Config, *, feeds: tuple[FeedSpec, ...], tag_rules: TagRules) -> Settings:
+    """All that the editor set, with the defaults that depend on other keys filled in."""
+    return Settings(
+        site=Site(**config.site.model_dump()),
+        fetch=_build_fetch(config),
+        feeds=feeds,
+        combined=CombinedSettings(**config.combined.model_dump()),
+        newsletters=tuple(_build_newsletter(newsletter, config.site) for newsletter in config.newsletters),
+        mail=MailSettings(sender=config.mail.sender, reply_to=config.mail.reply_to, rate=config.mail.rate),
+        tag_rules=tag_rules,
+        interests=tuple(config.interests.items()),
+    )
+
+
+def format_user_agent(contact: str, site_url: str) -> str:
+    """``ai-news-aggregator/0.1.0 (+CONTACT)``; without a contact it says so and names the site (RFC 9110 10.1.5)."""
+    about = f"+{contact}" if contact else f"+{site_url}; no contact given"
+    return f"ai-news-aggregator/{__version__} ({about})"
+
+
+def find_unknown_tags(config: schema.Config, rules: TagRules) -> Iterator[Problem]:
+    """Tags that a newsletter or an interest asks for, but that nothing ever puts on an entry: for `check`."""
+    known = {rule.tag.slug for rule in rules.rules} | {tag for feed in config.feeds for tag in feed.tags}
+    asked = [(f"newsletters[{i}].filter.tags", tag) for i, n in enumerate(config.newsletters) for tag in n.filter.tags]
+    asked += [("interests", word) for word in config.interests if "://" not in word]
+    for key, tag in asked:
+        if tag not in known:
+            message = f'found the tag "{tag}", expected one of `tags list` or of a feed'
+            yield Problem(file=str(config.path), line=0, key=key, message=message)
+
+
+def _build_fetch(config: schema.Config) -> FetchSettings:
+    values = config.fetch.model_dump()
+    values["user_agent"] = config.fetch.user_agent or format_user_agent(config.site.contact, config.site.url)
+    return FetchSettings(**values)
+
+
+def _build_newsletter(newsletter: schema.Newsletter, site: schema.Site) -> Newsletter:
+    return Newsletter(
+        slug=newsletter.slug,
+        title=newsletter.title,
+        schedule=newsletter.schedule,
+        timezone=newsletter.timezone or site.timezone,
+        language=newsletter.language or site.language,
+        filter_tags=newsletter.filter.tags,
+        filter_languages=newsletter.filter.languages,
+        template=newsletter.template,
+        top_stories=newsletter.top_stories,
+        brief_stories=newsletter.brief_stories,
+        min_stories=newsletter.min_stories,
+    )

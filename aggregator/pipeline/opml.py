@@ -1,0 +1,155 @@
+"""Lists of feeds as OPML 2.0, in and out. Never follows a link to another list and never fetches anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from aggregator.model.feed import FeedSpec
+
+MAX_BYTES = 8 * 1024 * 1024
+MAX_FEEDS = 20_000
+MAX_TITLE = 300
+_SLUG = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+#: Expat and libxml2 read a DTD before anything else; no feed list needs one.
+_DTD = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.I)
+_COMMENT = re.compile(rb"<!--.*?-->", re.S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpmlResult:
+    """The feeds of a list, each address once, and what was wrong with the rest."""
+
+    feeds: tuple[FeedSpec, ...]
+    problems: tuple[str, ...]
+
+
+def parse_opml(data: bytes) -> OpmlResult:
+    """Read a list that may be broken: what can be understood is kept, the rest is named in ``problems``.
+
+    A folder's name becomes a tag when it is a clean slug already; ``language`` is taken from each outline.
+    """
+    refusal = _find_refusal(data)
+    if refusal:
+        return OpmlResult(feeds=(), problems=(refusal,))
+    import listparser
+
+    try:
+        harvest = listparser.parse(_to_utf8(data))
+    except Exception as error:  # noqa: BLE001  # the library promises none, but has been seen to raise on odd nesting
+        return OpmlResult(feeds=(), problems=(f"found no readable list ({type(error).__name__}), expected OPML",))
+    languages = _find_languages(data)
+    feeds: dict[str, FeedSpec] = {}
+    problems = []
+    if not harvest.version:
+        problems.append("found no <opml> element, expected OPML")
+    for found in harvest.feeds:
+        url = found.url.strip()
+        mistake = _find_mistake(url)
+        if mistake:
+            problems.append(f"found the feed {url[:200]!r}, expected {mistake}")
+            continue
+        if len(feeds) >= MAX_FEEDS:
+            problems.append(f"found more than {MAX_FEEDS:,} feeds, expected less: the rest is left out")
+            break
+        feeds.setdefault(url, _build_spec(url, found, languages.get(url, "")))
+    problems += [
+        f"found the list {found.url[:200]!r} inside the list, which is not followed" for found in harvest.lists
+    ]
+    return OpmlResult(feeds=tuple(feeds.values()), problems=tuple(problems))
+
+
+def render_opml(feeds: Sequence[FeedSpec], title: str, now: datetime) -> bytes:
+    """OPML 2.0, UTF-8; our own folders of posts stay at home, as nobody else could read them."""
+    from lxml import etree
+
+    root = etree.Element("opml", version="2.0")
+    head = etree.SubElement(root, "head")
+    etree.SubElement(head, "title").text = _legal(title)
+    etree.SubElement(head, "dateCreated").text = format_datetime(now)
+    body = etree.SubElement(root, "body")
+    for feed in feeds:
+        if feed.url.startswith("folder:"):
+            continue
+        name = _legal(feed.title or feed.url)
+        outline = etree.SubElement(body, "outline", type="rss", text=name, title=name, xmlUrl=_legal(feed.url))
+        if feed.language:
+            outline.set("language", feed.language)
+        if feed.tags:
+            outline.set("category", ",".join(feed.tags))
+    etree.indent(root)
+    return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
+
+
+def _find_refusal(data: bytes) -> str:
+    if len(data) > MAX_BYTES:
+        return f"found more than {MAX_BYTES:,} bytes, expected less"
+    if not data.strip():
+        return "found an empty file, expected OPML"
+    if _DTD.search(_COMMENT.sub(b"", _to_utf8(data))):
+        return "found a document type declaration, expected OPML without one"
+    return ""
+
+
+def _to_utf8(data: bytes) -> bytes:
+    """UTF-16 and UTF-32 would hide a DTD from the search for one, and the HTML parser below reads neither."""
+    for mark, encoding in ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32")):
+        if data.startswith(mark):
+            return _drop_declaration(data.decode(encoding, "replace"))
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return _drop_declaration(data.decode("utf-16", "replace"))
+    if b"<\x00" in data[:64] or b"\x00<" in data[:64]:
+        return _drop_declaration(data.decode("utf-16-le" if data[:1] == b"<" else "utf-16-be", "replace"))
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def _drop_declaration(text: str) -> bytes:
+    return re.sub(r"^\ufeff?\s*<\?xml[^>]*\?>", "", text).encode()
+
+
+def _find_languages(data: bytes) -> dict[str, str]:
+    """``xmlUrl`` -> ``language``, which listparser does not report."""
+    from lxml import etree
+
+    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(_to_utf8(data).lstrip(), parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return {}
+    return dict(_iter_languages(root))
+
+
+def _iter_languages(root: Any) -> Iterator[tuple[str, str]]:
+    for outline in root.iter("outline") if root is not None else ():
+        language = outline.get("language", "").strip()
+        if _LANGUAGE.fullmatch(language):
+            yield outline.get("xmlUrl", "").strip(), language
+
+
+def _find_mistake(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or any(c.isspace() or not c.isprintable() for c in url):
+        return "a web address beginning with http:// or https://"
+    return "one without a user name or password" if parts.username is not None else ""
+
+
+def _build_spec(url: str, found: Any, language: str) -> FeedSpec:
+    words = dict.fromkeys(word.lower() for path in found.get("categories", ()) for word in path)
+    tags = tuple(word for word in words if _SLUG.fullmatch(word) and len(word) <= 80)
+    title = " ".join("".join(c if c.isprintable() else " " for c in found.title).split())
+    return FeedSpec(url=url, origin="opml", title=title[:MAX_TITLE], language=language, tags=tags)
+
+
+def _legal(text: str) -> str:
+    """Without what XML 1.0 forbids."""
+    return "".join(c for c in text if c in "\t\n\r" or c.isprintable() or "\ue000" <= c <= "\ufffd" or c == "\u00a0")
