@@ -16,7 +16,7 @@ from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined, 
 from jinja2.sandbox import SandboxedEnvironment
 
 from aggregator.errors import Problem, RenderError
-from aggregator.render import links, words
+from aggregator.render import figures, links, tagnames, words
 
 _SUFFIXES = ("html", "mjml", "txt")
 
@@ -77,6 +77,12 @@ def _make_environment(loader: BaseLoader) -> SandboxedEnvironment:
         "wrap": words.wrap_text,
         "web_url": links.get_web_url,
         "host": links.get_host,
+        "tags_of": tagnames.list_tags,
+        "entry_tags": tagnames.list_entry_tags,
+        "tag_name": tagnames.get_name,
+        "sources": tagnames.list_sources,
+        "bars": figures.draw_bars,
+        "shares": figures.get_shares,
     }
     environment.filters.update(filters)
     return environment

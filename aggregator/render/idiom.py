@@ -1,4 +1,4 @@
-"""Dates and languages in the reader's words, by CLDR (Babel). Never asks what time it is."""
+"""Dates, numbers and languages in the reader's words, by CLDR (Babel). Never asks what time it is."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dates:
-    """How one site, or one newsletter, writes its dates."""
+class Idiom:
+    """How one site, or one newsletter, says dates, numbers and the names of languages."""
 
     #: BCP 47.
     language: str
@@ -60,6 +60,16 @@ class Dates:
         last = max(start, end - timedelta(seconds=1))
         locale = _get_locale(self.language)
         return format_interval(self.local_date(start), self.local_date(last), "yMMMd", locale=locale)
+
+    def number(self, count: int) -> str:
+        """``1,204``."""
+        from babel.numbers import format_decimal
+
+        return format_decimal(count, locale=_get_locale(self.language))
+
+    def is_foreign(self, language: str) -> bool:
+        """Whether text in ``language`` (BCP 47) is to be marked on a page of this one."""
+        return bool(language) and language != "und" and language.lower() != self.language.lower()
 
     def language_name(self, language: str) -> str:
         """``Japanese`` for ``ja``; empty for what has no name, for ``und`` and for this language itself."""

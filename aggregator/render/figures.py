@@ -1,0 +1,27 @@
+"""Small charts without pictures: path data for inline SVG, widths for table cells. Never more than shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aggregator.model.tag import TagActivity
+
+#: Of one bar of a spark line, in the units of its view box.
+BAR_WIDTH, BAR_GAP, HEIGHT = 3, 1, 16
+
+
+def draw_bars(counts: Sequence[int]) -> str:
+    """SVG path data for one bar a value, in a view box of ``4n - 1`` by 16; a value of 0 stays a hairline."""
+    highest = max(counts, default=0) or 1
+    parts = []
+    for index, count in enumerate(counts):
+        tall = max(1, round(HEIGHT * count / highest))
+        left = index * (BAR_WIDTH + BAR_GAP)
+        parts.append(f"M{left} {HEIGHT - tall}h{BAR_WIDTH}v{tall}h-{BAR_WIDTH}z")
+    return "".join(parts)
+
+
+def get_shares(activities: Sequence[TagActivity]) -> tuple[tuple[TagActivity, int], ...]:
+    """Each activity with its total in percent of the largest, at least 2, for bars in table cells."""
+    highest = max((activity.total for activity in activities), default=0) or 1
+    return tuple((activity, max(2, round(100 * activity.total / highest))) for activity in activities)

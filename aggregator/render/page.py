@@ -1,0 +1,158 @@
+"""The public pages as HTML. Never holds a script, a style attribute or an address outside http(s).
+
+Every page takes the values of `model.shown`, the site and the templates. ``root`` is what root-relative links begin with;
+None: the path of ``site.url``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from hashlib import blake2b
+from importlib import resources
+from itertools import groupby
+from typing import Any
+
+from markupsafe import Markup
+
+from aggregator import __version__
+from aggregator.model.entry import Entry
+from aggregator.model.feed import Feed
+from aggregator.model.settings import Site
+from aggregator.model.shown import (
+    EntryPage,
+    FeedsPage,
+    IssuePage,
+    IssuesPage,
+    StoriesPage,
+    StoryPage,
+    TagCount,
+    TagsPage,
+)
+from aggregator.render.idiom import Idiom
+from aggregator.render.links import get_root
+from aggregator.render.templates import Templates
+from aggregator.render.words import cut_text, get_feed_name
+
+#: Stories shown with their excerpts; the rest are one line each.
+FULL_STORIES = 12
+_ASSETS = ("style.css", "icon.svg")
+#: The groups of the tag index, in order; the template names them.
+_KINDS = ("org", "product", "topic")
+
+
+@cache
+def get_assets() -> Mapping[str, bytes]:
+    """File name with the hash of its content -> content, to be served for ever under ``/static/``."""
+    return {hashed: data for hashed, data in _load_assets().values()}
+
+
+@cache
+def _load_assets() -> Mapping[str, tuple[str, bytes]]:
+    """Plain file name -> hashed file name and content."""
+    folder = resources.files("aggregator").joinpath("data")
+    assets = {}
+    for name in _ASSETS:
+        data = folder.joinpath(name).read_bytes()
+        stem, _, suffix = name.partition(".")
+        assets[name] = (f"{stem}-{blake2b(data, digest_size=6).hexdigest()}.{suffix}", data)
+    return assets
+
+
+def render_front(page: StoriesPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+    """``/``: this week's stories, then every entry by day."""
+    say = _get_idiom(site)
+    return _render("front.html", site, templates, root, page=page, days=_group_days(page, say), full=FULL_STORIES)
+
+
+def render_tag(page: StoriesPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+    """``/tags/TAG``: the same for one tag."""
+    say = _get_idiom(site)
+    activity = next((a for a in page.mentioned if page.tag and a.tag.slug == page.tag.slug), None)
+    days = _group_days(page, say)
+    return _render("tag.html", site, templates, root, page=page, days=days, full=FULL_STORIES, activity=activity)
+
+
+def render_entry(page: EntryPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+    """``/entries/ID``. ``page.content_html`` must come from `pipeline.clean`: it is shown as it is."""
+    return _render("entry.html", site, templates, root, page=page, content=Markup(page.content_html))  # noqa: S704
+
+
+def render_story(page: StoryPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+    """``/stories/ID``: all its entries in the order they came."""
+    timeline = sorted(page.story.entries, key=lambda entry: (entry.effective_at, entry.id))
+    return _render("story.html", site, templates, root, page=page, timeline=timeline)
+
+
+def render_tags(page: TagsPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+    """``/tags/``: every tag in use, by kind, by name."""
+
+    def by_name(count: TagCount) -> tuple[str, str]:
+        return (count.tag.name.casefold(), count.tag.slug)
+
+    kinds = [(kind, sorted((c for c in page.tags if c.tag.kind == kind), key=by_name)) for kind in _KINDS]
+    return _render("tags.html", site, templates, root, page=page, kinds=[pair for pair in kinds if pair[1]])
+
+
+def render_feeds(page: FeedsPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+    """``/feeds``: whom we read, by name, and how each of them stands."""
+
+    def by_name(feed: Feed) -> tuple[str, int]:
+        return (get_feed_name(feed.name).casefold(), feed.id)
+
+    return _render("feeds.html", site, templates, root, feeds=sorted(page.feeds, key=by_name))
+
+
+def render_issues(page: IssuesPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+    """``/issues/``: the archive of every newsletter."""
+    return _render("issues.html", site, templates, root, page=page)
+
+
+def render_issue(page: IssuePage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+    """``/issues/NEWSLETTER/SLUG``: the frozen body (our own rendering) in the site's frame."""
+    body = Markup(page.web_html)  # noqa: S704
+    return _render("issue.html", site, templates, root, page=page, body=body)
+
+
+def render_unsubscribe(
+    site: Site,
+    *,
+    templates: Templates,
+    newsletter_title: str = "",
+    address: str = "",
+    done: bool = False,
+    known: bool = True,
+    root: str | None = None,
+) -> str:
+    """``/unsubscribe/TOKEN``: asks with a button that posts to the same address; ``done``: says that it is done;
+    not ``known``: says that the link is not one of ours. Shows ``address`` when given."""
+    values = {"newsletter_title": newsletter_title, "address": address, "done": done, "known": known}
+    return _render("unsubscribe.html", site, templates, root, **values)
+
+
+def render_error(site: Site, status: int, message: str, *, templates: Templates, root: str | None = None) -> str:
+    """A plain page for what went wrong; ``message`` is a sentence for the reader and is escaped like all text."""
+    return _render("error.html", site, templates, root, status=status, message=message)
+
+
+def _render(name: str, site: Site, templates: Templates, root: str | None, **values: Any) -> str:
+    return templates.render(
+        name,
+        site=site,
+        root=get_root(site) if root is None else root.rstrip("/"),
+        say=_get_idiom(site),
+        assets={plain: hashed for plain, (hashed, _) in _load_assets().items()},
+        version=__version__,
+        cut=cut_text,
+        **values,
+    )
+
+
+def _get_idiom(site: Site) -> Idiom:
+    return Idiom(language=site.language, timezone=site.timezone)
+
+
+def _group_days(page: StoriesPage, say: Idiom) -> list[tuple[Entry, list[Entry]]]:
+    """The river by calendar day of the site's zone: the day's first entry (for its date), and all of them."""
+    days = [list(group) for _, group in groupby(page.river, key=lambda entry: say.local_date(entry.effective_at))]
+    return [(day[0], day) for day in days]
