@@ -29,8 +29,9 @@ class TagEvidence:
     field: Field
     #: The words found, as they stand in the text.
     found: str
-    #: Which rule of the taxonomy matched (``alias``, ``parent:claude-code``, ``feed``).
+    #: Which rule of the taxonomy matched (``alias``, ``pattern``, ``parent:claude-code``, ``host``, ``feed``).
     rule: str
+    #: How often, in title and text together.
     count: int = 1
 
 
@@ -43,7 +44,7 @@ class Alias:
     exact_case: bool = False
     #: Only in entries of these languages (BCP 47 primary tags); empty: in all.
     languages: tuple[str, ...] = ()
-    #: ``text`` is a regular expression (versioned names, ``GPT-5.6``).
+    #: ``text`` is a regular expression (versioned names, ``GPT-5.6``) that begins with at least two plain characters.
     pattern: bool = False
 
 
@@ -55,10 +56,12 @@ class TagRule:
     aliases: tuple[Alias, ...] = ()
     #: Tags that this one brings along (``claude-code`` -> ``claude``, ``anthropic``).
     parents: tuple[str, ...] = ()
-    #: The tag is not put when one of these stands in the same text ("apple pie").
+    #: Words found do not count when one of these stands close by ("apple pie"); a ``*`` at the end takes any ending.
     not_when: tuple[str, ...] = ()
-    #: The tag is put only when one of these (or another tag's slug, written ``#slug``) is there too.
+    #: The tag is put only when one of these (or another tag's slug, written ``#slug``) is in the entry too.
     only_with: tuple[str, ...] = ()
+    #: The tag is put on entries whose own address is at one of these hosts or beneath it ("openai.com").
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
