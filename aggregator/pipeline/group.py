@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import SequenceMatcher
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import ceil
 
 from aggregator.model.ids import EntryId, FeedId, StoryId
@@ -44,22 +44,26 @@ _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 _WORD = re.compile(r"[^\W\d_]+")
 
 #: Two titles that differ in one of these are about different things, however alike they are otherwise.
-_TELLING = frozenset(
-    "not no never without isn doesn won denies delays cancels mini nano micro lite flash turbo pro plus max ultra small "
-    "medium large preview beta alpha rc part episode ep vol volume chapter issue day week i ii iii iv v vi vii viii ix x "
-    "one two three four five six seven eight nine ten first second third fourth fifth monday tuesday wednesday thursday "
-    "friday saturday sunday january february march april may june july august september october november december".split()
-)
+_TELLING_WORDS = """
+    not no never without isn doesn won denies delays cancels mini nano micro lite flash turbo pro plus max ultra
+    small medium large preview beta alpha rc part episode ep vol volume chapter issue day week i ii iii iv v vi vii
+    viii ix x one two three four five six seven eight nine ten first second third fourth fifth monday tuesday
+    wednesday thursday friday saturday sunday january february march april may june july august september october
+    november december
+"""
+_TELLING = frozenset(_TELLING_WORDS.split())
 #: Words of titles that any feed could have written.
-_GENERIC = frozenset(
-    "a an and the of for in on to with by from at is are this that our your my new news newsletter latest weekly daily "
-    "monthly update updates updated changelog changes release releases released notes version announcement announcements "
-    "roundup digest recap brief briefing highlights links link reading list best top week day month year today tomorrow "
-    "morning evening edition issue episode podcast blog post posts introducing welcome hello world open thread discussion "
-    "ai ml tech what whats s happened now january february march april may june july august september october november "
-    "december jan feb mar apr jun jul aug sep oct nov dec q1 q2 q3 q4 h1 h2 untitled test bug fixes fix maintenance status "
-    "community monday tuesday wednesday thursday friday saturday sunday".split()
-)
+_GENERIC_WORDS = """
+    a an and the of for in on to with by from at is are this that our your my new news newsletter latest weekly
+    daily monthly update updates updated changelog changes release releases released notes version announcement
+    announcements roundup digest recap brief briefing highlights links link reading list best top week day month
+    year today tomorrow morning evening edition issue episode podcast blog post posts introducing welcome hello
+    world open thread discussion ai ml tech what whats s happened now january february march april may june july
+    august september october november december jan feb mar apr jun jul aug sep oct nov dec q1 q2 q3 q4 h1 h2
+    untitled test bug fixes fix maintenance status community monday tuesday wednesday thursday friday saturday
+    sunday
+"""
+_GENERIC = frozenset(_GENERIC_WORDS.split())
 _GENERIC_CJK = re.compile(
     "週刊|周刊|月刊|日刊|日报|早报|晚报|周报|月报|今日|每日|每周|每週|每月|本周|本週|今週|今月|毎日|毎週|毎月|頭條|头条|新闻|新聞|速报|速報|要闻"
     "|资讯|資訊|更新|公告|お知らせ|まとめ|ニュース|リリース|ノート|アップデート|版本|发布|發布|公開|第|期|号|號|回|人工智能|人工知能"
@@ -216,11 +220,7 @@ def _read_title(title: str) -> _Title:
     key = title_key(title)
     tokens = tuple(_TOKEN.findall(key))
     shingles = {token for token in tokens if not _IS_CJK.match(token)}
-    shingles.update(
-        one + other
-        for one, other in zip(tokens, tokens[1:], strict=False)
-        if _IS_CJK.match(one) and _IS_CJK.match(other)
-    )
+    shingles.update(one + other for one, other in pairwise(tokens) if _IS_CJK.match(one) and _IS_CJK.match(other))
     folded = unicodedata.normalize("NFKC", title).casefold()
     marks = sorted({number.replace(",", "") for number in _NUMBER.findall(folded)})
     marks += sorted({word for word in _WORD.findall(folded) if word in _TELLING})
