@@ -1,0 +1,226 @@
+"""What a publisher wrote -> what may be shown. The one place where HTML becomes safe. Never fetches, never trusts a parser's clean-up.
+
+The policy is a short list of what stays; all else goes. It is versioned: the raw text is kept beside the cleaned one, and a
+new policy cleans it again. ammonia (through nh3) does the work, inside limits, because its time grows with the square of
+the nesting; what is over a limit is shown as text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from typing import TYPE_CHECKING
+
+from aggregator.model.parsed import ParsedEntry
+from aggregator.pipeline.htmltext import RAW_ELEMENTS, Token, html_to_text, iter_tokens
+from aggregator.pipeline.urls import MAX_URL_LENGTH, canonicalize_url, resolve_url
+from aggregator.pipeline.words import clean_line, cut_text, xml_text
+
+if TYPE_CHECKING:
+    import nh3
+
+#: Raise it with every change of what comes out: stored entries of an older version are cleaned again.
+POLICY_VERSION = 1
+
+MAX_HTML_LENGTH = 512 * 1024
+MAX_DEPTH = 256
+MAX_ATTRIBUTES = 256
+MAX_AMPERSANDS = 50_000
+#: Open inline elements, summed over all tags: browsers and ammonia open them anew in every paragraph.
+MAX_FORMATTING = 100_000
+MAX_TITLE = 300
+MAX_AUTHOR = 200
+
+# fmt: off
+TAGS = frozenset({
+    "a", "abbr", "b", "bdi", "blockquote", "br", "caption", "cite", "code", "dd", "del", "details", "dfn", "div", "dl", "dt",
+    "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p",
+    "pre", "q", "rp", "rt", "ruby", "s", "samp", "small", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td",
+    "tfoot", "th", "thead", "tr", "u", "ul", "var", "wbr",
+})
+#: Elements that go with everything inside them.
+DROPPED_WITH_CONTENT = frozenset({
+    "applet", "audio", "button", "canvas", "datalist", "embed", "frameset", "iframe", "math", "noembed", "noframes", "noscript",
+    "object", "optgroup", "option", "plaintext", "script", "select", "style", "svg", "template", "textarea", "title", "video",
+    "xmp",
+})
+ATTRIBUTES = {
+    "a": {"href", "title"}, "abbr": {"title"}, "img": {"src", "alt", "title", "width", "height"}, "ol": {"start"},
+    "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan"},
+}
+_VOID = frozenset({
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+})
+#: Elements that end their like when a new one begins, so that a row of unclosed ones is not nested.
+_SELF_ENDING = frozenset({"p", "li", "dt", "dd", "tr", "td", "th", "tbody", "thead", "tfoot", "option"})
+_FORMATTING = frozenset({
+    "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
+})
+_SVG_SHAPES = frozenset({
+    "circle", "clippath", "defs", "ellipse", "g", "line", "lineargradient", "mask", "path", "pattern", "polygon", "polyline",
+    "radialgradient", "rect", "stop", "symbol", "use",
+})
+# fmt: on
+
+_LINK_REL = "noopener noreferrer nofollow ugc"
+_MAILTO = re.compile(r"mailto:[A-Za-z0-9.!#$%&'*+/=?^_~-]{1,64}@[A-Za-z0-9.-]{1,253}\Z", re.IGNORECASE)
+_FOREIGN = re.compile(r"<(?:svg|math)\b", re.IGNORECASE)
+_OPENING = re.compile(r"<[a-zA-Z]")
+_ATTRIBUTE = re.compile(r"""[\s/]++[^\s/>=]++(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>]*+))?+""")
+#: Overrides of the writing direction: with them a text reads otherwise than it is stored.
+_OVERRIDES = re.compile("[\u202d\u202e]")
+# As ammonia writes it: attribute values are quoted and escaped.
+_IMAGE = re.compile(r'<img(?: [a-z]++="[^"]*+")*+>')
+_TRACKERS = re.compile(
+    r'src="https?://(?:[a-z0-9-]+\.)*(?:feeds\.feedburner\.com/~r/|feedsportal\.com/|pixel\.wp\.com/|stats\.wordpress\.com/'
+    r"|google-analytics\.com/|doubleclick\.net/|quantserve\.com/|scorecardresearch\.com/|rss\.buzzsumo\.com/)"
+)
+_TINY = re.compile(r' (?:width|height)="[0-2]"')
+
+#: What relative addresses are relative to, for the one cleaner that all share (building one costs more than most entries).
+_base: ContextVar[str] = ContextVar("base", default="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanedParts:
+    """The parts of an entry that are safe to show; ``text`` is the content as plain text, paragraphs as lines."""
+
+    title: str
+    author: str
+    #: Absolute http(s) address, or empty.
+    url: str
+    canonical_url: str
+    content_html: str
+    text: str
+
+
+def clean_parts(entry: ParsedEntry, feed_url: str) -> CleanedParts:
+    """Everything of ``entry`` that can be shown. Without a title, the first words of its text stand for it."""
+    base_url = resolve_url(feed_url, entry.base_url) or resolve_url(feed_url, entry.url) or feed_url
+    url = resolve_url(feed_url, entry.url)
+    content_html = clean_html(entry.content_html or entry.summary_html, base_url)
+    text = html_to_text(content_html)
+    return CleanedParts(
+        title=clean_line(entry.title, MAX_TITLE) or cut_text(text.partition("\n")[0], 100),
+        author=clean_line(entry.author, MAX_AUTHOR),
+        url=url,
+        canonical_url=canonicalize_url(url),
+        content_html=content_html,
+        text=text,
+    )
+
+
+def clean_html(html: str, base_url: str) -> str:
+    """HTML of the policy's elements only, all addresses absolute; relative ones are resolved against ``base_url``."""
+    html = xml_text(html)
+    if not html.strip():
+        return ""
+    if not is_within_limits(html):
+        return _as_text(html)
+    token = _base.set(base_url)
+    try:
+        cleaned = _cleaner().clean(html)
+    finally:
+        _base.reset(token)
+    # Character references are read by now: what they hid must go as well.
+    cleaned = _OVERRIDES.sub("", xml_text(cleaned))
+    return _IMAGE.sub(_keep_image, cleaned).strip()
+
+
+def _as_text(html: str) -> str:
+    text = html_to_text(html)[:MAX_HTML_LENGTH]
+    paragraphs = (
+        escape(_OVERRIDES.sub("", xml_text(part)), quote=False) for part in text.split("\n\n") if part.strip()
+    )
+    return "".join(f"<p>{part}</p>" for part in paragraphs)
+
+
+@cache
+def _cleaner() -> nh3.Cleaner:
+    import nh3
+
+    return nh3.Cleaner(
+        tags=set(TAGS),
+        clean_content_tags=set(DROPPED_WITH_CONTENT),
+        attributes={tag: set(names) for tag, names in ATTRIBUTES.items()},
+        attribute_filter=_filter_attribute,
+        strip_comments=True,
+        link_rel=_LINK_REL,
+        generic_attribute_prefixes=set(),
+        url_schemes={"http", "https", "mailto"},
+    )
+
+
+def _filter_attribute(tag: str, name: str, value: str) -> str | None:
+    match name:
+        case "href":
+            return value.strip() if _MAILTO.match(value.strip()) else resolve_url(_base.get(), value) or None
+        case "src":
+            return resolve_url(_base.get(), value) or None
+        case "width" | "height":
+            return _number(value, 4)
+        case "colspan" | "rowspan":
+            return _number(value, 3)
+        case "start":
+            return _number(value, 6)
+        case "alt" | "title":
+            return clean_line(value, 500)
+        case _:  # rel, which the cleaner itself adds
+            return value if tag == "a" and len(value) < MAX_URL_LENGTH else None
+
+
+def _number(value: str, digits: int) -> str | None:
+    value = value.strip().removesuffix("px")
+    return str(int(value)) if value.isascii() and value.isdigit() and len(value) <= digits else None
+
+
+def _keep_image(found: re.Match[str]) -> str:
+    """Nothing for a picture without an address, of no size, or known to count readers."""
+    image = found[0]
+    if ' src="' not in image or _TRACKERS.search(image) or _TINY.search(image):
+        return ""
+    return image
+
+
+def is_within_limits(html: str) -> bool:
+    """Whether the cleaner can do ``html`` in a blink. What is counted is never less than what a browser would build."""
+    if len(html) > MAX_HTML_LENGTH or html.count("&") > MAX_AMPERSANDS:
+        return False
+    if html.count("<") <= MAX_DEPTH and len(html) <= 16_384:
+        return True
+    open_counts: Counter[str] = Counter()
+    depth = work = 0
+    foreign, in_svg = _FOREIGN.search(html) is not None, False
+    for token in iter_tokens(html):
+        if token.raw:  # may be HTML after all (in svg, in template): its beginnings count, its ends do not
+            depth += len(_OPENING.findall(token.text))
+        elif token.closing:
+            if open_counts[token.name] > 0:
+                open_counts[token.name] -= 1
+                depth -= 1
+        else:
+            in_svg = token.name == "svg" or (in_svg and token.name in _SVG_SHAPES)
+            if _nests(token, foreign, in_svg):
+                open_counts[token.name] += 1
+                depth += 1
+        work += sum(open_counts[name] for name in _FORMATTING) if token.name == "p" else 0
+        if depth > MAX_DEPTH or work > MAX_FORMATTING or _has_too_many_attributes(token.source):
+            return False
+    return True
+
+
+def _nests(token: Token, foreign: bool, in_svg: bool) -> bool:
+    """Whether a start tag may make what follows one level deeper. In svg and math, HTML's own rules do not hold."""
+    if not foreign:
+        return token.name not in _VOID and token.name not in _SELF_ENDING and token.name not in RAW_ELEMENTS
+    return not (in_svg and token.source.endswith("/>"))
+
+
+def _has_too_many_attributes(tag: str) -> bool:
+    if len(tag) <= 2 * MAX_ATTRIBUTES:
+        return False
+    return sum(1 for _ in _ATTRIBUTE.finditer(tag)) > MAX_ATTRIBUTES

@@ -1,0 +1,141 @@
+"""Addresses: which are safe to show, what they are relative to, when two mean the same page. Never opens one."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+
+#: Longer links are not shown: no reader follows them, and mail programs break them.
+MAX_URL_LENGTH = 2048
+
+#: Query parameters that say who brought the reader, not which page is meant. Names in lower case; a name that ends in
+#: ``*`` stands for all that begin so. Kept as plain data, one owner a line, so that a doubtful one is easily found.
+TRACKING_PARAMETERS = (
+    "utm_*",  # Google Analytics and everybody after it
+    "gclid gclsrc gbraid wbraid dclid gad_source gad_campaignid srsltid _ga _gl",  # Google
+    "fbclid fb_action_ids fb_action_types fb_source fb_ref action_object_map action_ref_map",  # Facebook
+    "igshid igsh",  # Instagram
+    "msclkid cvid ocid",  # Microsoft
+    "twclid ref_src ref_url",  # X
+    "ttclid li_fat_id trk trkcampaign epik rdt_cid",  # TikTok, LinkedIn, Pinterest, Reddit
+    "yclid ymclid _openstat",  # Yandex
+    "mc_cid mc_eid",  # Mailchimp
+    "_hsenc _hsmi __hssc __hstc __hsfp hsctatracking",  # HubSpot
+    "mkt_tok",  # Marketo
+    "vero_id vero_conv",  # Vero
+    "oly_enc_id oly_anon_id",  # Omeda
+    "ml_subscriber ml_subscriber_hash",  # MailerLite
+    "elqtrackid elqtrack assetid elqat elqcampaignid",  # Eloqua
+    "wickedid",
+    "s_cid icid ncid cmpid cmp",  # Adobe, publishers
+    "at_medium at_campaign at_custom1 at_custom2 at_custom3 at_custom4 at_bbc_team at_link_id at_format",  # AT Internet
+    "pk_* mtm_* piwik_* matomo_*",  # Matomo
+    "hmb_campaign hmb_medium hmb_source",
+    "wt_mc wt_zmc",  # Webtrekk
+    "spm scm",  # Alibaba
+    "smid smtyp",  # New York Times
+    "ftag guccounter guce_referrer guce_referrer_sig",  # CBS, Yahoo
+    "xtor",  # AT Internet, older
+    "__s __twitter_impression",
+    "amp_js_v usqp",  # AMP caches
+)
+_EXACT = frozenset(name for line in TRACKING_PARAMETERS for name in line.split() if not name.endswith("*"))
+_PREFIXES = tuple(name[:-1] for line in TRACKING_PARAMETERS for name in line.split() if name.endswith("*"))
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# What browsers drop before they read an address (WHATWG URL, "basic URL parser", steps 1 to 3).
+_EDGE = "".join(map(chr, range(0x21)))
+_BREAKS = re.compile(r"[\t\n\r]")
+_FORBIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+_TO_ESCAPE = re.compile(r'[ "<>`{}|^\\]')
+_SCHEME = re.compile(r"https?:", re.IGNORECASE)
+
+
+def resolve_url(base: str, url: str) -> str:
+    """``url`` as an absolute http(s) address, relative to ``base``; empty when that is impossible or unsafe.
+
+    Unsafe: another scheme, no host, a user name before the host (``https://bank.example@evil.example/``), a backslash
+    in the authority (browsers read it as a slash, others do not), control and bidirectional characters, over 2 KiB.
+    """
+    url = _BREAKS.sub("", url.strip(_EDGE))
+    if not url or len(url) > MAX_URL_LENGTH:
+        return ""
+    try:
+        absolute = url if _SCHEME.match(url) else urljoin(base, url)
+    except ValueError:  # "http://[" and its kin
+        return ""
+    absolute = _TO_ESCAPE.sub(_escape, absolute) if is_web_url(absolute) else ""
+    return absolute if len(absolute) <= MAX_URL_LENGTH else ""
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"%{ord(found[0]):02X}"
+
+
+def is_web_url(url: str) -> bool:
+    """Whether ``url`` is an absolute http(s) address that may stand in a page: see `resolve_url` for what is unsafe."""
+    if not _SCHEME.match(url) or _FORBIDDEN.search(url):
+        return False
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return bool(host) and not any(character in parts.netloc for character in "@\\ <>\"'`{}|^%")
+
+
+def get_host(url: str) -> str:
+    """The host of an address in lower case, without port; empty when there is none."""
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def canonicalize_url(url: str) -> str:
+    """A key that is equal for two addresses of one page; empty when ``url`` is no safe http(s) address.
+
+    It is a key, not an address to open: ``http`` becomes ``https``, ``www.``, default port, fragment, trailing slash
+    and tracking parameters go, the query is sorted. Canonicalising twice changes nothing.
+    """
+    from w3lib.url import canonicalize_url as canonicalize  # lazy: only new entries need it
+
+    url = resolve_url("", url)
+    if not url:
+        return ""
+    try:
+        once = _without_extras(canonicalize(url))
+        twice = _without_extras(canonicalize(once)) if once else ""
+    except ValueError:
+        return ""
+    return twice
+
+
+def _without_extras(url: str) -> str:
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    while host.startswith("www.") and host.count(".") > 1:
+        host = host[4:]
+    if not host:
+        return ""
+    port = parts.port
+    netloc = f"[{host}]" if ":" in host else host
+    if port is not None and port != _DEFAULT_PORTS.get(parts.scheme):
+        netloc = f"{netloc}:{port}"
+    return urlunsplit(("https", netloc, parts.path.rstrip("/"), _without_tracking(parts.query), ""))
+
+
+def _without_tracking(query: str) -> str:
+    if not query:
+        return ""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    kept = [pair for pair in pairs if not is_tracking_parameter(pair[0])]
+    return query if len(kept) == len(pairs) else urlencode(kept)
+
+
+def is_tracking_parameter(name: str) -> bool:
+    """Whether a query parameter of this name only says who brought the reader."""
+    name = name.lower()
+    return name in _EXACT or name.startswith(_PREFIXES)
