@@ -33,6 +33,19 @@ class Document:
     values: dict[str, Any] = field(default_factory=dict)
     lines: dict[Location, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+    def blame(self, location: Location, message: str) -> None:
+        """Note a mistake at a key."""
+        self.problems.append(self._at(location, message))
+
+    def warn(self, location: Location, message: str) -> None:
+        """Note something odd at a key."""
+        self.warnings.append(self._at(location, message))
+
+    def _at(self, location: Location, message: str) -> Problem:
+        line = self.find_line(location)
+        return Problem(file=self.file, line=line, key=format_location(location), message=message)
 
     def find_line(self, location: Location) -> int:
         """The line of the key, or of the nearest thing around it; 0 when the file says nothing of it."""
@@ -146,16 +159,17 @@ class _Plainer:
         self.count += 1
         if self.count > MAX_VALUES or len(location) > MAX_DEPTH:
             message = "found too many values or levels, expected fewer (are there aliases that repeat themselves?)"
-            line = self.document.find_line(location)
-            raise ConfigError(
-                (Problem(file=self.document.file, line=line, key=format_location(location), message=message),)
-            )
+            self.document.blame(location[:3], message)
+            raise ConfigError(tuple(self.document.problems))
         if isinstance(value, CommentedMap):
             return self._convert_mapping(value, location)
         if isinstance(value, CommentedSeq):
             for index in range(len(value)):
                 self.document.lines[(*location, index)] = value.lc.data[index][0] + 1
             return [self.convert(item, (*location, index)) for index, item in enumerate(value)]
+        if isinstance(value, TaggedScalar):
+            self.document.blame(location, f"found the YAML tag {value.tag}, expected a plain value")
+            return value.value
         return _convert_scalar(value)
 
     def _convert_mapping(self, mapping: CommentedMap, location: Location) -> dict[str, Any]:
@@ -171,8 +185,6 @@ class _Plainer:
 
 def _convert_scalar(value: Any) -> Any:
     """ruamel's own kinds of text and number (they remember quotes and width) as Python's."""
-    if isinstance(value, TaggedScalar):
-        return f"{value.tag} {value.value}"  # no kind accepts it: it begins with an exclamation mark
     for plain in (bool, int, float, str):
         if isinstance(value, plain):
             return plain(value)

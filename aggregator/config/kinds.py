@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, SecretStr
@@ -18,33 +19,6 @@ SHOWN_CHARACTERS = 80
 
 class Unfit(ValueError):
     """A value that is no good. Its text, when there is one, says more exactly than the kind what was expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """Metadata for ``Annotated``: how one value is checked, turned and described.
-
-    ``read`` gets the plain YAML value and returns the Python one, or raises `Unfit`. ``from_text`` turns the text of
-    an environment variable into what YAML would have given.
-    """
-
-    expected: str
-    read: Callable[[object], object]
-    #: The value is never repeated in a message.
-    hidden: bool = False
-    from_text: Callable[[str], object] = str
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.check)
-
-    def check(self, value: object) -> object:
-        """The value as Python wants it; raises the one error type that `problems` shows word for word."""
-        try:
-            return self.read(value)
-        except Unfit as error:
-            found = "a value that is not shown here" if self.hidden else show_value(value)
-            text = f"found {found}, expected {str(error) or self.expected}"
-            raise PydanticCustomError("unfit", "{text}", {"text": text}) from None
 
 
 def show_value(value: object) -> str:
@@ -62,7 +36,33 @@ def show_value(value: object) -> str:
         return "a mapping" if value else "an empty mapping"
     if isinstance(value, list | tuple):
         return "a list" if value else "an empty list"
-    return f"the {type(value).__name__} {value}"
+    return f"the date {value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Metadata for ``Annotated``: how one value is checked, turned and described.
+
+    ``read`` gets the plain YAML value and returns the Python one, or raises `Unfit`. ``from_text`` turns the text of
+    an environment variable into what YAML would have given.
+    """
+
+    expected: str
+    read: Callable[[object], object]
+    #: How the value appears in a message; kinds that may hold a secret hide it.
+    show: Callable[[object], str] = show_value
+    from_text: Callable[[str], object] = str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def check(self, value: object) -> object:
+        """The value as Python wants it; raises the one error type that `problems` shows word for word."""
+        try:
+            return self.read(value)
+        except Unfit as error:
+            text = f"found {self.show(value)}, expected {str(error) or self.expected}"
+            raise PydanticCustomError("unfit", "{text}", {"text": text}) from None
 
 
 def read_text(value: object) -> str:
@@ -72,11 +72,15 @@ def read_text(value: object) -> str:
     return value.strip()
 
 
-def text(expected: str, *, limit: int = 2_000, lines: bool = False) -> Kind:
+def text(expected: str, *, limit: int = 2_000, lines: bool = False, ascii_only: bool = False) -> Kind:
     """Text up to ``limit`` characters, on one line unless ``lines``."""
 
     def read(value: object) -> str:
+        if isinstance(value, int | float | date):
+            raise Unfit(f"{expected} (put it in quotes)")
         found = read_text(value)
+        if ascii_only and not found.isascii():
+            raise Unfit(f"{expected} in ASCII")
         if len(found) > limit:
             raise Unfit(f"{expected}, at most {limit} characters")
         if any(not (c.isprintable() or (lines and c == "\n")) for c in found):
@@ -141,9 +145,11 @@ def choice(*words: str) -> Kind:
 
 def _read_secret(value: object) -> SecretStr:
     found = read_text(value)
-    if not found.isprintable():
+    if not found.isprintable() or not found.isascii():
         raise Unfit
     return SecretStr(found)
 
 
-SECRET = Kind("text without control characters", _read_secret, hidden=True)
+SECRET = Kind(
+    "ASCII text without control characters", _read_secret, show=lambda value: "a value that is not shown here"
+)

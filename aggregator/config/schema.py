@@ -28,6 +28,7 @@ from aggregator.config.words import (
     SITE_URL,
     SLUG,
     TAG,
+    TEMPLATE,
     TIMEZONE,
     URL,
     split_listen,
@@ -92,7 +93,7 @@ class Fetch(Section):
     max_interval: Annotated[timedelta, DURATION] = Field(
         timedelta(hours=24), description="A feed that works is not asked less often than this."
     )
-    user_agent: Annotated[str, text("a User-Agent", limit=300)] = Field(
+    user_agent: Annotated[str, text("a User-Agent", limit=300, ascii_only=True)] = Field(
         "", description="Complete User-Agent; default: ai-news-aggregator/VERSION (+CONTACT or site.url)."
     )
 
@@ -134,7 +135,7 @@ class OpmlFeeds(FeedOptions):
     opml: Path_ = Field(description="OPML file with a list of feeds.")
 
 
-FEED_FORMS = {"url": UrlFeed, "folder": FolderFeed, "opml": OpmlFeeds}
+FEED_FORMS: dict[str, type[FeedOptions]] = {"url": UrlFeed, "folder": FolderFeed, "opml": OpmlFeeds}
 
 
 def find_form(value: Any) -> str | None:
@@ -182,7 +183,7 @@ class Newsletter(Section):
     timezone: Annotated[str, TIMEZONE] = Field("", description="Zone of the schedule; default: site.timezone.")
     language: Annotated[str, LANGUAGE] = Field("", description="Language of its own words; default: site.language.")
     filter: Filter = Field(Filter(), description="Which stories it takes.")
-    template: Annotated[str, text("the name of a template ending in .mjml", limit=100)] = Field(
+    template: Annotated[str, TEMPLATE] = Field(
         "newsletter.mjml", description="MJML template; its text twin has the same name with .txt."
     )
     top_stories: Annotated[int, whole("a number of stories", least=1, most=100)] = Field(

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
-from aggregator.config.kinds import Kind, Unfit, read_text
+from aggregator.config.kinds import Kind, Unfit, read_text, show_value
 
 _DURATION = re.compile(r"([1-9][0-9]{0,8})(s|m|h|d)")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -122,6 +122,19 @@ def split_url(found: str) -> SplitResult:
     return parts
 
 
+_CREDENTIALS = re.compile(r"//[^/?#]*@")
+
+
+def hide_credentials(url: str) -> str:
+    """The address with ``***`` where a user name and a password stood."""
+    return _CREDENTIALS.sub("//***@", url)
+
+
+def show_address(value: object) -> str:
+    """As `show_value`, without a password."""
+    return show_value(hide_credentials(value) if isinstance(value, str) else value)
+
+
 def _read_url(value: object) -> str:
     found = read_text(value)
     parts = split_url(found)
@@ -130,14 +143,7 @@ def _read_url(value: object) -> str:
     return found
 
 
-URL = Kind("a web address beginning with http:// or https://", _read_url)
-#: For the addresses of feeds: a password in one is a mistake, and is not repeated.
-_CREDENTIALS = re.compile(r"//[^/?#]*@")
-
-
-def hide_credentials(url: str) -> str:
-    """The address with ``***`` where a user name and a password stood."""
-    return _CREDENTIALS.sub("//***@", url)
+URL = Kind("a web address beginning with http:// or https://", _read_url, show=show_address)
 
 
 def _read_site_url(value: object) -> str:
@@ -147,7 +153,9 @@ def _read_site_url(value: object) -> str:
     return found.rstrip("/")
 
 
-SITE_URL = Kind("the public address of this site, beginning with http:// or https://", _read_site_url)
+SITE_URL = Kind(
+    "the public address of this site, beginning with http:// or https://", _read_site_url, show=show_address
+)
 _LANGUAGE = re.compile(
     r"([a-z]{2,3})(-[a-z]{4})?(-(?:[a-z]{2}|[0-9]{3}))?((?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)", re.I
 )
@@ -163,6 +171,7 @@ def _read_language(value: object) -> str:
 
 LANGUAGE = Kind("a language tag such as en, ja or zh-Hant (BCP 47)", _read_language)
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_TEMPLATE = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.mjml")
 _TAG = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*")
 
 
@@ -178,6 +187,8 @@ TAG = Kind(
     "a tag: lower case, hyphens between words, dots kept, such as gpt-4.1", lambda value: _match(_TAG, value, 80)
 )
 
+TEMPLATE = Kind("the name of a template ending in .mjml, without a folder", lambda value: _match(_TEMPLATE, value, 100))
+
 
 def _read_interest(value: object) -> str:
     found = read_text(value)
@@ -192,7 +203,10 @@ def check_email(found: str) -> str:
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        return validate_email(found, strict=True, check_deliverability=False, test_environment=True).normalized
+        checked = validate_email(
+            found, strict=True, check_deliverability=False, test_environment=True, allow_smtputf8=False
+        )
+        return checked.ascii_email or checked.normalized
     except EmailNotValidError as error:
         reason = str(error).rstrip(".")
         raise Unfit(f"an e-mail address ({reason[:1].lower()}{reason[1:]})") from None
@@ -201,8 +215,12 @@ def check_email(found: str) -> str:
 EMAIL = Kind("an e-mail address", lambda value: check_email(read_text(value)))
 
 
+#: What must stand in quotes in a display name (RFC 5322 3.2.3).
+_SPECIALS = re.compile(r'[()<>@,:;".\[\]\\]')
+
+
 def _read_mailbox(value: object) -> str:
-    from email.utils import formataddr, parseaddr
+    from email.utils import formataddr, parseaddr, quote
 
     found = read_text(value)
     if not found.isprintable():
@@ -211,7 +229,9 @@ def _read_mailbox(value: object) -> str:
     if not address:
         raise Unfit
     normal = check_email(address)
-    return formataddr((name, normal), charset="utf-8") if name.isascii() else f"{name} <{normal}>"
+    if name.isascii():
+        return formataddr((name, normal))
+    return f'"{quote(name)}" <{normal}>' if _SPECIALS.search(name) else f"{name} <{normal}>"
 
 
 MAILBOX = Kind("a sender such as AI Weekly <news@example.org>", _read_mailbox)
@@ -219,6 +239,8 @@ MAILBOX = Kind("a sender such as AI Weekly <news@example.org>", _read_mailbox)
 
 def _read_contact(value: object) -> str:
     found = read_text(value)
+    if not found.isascii():
+        raise Unfit(f"{CONTACT.expected}, in ASCII")
     return _read_url(found) if "://" in found else check_email(found)
 
 
@@ -257,12 +279,13 @@ def _read_database(value: object) -> SecretStr:
     return SecretStr(found)
 
 
-DATABASE = Kind("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME", _read_database, hidden=True)
+DATABASE = Kind("sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME", _read_database, show=show_address)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 #: What the fetcher itself says in every request.
-_OWN_HEADERS = frozenset(
-    """accept-encoding connection content-length host if-modified-since if-none-match range te transfer-encoding
-    upgrade user-agent""".split()
+_OWN_HEADERS = re.compile(
+    "accept-encoding|connection|content-length|host|if-modified-since|if-none-match|range|te|transfer-encoding|upgrade"
+    "|user-agent",
+    re.I,
 )
 
 
@@ -270,7 +293,7 @@ def _read_header_name(value: object) -> str:
     found = read_text(value)
     if not _HEADER_NAME.fullmatch(found):
         raise Unfit
-    if found.lower() in _OWN_HEADERS:
+    if _OWN_HEADERS.fullmatch(found):
         raise Unfit("a header that the fetcher does not set itself")
     return found
 
