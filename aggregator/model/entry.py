@@ -59,6 +59,8 @@ class EntryChange:
     entry: CleanEntry
     #: Where the entry stands in the river; frozen at first save (None for a change: it stays).
     effective_at: datetime | None
+    #: Beyond what a feed's first import may bring to the combined feed; kept at a change.
+    backlog: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,3 +151,38 @@ class FetchFailed:
 
 
 Reply = Fetched | FolderRead | NotModified | FetchFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedFacts:
+    """What a document says about its feed, cleaned: lines of plain text and absolute addresses."""
+
+    title: str = ""
+    site_url: str = ""
+    language: str = ""
+    atom_id: str = ""
+    rights: str = ""
+    author: str = ""
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedOutcome:
+    """What one fetch means for the stored feed. A success (no ``failure_class``) sets its failures to 0, a failure adds one."""
+
+    feed_id: FeedId
+    at: datetime
+    status: int | None = None
+    #: One of `FAILURE_CLASSES`; empty: it went well.
+    failure_class: str = ""
+    failure_reason: str = ""
+    #: None keeps the stored one: after a failure, or a 304 that repeats no validators.
+    etag: str | None = None
+    last_modified: str | None = None
+    body_hash: str | None = None
+    #: None keeps the stored ones.
+    facts: FeedFacts | None = None
+    #: Entries were stored: from now on this is no first import any more.
+    imported: bool = False
+    next_due_at: datetime
+    next_due_reason: str
