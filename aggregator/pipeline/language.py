@@ -18,7 +18,18 @@ MAX_CHARACTERS = 2_000
 _CLAIM = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z0-9]{1,8}(?:[-_][A-Za-z0-9]{1,8})*))?")
 _NO_LANGUAGE = frozenset({"und", "mul", "mis", "zxx", "xx"})
 #: Claims that the detector answers by another code: the claim is then the finer word for the same thing.
-_SAME = dict(pair.split(":") for pair in "nb:no nn:no id:ms in:ms bs:hr sh:hr fil:tl iw:he cmn:zh yue:zh".split())
+_SAME = {
+    "bs": "hr",
+    "cmn": "zh",
+    "fil": "tl",
+    "id": "ms",
+    "in": "ms",
+    "iw": "he",
+    "nb": "no",
+    "nn": "no",
+    "sh": "hr",
+    "yue": "zh",
+}
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,2000}|[\w.+-]{1,64}@[\w.-]{1,255}")
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa]")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
