@@ -170,6 +170,8 @@ class SmtpMailer:
     def _open(self, line: smtplib.SMTP) -> None:
         settings = self._settings
         sock = socket.create_connection((settings.host, settings.port), settings.timeout_seconds)
+        # The final dot is a small packet of its own; Nagle's algorithm would hold it back for 40 ms.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         line.sock = sock
         if settings.tls == "implicit":
             line.sock = self._get_tls_context().wrap_socket(sock, server_hostname=settings.host)
@@ -179,8 +181,8 @@ class SmtpMailer:
 
     def _hello(self, line: smtplib.SMTP) -> None:
         code, text = line.ehlo()
-        if code != 250:
-            code, text = line.helo()
+        if 500 <= code < 600:
+            code, text = line.helo()  # a server older than ESMTP
         if code != 250:
             raise read_refusal(code, text, Step.CONNECT)
 
