@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import stat
+from datetime import timedelta
+from typing import Any
 
 from aggregator.config.document import Document, Location
-from aggregator.config.schema import Config, FolderFeed, UrlFeed
-from aggregator.config.words import hide_credentials, split_url
+from aggregator.config.schema import Config, Fetch, FolderFeed, UrlFeed
+from aggregator.config.words import format_duration, hide_credentials, parse_duration, split_url
 
 
 def check_repeats(document: Document) -> None:
@@ -37,17 +39,30 @@ def _normalise(value: str) -> str:
     return parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower(), fragment="").geturl()
 
 
-def check_contradictions(config: Config, document: Document) -> None:
-    """Keys that are good alone and bad together."""
-    mail = config.mail
-    if config.newsletters and not mail.sender:
-        location = ("mail", "from") if "mail" in document.values else ("newsletters",)
+def check_contradictions(document: Document) -> None:
+    """Keys that are good alone and bad together. Looks at raw values too."""
+    mail = document.get_mapping("mail")
+    if document.values.get("newsletters") and "from" not in mail:
+        location = ("mail", "from") if mail else ("newsletters",)
         expected = "the sender of the newsletters, such as AI Weekly <news@example.org>"
         document.blame(location, f'found no "from" in mail, expected {expected}')
-    if mail.smtp and mail.outbox:
+    if mail.get("smtp") and mail.get("outbox"):
         document.blame(("mail", "outbox"), "found outbox and smtp, expected only one of them")
-    if config.fetch.min_interval > config.fetch.max_interval:
-        document.blame(("fetch", "min_interval"), "found more than fetch.max_interval, expected at most that")
+    fetch = document.get_mapping("fetch")
+    least, most = (_get_duration(fetch, key) for key in ("min_interval", "max_interval"))
+    if least and most and least > most:
+        message = f"found {format_duration(least)}, expected at most max_interval, which is {format_duration(most)}"
+        document.blame(("fetch", "min_interval"), message)
+
+
+def _get_duration(fetch: dict[str, Any], key: str) -> timedelta | None:
+    value = fetch.get(key, Fetch.model_fields[key].default)
+    if isinstance(value, timedelta):
+        return value
+    try:
+        return parse_duration(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def check_oddities(config: Config, document: Document) -> None:

@@ -35,6 +35,13 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
+    def get_mapping(self, *path: str) -> dict[str, Any]:
+        """The mapping at ``path``; empty when there is none, or something else in its place."""
+        value: Any = self.values
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value if isinstance(value, dict) else {}
+
     def blame(self, location: Location, message: str) -> None:
         """Note a mistake at a key."""
         self.problems.append(self._at(location, message))
@@ -102,13 +109,24 @@ def _read_text(path: Path, file: str) -> str:
         raise ConfigError((Problem(file=file, line=line, key="", message=message),)) from None
 
 
+#: What usually lies behind ruamel's words.
+_HINTS = {
+    "mapping values are not allowed": "quotes around a value that holds a colon, or other indentation",
+    "character '\\t'": "spaces instead of tabs",
+}
+
+
 def _describe_yaml_error(file: str, text: str, error: Exception) -> Problem:
     if isinstance(error, MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
-        words = " ".join(filter(None, [error.problem or "", error.context or ""])).replace("\n", " ")
-        if error.context_mark and error.context_mark is not mark and error.context_mark.line != (mark and mark.line):
-            words += f" that begins on line {error.context_mark.line + 1}"
-        return Problem(file=file, line=mark.line + 1 if mark else 0, key="", message=f"{words}, expected valid YAML")
+        problem, context = error.problem or "", error.context or ""
+        words = f"{context}, {problem}" if problem.startswith("but ") else f"{problem} {context}".strip()
+        begin = error.context_mark
+        if begin and mark and begin.line != mark.line and context.startswith("while "):
+            words += f" that begins on line {begin.line + 1}"
+        expected = next((hint for part, hint in _HINTS.items() if part in problem), "valid YAML")
+        message = f"found broken YAML ({words}), expected {expected}"
+        return Problem(file=file, line=mark.line + 1 if mark else 0, key="", message=message)
     position = getattr(error, "position", None)
     if isinstance(position, int):
         found = f"found the character U+{ord(text[position]):04X}"

@@ -21,10 +21,11 @@ SECTIONS = ("fetch", "feeds", "tags", "interests", "combined", "newsletters", "m
 MAX_SECRET_CHARACTERS = 4_096
 
 
-def load_config(path: Path, environ: Mapping[str, str]) -> Config:
+def load_config(path: Path, environ: Mapping[str, str], *, folder: Path | None = None) -> Config:
     """Read, check and freeze. Raises `ConfigError` with every problem in the order of the lines.
 
     ``environ``: the process environment; only names that begin with ``AGGREGATOR_`` are looked at.
+    ``folder``: where relative paths start from instead of the file's own folder (for the shipped configuration).
     """
     document = read_document(path)
     for section in SECTIONS:
@@ -32,16 +33,19 @@ def load_config(path: Path, environ: Mapping[str, str]) -> Config:
             del document.values[section]
     variables = apply_environment(document, environ)
     check_repeats(document)
+    check_contradictions(document)
+    password = _find_password(document, path.absolute().parent, environ.get(PASSWORD_VARIABLE, ""))
     try:
         config = Config.model_validate(document.values)
     except ValidationError as error:
         document.problems += find_problems(error, document, variables)
         raise ConfigError(sort_problems(document.problems)) from None
     config._path = path
+    config._folder = folder
     config._feed_lines = tuple(document.find_line(("feeds", index)) for index in range(len(config.feeds)))
-    check_contradictions(config, document)
+    if config.mail.smtp:
+        config.mail.smtp._password = SecretStr(password)
     check_oddities(config, document)
-    _set_password(config, document, environ.get(PASSWORD_VARIABLE, ""))
     if document.problems:
         raise ConfigError(sort_problems(document.problems))
     config._warnings = sort_problems([*document.warnings, *read_feed_lists(config).problems])
@@ -53,24 +57,25 @@ def sort_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.line))
 
 
-def _set_password(config: Config, document: Document, password: str) -> None:
-    """The SMTP password from the environment, or else from its file."""
-    smtp = config.mail.smtp
-    if smtp is None:
+def _find_password(document: Document, folder: Path, password: str) -> str:
+    """The SMTP password from the environment (handed in), or else from its file; mistakes go to the document."""
+    smtp = document.get_mapping("mail", "smtp")
+    if not smtp:
         if password:
             message = "found a password, but no mail.smtp in the file, expected both or neither"
             document.warnings.append(Problem(file="environment", line=0, key=PASSWORD_VARIABLE, message=message))
-        return
-    if smtp.password_file and not password:
-        password = _read_password_file(config.folder / smtp.password_file, smtp.password_file, document)
+        return ""
+    name = smtp.get("password_file")
+    if isinstance(name, str) and name and not password:
+        password = _read_password_file(folder / name, name, document)
         if not password:
-            return
-    if smtp.username and not password:
+            return ""
+    if smtp.get("username") and not password:
         message = f"found a username without a password, expected password_file or {PASSWORD_VARIABLE} as well"
         document.blame(("mail", "smtp", "username"), message)
-    if password and not smtp.username:
+    if password and not smtp.get("username"):
         document.blame(("mail", "smtp"), "found a password without a username, expected both or neither")
-    smtp._password = SecretStr(password)
+    return password
 
 
 def _read_password_file(path: Path, name: str, document: Document) -> str:

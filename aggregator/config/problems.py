@@ -65,7 +65,7 @@ def _describe_form(value: Any) -> str:
     found = [key for key in FEED_FORMS if key in value]
     if found:
         return f"found {' and '.join(found)}, expected only one of url, folder and opml"
-    return f"found a feed with neither of them, expected url, folder or opml{suggest(list(value), list(FEED_FORMS))}"
+    return f"found a feed without an address, expected url, folder or opml{suggest(list(value), list(FEED_FORMS))}"
 
 
 def _describe_unknown(path: Path) -> str:
@@ -90,7 +90,8 @@ def find_expected(path: Path) -> str:
     if field is None:
         return "something else" if path[-1] != "[]" else "a mapping"
     if find_model(field.annotation) is not None:
-        return "a mapping"
+        needed = [key[-1] for key, inner in iter_keys().items() if key[:-1] == path and inner.is_required()]
+        return " with ".join(["a mapping", *([" and ".join(needed)] if needed else [])])
     kind = find_kind(field)
     origin = typing.get_origin(field.annotation)
     if origin is tuple:

@@ -288,6 +288,7 @@ class Config(Section):
     log: Log = Field(Log(), description="What is written to standard error.")
 
     _path: Path = PrivateAttr(default=Path("config.yaml"))
+    _folder: Path | None = PrivateAttr(default=None)
     _warnings: tuple[Problem, ...] = PrivateAttr(default=())
     _feed_lines: tuple[int, ...] = PrivateAttr(default=())
 
@@ -299,7 +300,7 @@ class Config(Section):
     @property
     def folder(self) -> Path:
         """Absolute folder that relative paths start from."""
-        return self._path.absolute().parent
+        return self._folder or self._path.absolute().parent
 
     @property
     def warnings(self) -> tuple[Problem, ...]:

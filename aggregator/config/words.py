@@ -41,16 +41,20 @@ def format_duration(value: timedelta) -> str:
 DURATION = Kind("a duration such as 90s, 15m, 36h or 7d", lambda value: parse_duration(read_text(value)))
 
 
+#: In the zone database, but nothing that another machine would read the same way.
+_NO_PLACES = {"localtime", "Factory", "posixrules"}
+
+
 def _read_timezone(value: object) -> str:
     from zoneinfo import ZoneInfo, available_timezones
 
     name = read_text(value)
     try:
-        if name in ("localtime", "Factory", "posixrules"):
+        if name in _NO_PLACES:
             raise Unfit
         ZoneInfo(name)
     except (OSError, ValueError, KeyError):
-        zones = available_timezones()
+        zones = available_timezones() - _NO_PLACES
         by_city = [zone for zone in sorted(zones) if zone.rpartition("/")[2].lower() == name.lower()]
         near = by_city or difflib.get_close_matches(name, zones, n=1)
         hint = f' (did you mean "{near[0]}"?)' if near else ""

@@ -125,6 +125,13 @@ def claim(conn: Connection, ids: Sequence[FeedId], *, now: datetime, lease: time
     return tuple(claimed)
 
 
+def release(conn: Connection, ids: Sequence[FeedId] | None = None) -> None:
+    """End the claims of feeds whose fetch brought nothing, or all claims: those of a process that is no more."""
+    statement = sa.update(feeds).where(feeds.c.claimed_until.is_not(None)).values(claimed_until=None)
+    for some in iter_chunks(ids) if ids is not None else (None,):
+        conn.execute(statement if some is None else statement.where(feeds.c.id.in_(some)))
+
+
 def _is_free(now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(feeds.c.claimed_until.is_(None), feeds.c.claimed_until <= now)
 

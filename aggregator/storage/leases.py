@@ -39,6 +39,11 @@ def release(conn: Connection, name: str, owner: str) -> None:
     )
 
 
+def get_owner(conn: Connection, name: str) -> str:
+    """Who has the lease, or had it last; empty when nobody does."""
+    return conn.execute(sa.select(leases.c.owner).where(leases.c.name == name)).scalar() or ""
+
+
 def holds(conn: Connection, name: str, fence: int) -> bool:
     """Whether ``fence`` is still the newest; asked inside the transaction that it guards, which keeps it so."""
     row = conn.execute(sa.select(leases.c.fence, leases.c.owner).where(leases.c.name == name).with_for_update()).first()

@@ -17,6 +17,7 @@ from aggregator.storage.engine import insert
 from aggregator.storage.schema import deliveries, entries, entry_tags, feeds, issues, meta, stories, subscriptions
 
 _IDENTITY = "identity"
+_REVISION = "revision"
 #: A DNS name as RFC 4151 2.1 allows it in an authority: letters, digits, hyphens, at least one dot.
 _NAME = re.compile(r"(?=.{4,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]\Z")
 
@@ -61,6 +62,17 @@ def get_identity(conn: Connection) -> Identity:
         minted_on=date.fromisoformat(value["minted_on"]),
         signing_key=bytes.fromhex(value["signing_key"]),
     )
+
+
+def get_revision(conn: Connection) -> str:
+    """Opaque; another one after every change of what pages show."""
+    return str(conn.execute(sa.select(meta.c.value).where(meta.c.name == _REVISION)).scalar() or "")
+
+
+def renew_revision(conn: Connection) -> None:
+    """To be called in the transaction that changes what pages show, whichever process does."""
+    row = insert(conn, meta).values(name=_REVISION, value=secrets.token_hex(8))
+    conn.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value}))
 
 
 def make_authority(site_url: str) -> str:
