@@ -18,8 +18,21 @@ WANTED_FUNCTION_LINES = 40
 MAX_PUBLIC_METHODS = 15
 #: Words that say nothing about what a module or class does.
 EMPTY_WORDS = frozenset(
-    "util utils helper helpers manager managers service services handler handlers processor processors base bases "
-    "common misc info infos impl".split()
+    word + ending
+    for word in (
+        "util",
+        "helper",
+        "manager",
+        "service",
+        "handler",
+        "processor",
+        "base",
+        "common",
+        "misc",
+        "info",
+        "impl",
+    )
+    for ending in ("", "s")
 )
 # Spelt in pieces, so that this file does not find itself.
 FORBIDDEN_TEXT = re.compile(
