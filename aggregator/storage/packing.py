@@ -1,4 +1,4 @@
-"""What a publisher said, as few bytes: compressed JSON. Any text survives, lone surrogates and NULs too. Never cleans."""
+"""What a publisher said, as few bytes: compressed JSON. Any text survives, lone surrogates and NULs too."""
 
 from __future__ import annotations
 

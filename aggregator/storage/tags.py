@@ -1,0 +1,53 @@
+"""Tags as entries bear them: counted, by day, with their evidence. Never knows the taxonomy."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from aggregator.model.ids import EntryId
+from aggregator.model.tag import TagEvidence, TagKind
+from aggregator.storage.engine import iter_chunks
+from aggregator.storage.entries import get_tags
+from aggregator.storage.schema import entry_tags
+
+_DAY = timedelta(days=1)
+
+
+def list_tags(conn: Connection) -> tuple[tuple[str, TagKind, int], ...]:
+    """(slug, kind, number of entries) of every tag that some entry bears, most used first."""
+    return tuple(conn.execute(_count()).tuples())
+
+
+def count_by_day(
+    conn: Connection, *, since: datetime, until: datetime, limit: int
+) -> tuple[tuple[str, TagKind, tuple[int, ...]], ...]:
+    """(slug, kind, entries per day) of the ``limit`` (0: all) most used tags of [since, until), most used first.
+
+    A day is 24 hours counted from ``since``, oldest first; the last may be shorter.
+    """
+    window = (entry_tags.c.effective_at >= since, entry_tags.c.effective_at < until)
+    top = _count().where(*window)
+    if limit:
+        top = top.limit(limit)
+    kinds = {slug: kind for slug, kind, _ in conn.execute(top)}
+    days = {slug: [0] * -((since - until) // _DAY) for slug in kinds}
+    for some in iter_chunks(sorted(kinds)):
+        query = sa.select(entry_tags.c.slug, entry_tags.c.entry_id, entry_tags.c.effective_at).distinct()
+        for slug, _, effective_at in conn.execute(query.where(*window, entry_tags.c.slug.in_(some))):
+            days[slug][(effective_at - since) // _DAY] += 1
+    return tuple((slug, kind, tuple(days[slug])) for slug, kind in kinds.items())
+
+
+def get_evidence(conn: Connection, entry_id: EntryId) -> tuple[TagEvidence, ...]:
+    """Why one entry bears its tags."""
+    return get_tags(conn, [entry_id]).get(entry_id, ())
+
+
+def _count() -> sa.Select[tuple[str, TagKind, int]]:
+    number = sa.func.count(entry_tags.c.entry_id.distinct())
+    # A tag has one kind; `max` only says so to the database.
+    query = sa.select(entry_tags.c.slug, sa.func.max(entry_tags.c.kind), number).group_by(entry_tags.c.slug)
+    return query.order_by(number.desc(), entry_tags.c.slug)
