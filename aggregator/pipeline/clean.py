@@ -1,8 +1,8 @@
-"""What a publisher wrote -> what may be shown. The one place where HTML becomes safe. Never fetches, never trusts a parser's clean-up.
+"""What a publisher wrote -> what may be shown: the one place where HTML becomes safe. Never fetches.
 
-The policy is a short list of what stays; all else goes. It is versioned: the raw text is kept beside the cleaned one, and a
-new policy cleans it again. ammonia (through nh3) does the work, inside limits, because its time grows with the square of
-the nesting; what is over a limit is shown as text.
+The policy is a short list of what stays; all else goes. It is versioned: the raw text is kept beside the cleaned one,
+and a new policy cleans it again. ammonia (through nh3) does the work, inside limits, because its time grows with the
+square of the nesting; what is over a limit is shown as text.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ MAX_AUTHOR = 200
 
 # fmt: off
 TAGS = frozenset({
-    "a", "abbr", "b", "bdi", "blockquote", "br", "caption", "cite", "code", "dd", "del", "details", "dfn", "div", "dl", "dt",
-    "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p",
-    "pre", "q", "rp", "rt", "ruby", "s", "samp", "small", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td",
-    "tfoot", "th", "thead", "tr", "u", "ul", "var", "wbr",
+    "a", "abbr", "b", "bdi", "blockquote", "br", "caption", "cite", "code", "dd", "del", "details", "dfn", "div",
+    "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "kbd",
+    "li", "mark", "ol", "p", "pre", "q", "rp", "rt", "ruby", "s", "samp", "small", "span", "strong", "sub",
+    "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul", "var", "wbr",
 })
 #: Elements that go with everything inside them.
 DROPPED_WITH_CONTENT = frozenset({
-    "applet", "audio", "button", "canvas", "datalist", "embed", "frameset", "iframe", "math", "noembed", "noframes", "noscript",
-    "object", "optgroup", "option", "plaintext", "script", "select", "style", "svg", "template", "textarea", "title", "video",
-    "xmp",
+    "applet", "audio", "button", "canvas", "datalist", "embed", "frameset", "iframe", "math", "noembed",
+    "noframes", "noscript", "object", "optgroup", "option", "plaintext", "script", "select", "style", "svg",
+    "template", "textarea", "title", "video", "xmp",
 })
 ATTRIBUTES = {
     "a": {"href", "title"}, "abbr": {"title"}, "img": {"src", "alt", "title", "width", "height"}, "ol": {"start"},
@@ -61,8 +61,8 @@ _FORMATTING = frozenset({
     "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
 })
 _SVG_SHAPES = frozenset({
-    "circle", "clippath", "defs", "ellipse", "g", "line", "lineargradient", "mask", "path", "pattern", "polygon", "polyline",
-    "radialgradient", "rect", "stop", "symbol", "use",
+    "circle", "clippath", "defs", "ellipse", "g", "line", "lineargradient", "mask", "path", "pattern", "polygon",
+    "polyline", "radialgradient", "rect", "stop", "symbol", "use",
 })
 # fmt: on
 
@@ -81,7 +81,7 @@ _TRACKERS = re.compile(
 )
 _TINY = re.compile(r' (?:width|height)="[0-2]"')
 
-#: What relative addresses are relative to, for the one cleaner that all share (building one costs more than most entries).
+#: What relative addresses are relative to, for the one cleaner that all share: to build one costs more than to use it.
 _base: ContextVar[str] = ContextVar("base", default="")
 
 

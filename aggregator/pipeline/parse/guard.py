@@ -1,0 +1,175 @@
+"""A document's text -> bytes that feedparser can read in time and memory that grow with their length only.
+
+Every step is one pass (no pattern here goes back), and every limit is stated. What is dropped: the prolog with its DTD
+(small literal entities are written out, since real feeds use them; external ones are never opened), characters and
+references that XML forbids. What is over a limit raises ``too_hostile``. What is merely broken is left for feedparser.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aggregator.errors import ParseError
+from aggregator.pipeline.words import xml_text
+
+MAX_BYTES = 10 * 1024 * 1024
+MAX_ENTRIES = 5_000
+MAX_TAG_LENGTH = 64 * 1024
+MAX_ATTRIBUTES = 256
+MAX_PROLOG = 128 * 1024
+MAX_ENTITIES = 64
+MAX_ENTITY_LENGTH = 256
+MAX_ENTITY_GROWTH = 1024 * 1024
+#: An author's text, and a word in it: feedparser looks for an e-mail address there with a pattern of quadratic time.
+MAX_AUTHOR = 320
+MAX_AUTHOR_WORD = 64
+
+_ENTITY = re.compile(
+    rf"""<!ENTITY\s{{1,20}}([A-Za-z_][\w.-]{{0,40}})\s{{1,20}}
+    (?:"([^"&%<]{{0,{MAX_ENTITY_LENGTH}}}|&\#\w{{1,8}};)"|'([^'&%<]{{0,{MAX_ENTITY_LENGTH}}}|&\#\w{{1,8}};)')\s{{0,20}}>""",
+    re.VERBOSE,
+)
+_ENTITY_USE = re.compile(r"&([A-Za-z_][\w.-]{0,40}+);")
+_REFERENCE = re.compile(r"&#(?:([0-9]++)|[xX]([0-9a-fA-F]++))(;?)")
+_ESCAPED_BIG_REFERENCE = re.compile(r"&amp;#[xX]?[0-9a-fA-F]{9,}+")
+_LONG_TAG = re.compile(r"<[\w:][^<>]{2048,}+")
+_ENTRY = re.compile(r"<(?:\w{1,20}:)?(?:item|entry)[\s/>]", re.IGNORECASE)
+_AUTHOR = re.compile(
+    r"<(?:\w{1,20}:)?(author|managingeditor|webmaster|creator|publisher|owner|name|email|contributor)(?:\s[^<>]*+)?>",
+    re.IGNORECASE,
+)
+_AUTHOR_TEXT = re.compile(rf"(?:>|\[CDATA\[)([^<\]]{{{MAX_AUTHOR_WORD},}}+)")
+_AUTHOR_WORD = re.compile(rf"([a-zA-Z0-9_.+-]{{{MAX_AUTHOR_WORD}}})[a-zA-Z0-9_.+-]++")
+_DOCTYPE = "<!DOCTYPE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundedDocument:
+    """UTF-8 with a declaration that says so."""
+
+    data: bytes
+    warnings: tuple[str, ...] = ()
+
+
+def bound_document(text: str) -> BoundedDocument:
+    """Apply all limits to ``text``; raises `ParseError` (``too_hostile``) over one of them."""
+    warnings: list[str] = []
+    text = xml_text(text)
+    start, entities = _skip_prolog(text, warnings)
+    text = _write_out(text[start:], entities)
+    if "&#" in text:
+        text = _REFERENCE.sub(_repair_reference, text)
+    if "&amp;#" in text:
+        text = _ESCAPED_BIG_REFERENCE.sub("&amp;#xFFFD", text)
+    _check_markup(text)
+    text = _shorten_authors(text)
+    data = b'<?xml version="1.0" encoding="utf-8"?>\n' + text.encode("utf-8", "replace")
+    return BoundedDocument(data=data, warnings=tuple(warnings))
+
+
+def _skip_prolog(text: str, warnings: list[str]) -> tuple[int, dict[str, str]]:
+    """Where the root element begins, and the small literal entities of the DTD before it."""
+    position, entities = 0, dict[str, str]()
+    while position < len(text):
+        if position > MAX_PROLOG:
+            raise ParseError("too_hostile", f"no element in the first {MAX_PROLOG:,} characters")
+        if text[position].isspace():
+            position += 1
+        elif text.startswith("<!--", position):
+            position = _end_of(text, "-->", position + 4)
+        elif text.startswith("<?", position):
+            position = _end_of(text, "?>", position + 2)
+        elif text[position : position + len(_DOCTYPE)].upper() == _DOCTYPE:
+            position = _skip_doctype(text, position, entities)
+        elif text[position] == "<":
+            break
+        else:
+            position = text.find("<", position)
+            if position < 0:
+                break
+            warnings.append("text before the first element")
+    return (position if position >= 0 else len(text)), entities
+
+
+def _end_of(text: str, ending: str, start: int) -> int:
+    found = text.find(ending, start)
+    return found + len(ending) if found >= 0 else len(text)
+
+
+def _skip_doctype(text: str, start: int, entities: dict[str, str]) -> int:
+    end, subset = text.find(">", start), text.find("[", start)
+    if 0 <= subset < end:
+        closing = text.find("]", subset)
+        if closing < 0:
+            return len(text)
+        for found in _ENTITY.finditer(text, subset, min(closing, subset + MAX_PROLOG)):
+            entities.setdefault(found[1], found[2] if found[2] is not None else found[3])
+        end = text.find(">", closing)
+    return end + 1 if end >= 0 else len(text)
+
+
+def _write_out(text: str, entities: dict[str, str]) -> str:
+    if not entities:
+        return text
+    if len(entities) > MAX_ENTITIES:
+        raise ParseError("too_hostile", f"{len(entities)} entities are declared, more than {MAX_ENTITIES}")
+    growth = sum(text.count(f"&{name};") * len(value) for name, value in entities.items())
+    if growth > MAX_ENTITY_GROWTH:
+        raise ParseError("too_hostile", f"its entities would add {growth:,} characters")
+    return _ENTITY_USE.sub(lambda use: entities.get(use[1], use[0]), text)
+
+
+def _repair_reference(found: re.Match[str]) -> str:
+    """U+FFFD for a reference to what is no XML character; feedparser raises on some of them."""
+    digits = (found[1] or found[2]).lstrip("0") or "0"
+    if len(digits) > 7:
+        return "\ufffd"
+    code = int(digits, 10 if found[1] else 16)
+    legal = code in (9, 10, 13) or 0x20 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or 0x10000 <= code < 0x110000
+    return found[0] if legal else "\ufffd"
+
+
+def _iter_markup(text: str) -> Iterator[str]:
+    """The stretches between CDATA sections, whose content is no markup."""
+    position = 0
+    while (start := text.find("<![CDATA[", position)) >= 0:
+        yield text[position:start]
+        position = _end_of(text, "]]>", start)
+    yield text[position:]
+
+
+def _check_markup(text: str) -> None:
+    entries = 0
+    for stretch in _iter_markup(text):
+        entries += sum(1 for _ in _ENTRY.finditer(stretch))
+        if entries > MAX_ENTRIES:
+            raise ParseError("too_hostile", f"more than {MAX_ENTRIES:,} entries")
+        for tag in _LONG_TAG.finditer(stretch):
+            if tag.end() - tag.start() > MAX_TAG_LENGTH:
+                raise ParseError("too_hostile", f"a start tag of more than {MAX_TAG_LENGTH:,} characters")
+            if stretch.count("=", tag.start(), tag.end()) > MAX_ATTRIBUTES:
+                raise ParseError("too_hostile", f"a start tag with more than {MAX_ATTRIBUTES} attributes")
+
+
+def _shorten_authors(text: str) -> str:
+    """Long names and long words in them cut; everything else untouched."""
+    pieces: list[str] = []
+    position = 0
+    for found in _AUTHOR.finditer(text):
+        if found.start() < position:
+            continue
+        end = text.find("</", found.end(), found.end() + 16 * MAX_AUTHOR)
+        end = end if end >= 0 else text.find("<", found.end() + 9)
+        end = end if end >= 0 else len(text)
+        if end - found.end() > MAX_AUTHOR_WORD:
+            pieces += (text[position : found.end() - 1], _AUTHOR_TEXT.sub(_shorten, text[found.end() - 1 : end]))
+            position = end
+    pieces.append(text[position:])
+    return "".join(pieces)
+
+
+def _shorten(found: re.Match[str]) -> str:
+    opening = found[0][: -len(found[1])]
+    return opening + _AUTHOR_WORD.sub(r"\1", found[1][:MAX_AUTHOR])

@@ -1,0 +1,285 @@
+"""Runs the pure stage `parse` in child processes with limits of memory, CPU and time. Never lets one cost another.
+
+A child is a fresh interpreter (no fork: the daemon has threads), which reads requests on its standard input and answers
+on its standard output; each message is its length in four bytes and then its content. A child that dies, or is killed
+for its hunger, costs its own document a ``too_hostile``; the next document gets a new child. What comes back is JSON,
+never pickle: a parser that was broken into must not get further by its answer. At rest there is no child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+from typing import IO, Any
+
+from aggregator.errors import ParseError
+from aggregator.model.feed import FAILURE_CLASSES, Fetched
+from aggregator.model.parsed import Enclosure, ParsedEntry, ParsedFeed, RejectedEntry
+
+_LENGTH = struct.Struct(">I")
+_MAX_ANSWER = 256 * 1024 * 1024
+#: A new child after so many documents: what the allocator keeps is given back.
+_DOCUMENTS_A_CHILD = 500
+_START = (
+    "import sys; sys.path.append(sys.argv[1]); from aggregator.sandbox import serve; serve(*map(int, sys.argv[2:]))"
+)
+#: Of the daemon's environment a child sees only what an interpreter may need; secrets are not among it.
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
+
+
+class ParseSandbox:
+    """Parses documents in at most ``workers`` children at once; may be called from many threads."""
+
+    def __init__(
+        self,
+        *,
+        max_seconds: float = 20,
+        cpu_seconds: int = 10,
+        memory_bytes: int = 1 << 30,
+        workers: int = 2,
+        idle_seconds: float = 30,
+    ) -> None:
+        self._max_seconds = max_seconds
+        self._limits = (cpu_seconds, memory_bytes)
+        self._idle_seconds = idle_seconds
+        self._slots = threading.BoundedSemaphore(workers)
+        self._lock = threading.Lock()
+        self._idle: list[_Child] = []
+        self._last_used = monotonic()
+        self._timer: threading.Timer | None = None
+
+    def parse(self, reply: Fetched) -> ParsedFeed:
+        """`parse_feed` of what was fetched, in a child; raises `ParseError` as that does, or when the child died."""
+        with self._slots:
+            child = self._take()
+            try:
+                answer = child.ask(reply, self._max_seconds)
+                result = _read_answer(answer)
+            except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
+                reason = child.kill(self._max_seconds, self._limits)
+                raise ParseError("too_hostile", reason) from error
+            except BaseException:
+                child.stop()  # an interrupt between question and answer: this child is out of step
+                raise
+            self._give_back(child)
+        if isinstance(result, ParseError):
+            raise result
+        return result
+
+    def rest(self) -> None:
+        """End the children that have nothing to do; the next document starts one again."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.stop()
+
+    def close(self) -> None:
+        """End everything. Calls from now on still work, as after `rest`."""
+        with self._lock:
+            timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+            timer.join()
+        self.rest()
+
+    def _take(self) -> _Child:
+        with self._lock:
+            while self._idle:
+                child = self._idle.pop()
+                if child.is_alive():
+                    return child
+                child.stop()
+        return _Child(*self._limits)
+
+    def _give_back(self, child: _Child) -> None:
+        if child.documents >= _DOCUMENTS_A_CHILD:
+            child.stop()
+            return
+        with self._lock:
+            self._idle.append(child)
+            self._last_used = monotonic()
+            if self._timer is None:
+                self._arm(self._idle_seconds)
+
+    def _arm(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._rest_when_idle)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _rest_when_idle(self) -> None:
+        with self._lock:
+            if self._timer is not threading.current_thread():
+                return  # closed meanwhile
+            left = self._last_used + self._idle_seconds - monotonic()
+            self._timer = None
+            if left > 0:
+                self._arm(left)
+                return
+        self.rest()
+
+
+class _Child:
+    """One child process and the pipe to it."""
+
+    def __init__(self, cpu_seconds: int, memory_bytes: int) -> None:
+        root = str(Path(__file__).resolve().parent.parent)
+        self.documents = 0
+        self._timed_out = threading.Event()
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _START, root, str(cpu_seconds), str(memory_bytes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            start_new_session=True,  # a Ctrl-C at the terminal is the daemon's to handle
+        )
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, reply: Fetched, max_seconds: float) -> bytes:
+        """The answer to one document; `EOFError` or `OSError` when the child died over it."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self.documents += 1
+        head = json.dumps({"content_type": reply.content_type, "url": reply.final_url}).encode("ascii")
+        alarm = threading.Timer(max_seconds, self._time_out)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            for part in (head, reply.body):
+                _write_message(self._process.stdin, part)
+            return _read_message(self._process.stdout)
+        finally:
+            alarm.cancel()
+            alarm.join()
+
+    def _time_out(self) -> None:
+        self._timed_out.set()
+        self._process.kill()
+
+    def kill(self, max_seconds: float, limits: tuple[int, int]) -> str:
+        """End the child at once and say why it had to die."""
+        self._process.kill()
+        code = self.stop()
+        if self._timed_out.is_set():
+            return f"reading it took more than {max_seconds:g} seconds"
+        if code == -signal.SIGXCPU:
+            return f"reading it took more than {limits[0]} seconds of computing"
+        return f"the parser died over it (exit code {code}, limit {limits[1] >> 20} MiB)"
+
+    def stop(self) -> int:
+        """Close its input, which ends it, and wait."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):  # what was not written any more
+                    pipe.close()
+        try:
+            return self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+
+def serve(cpu_seconds: int, memory_bytes: int) -> None:
+    """The child's side: answer until the input ends. Called by no one else."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    silence = os.open(os.devnull, os.O_RDWR)
+    for noisy in (0, 1, 2):  # whatever a library prints goes nowhere near the protocol
+        os.dup2(silence, noisy)
+    from aggregator.pipeline.parse import parse_feed
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    while True:
+        try:
+            head = json.loads(_read_message(requests))
+            body = _read_message(requests)
+        except EOFError:
+            return
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        # The limit counts from the start of the process, so it moves with every document.
+        limit = int(used.ru_utime + used.ru_stime) + cpu_seconds + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+        try:
+            answer: object = parse_feed(body, content_type=head["content_type"], url=head["url"])
+        except ParseError as error:
+            answer = {"error": [error.failure_class, error.reason]}
+        _write_message(answers, json.dumps(answer, default=_plain).encode("ascii"))
+
+
+def _write_message(pipe: IO[bytes], content: bytes) -> None:
+    pipe.write(_LENGTH.pack(len(content)))
+    pipe.write(content)
+    pipe.flush()
+
+
+def _read_message(pipe: IO[bytes]) -> bytes:
+    head = pipe.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        raise EOFError("the other side has ended")
+    (length,) = _LENGTH.unpack(head)
+    if length > _MAX_ANSWER:
+        raise ValueError(f"a message of {length:,} bytes")
+    content = pipe.read(length)
+    if len(content) < length:
+        raise EOFError("the other side ended in the middle of a message")
+    return content
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    raise TypeError(type(value).__name__)
+
+
+def _read_answer(answer: bytes) -> ParsedFeed | ParseError:
+    said = json.loads(answer)
+    if "error" in said:
+        failure_class, reason = (str(part) for part in said["error"])
+        return ParseError(failure_class if failure_class in FAILURE_CLASSES else "too_hostile", reason)
+    return ParsedFeed(
+        entries=tuple(_read_entry(entry) for entry in said["entries"]),
+        rejected=tuple(RejectedEntry(index=int(bad["index"]), reason=str(bad["reason"])) for bad in said["rejected"]),
+        warnings=tuple(str(warning) for warning in said["warnings"]),
+        updated_at=_instant(said["updated_at"]),
+        ttl_minutes=None if said["ttl_minutes"] is None else int(said["ttl_minutes"]),
+        **_texts(said, ParsedFeed),
+    )
+
+
+def _read_entry(said: Mapping[str, Any]) -> ParsedEntry:
+    return ParsedEntry(
+        published_at=_instant(said["published_at"]),
+        updated_at=_instant(said["updated_at"]),
+        categories=tuple(str(category) for category in said["categories"]),
+        enclosures=tuple(
+            Enclosure(url=str(part["url"]), type=str(part["type"]), length=part["length"] and int(part["length"]))
+            for part in said["enclosures"]
+        ),
+        reading_minutes=None if said["reading_minutes"] is None else int(said["reading_minutes"]),
+        **_texts(said, ParsedEntry),
+    )
+
+
+def _texts(said: Mapping[str, Any], shape: type[ParsedFeed | ParsedEntry]) -> dict[str, Any]:
+    """The fields of ``shape`` that are text."""
+    return {field.name: str(said[field.name]) for field in fields(shape) if field.type == "str"}
+
+
+def _instant(said: object) -> datetime | None:
+    return None if said is None else datetime.fromisoformat(str(said))
