@@ -10,8 +10,10 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-#: Below this many columns of letters a detector guesses, and the feed knows better.
+#: Below this many columns of letters the feed knows better than a detector.
 MIN_COLUMNS = 40
+#: Below this many, even without a claim, an answer would be a guess ("AI" is Albanian to a detector).
+MIN_COLUMNS_UNCLAIMED = 14
 #: More than this changes no answer and only costs time.
 MAX_CHARACTERS = 2_000
 
@@ -47,7 +49,7 @@ def find_language(text: str, claimed: str) -> str:
     primary = claim.partition("-")[0]
     sample = _ADDRESS.sub(" ", text[:MAX_CHARACTERS])
     found = _find_script(sample)
-    if not found and not (primary and _count_columns(sample) < MIN_COLUMNS):
+    if not found and _count_columns(sample) >= (MIN_COLUMNS if primary else MIN_COLUMNS_UNCLAIMED):
         found = _detect(sample)
     if not found or found == _SAME.get(primary, primary) or (primary and not _is_known(primary)):
         return claim or found or "und"

@@ -1,8 +1,10 @@
-"""Tags: every tag of the shipped taxonomy by sentence, the rules of matching by small taxonomies, the seed post as a whole."""
+"""Tags: each tag of the shipped taxonomy by sentence, matching by small taxonomies, the seed post whole."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from ruamel.yaml import YAML
 
 from aggregator.config.taxonomy import load_tag_rules
 from aggregator.model.tag import Alias, Tag, TagEvidence, TagKind, TagRule, TagRules
-from aggregator.pipeline.tag import TEXT_LIMIT, find_tags, fold_label, get_pattern_head, get_tags
+from aggregator.pipeline.tag import TEXT_LIMIT, find_tags, get_tags
 
 RULES = load_tag_rules([])
 SENTENCES: dict[str, dict[str, str]] = YAML(typ="safe").load(
@@ -19,15 +21,22 @@ SENTENCES: dict[str, dict[str, str]] = YAML(typ="safe").load(
 )
 
 
-def find(title: str = "", text: str = "", *, language: str = "en", rules: TagRules = RULES, **rest: object) -> dict[str, TagEvidence]:
-    """The evidence by slug."""
-    given_: dict[str, object] = {"categories": (), "url": "", "feed_tags": (), **rest}
-    found = find_tags(title=title, text=text, language=language, rules=rules, **given_)  # type: ignore[arg-type]
-    return {evidence.slug: evidence for evidence in found}
+def find(title: str = "", *, rules: TagRules = RULES, **rest: Any) -> dict[str, TagEvidence]:
+    """The evidence by slug, in its order."""
+    values: dict[str, Any] = {"text": "", "categories": (), "url": "", "language": "en", "feed_tags": (), **rest}
+    return {evidence.slug: evidence for evidence in find_tags(title=title, rules=rules, **values)}
 
 
-def make_rule(slug: str, *aliases: Alias, kind: TagKind = "org", **rest: tuple[str, ...]) -> TagRule:
-    return TagRule(tag=Tag(slug=slug, kind=kind, name=slug), aliases=aliases, **rest)
+def make_rule(slug: str, *aliases: Alias | str, kind: TagKind = "org", **rest: tuple[str, ...]) -> TagRule:
+    known = tuple(alias if isinstance(alias, Alias) else Alias(text=alias) for alias in aliases)
+    return TagRule(tag=Tag(slug=slug, kind=kind, name=slug.title()), aliases=known, **rest)
+
+
+def make_rules(*rules: TagRule) -> TagRules:
+    return TagRules(rules=rules)
+
+
+# The shipped taxonomy
 
 
 @pytest.mark.parametrize("slug", [rule.tag.slug for rule in RULES.rules])
@@ -38,3 +47,234 @@ def test_every_shipped_tag_matches_its_sentence_and_leaves_its_near_miss(slug: s
         found = find(sentence, language=language)
         direct = slug in found and not found[slug].rule.startswith("parent:")
         assert direct is (expected == "match"), (slug, sentence, found.get(slug))
+
+
+def test_sentences_are_only_written_for_tags_that_exist() -> None:
+    assert set(SENTENCES) == {rule.tag.slug for rule in RULES.rules}
+
+
+def test_the_seed_post_gets_every_company_product_and_topic_it_names(corpus: Path) -> None:
+    post = next((corpus / "site").glob("*.txt")).read_text(encoding="utf-8")
+    _, front, body = post.split("---\n", 2)
+    assert "最新ニュース" in front
+    found = find(
+        "AI業界を揺るがす二つの波", text=body, language="ja", categories=("投資分析", "最新ニュース", "チップ")
+    )
+    orgs = {"anthropic", "amazon", "aws", "openai", "google", "microsoft", "nvidia", "salesforce", "linkedin"}
+    expected = {
+        "org": orgs | {"wilson-sonsini"},
+        "product": {
+            *("claude", "claude-code", "amazon-nova", "amazon-bedrock"),
+            *("trainium", "inferentia", "bun", "kiro"),
+        },
+        "topic": {"agents", "ipo", "funding", "chips"},
+    }
+    for kind, slugs in expected.items():
+        assert {slug for slug in slugs if slug not in found or found[slug].kind != kind} == set()
+    assert found["anthropic"].count > 10
+    assert (found["trainium"].found, found["trainium"].rule) == ("Trainium 3", "pattern")
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("GPT-5.6", "gpt-5"),
+        ("GPT-7 mini", "gpt-5"),
+        ("GPT\u20115.1", "gpt-5"),
+        ("ＧＰＴ－５", "gpt-5"),
+        ("Qwen3-235B", "qwen"),
+        ("Qwen 4.5-Max", "qwen"),
+        ("Llama-4-70b", "llama"),
+        ("Llama 5 Scout", "llama"),
+        ("claude-opus-4", "claude-opus"),
+        ("Gemini 4.5 Flash-Lite", "gemini-flash"),
+        ("DeepSeek-V5", "deepseek-v"),
+        ("GLM-6", "glm"),
+        ("Kimi K3", "kimi"),
+    ],
+)
+def test_next_months_model_needs_no_edit(name: str, slug: str) -> None:
+    assert slug in find(f"Benchmarks of {name} by Anthropic's rivals")
+
+
+# Rules of matching, on small taxonomies
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("AWSの料金", True),
+        ("日本のAWS技術", True),
+        ("「AWS」", True),
+        ("오늘AWS가", True),
+        ("AWS's price", True),
+        ("the AWS-based stack", True),
+        ("LAWS", False),
+        ("AWS2", False),
+        ("ÉAWS", False),
+        ("сAWS", False),
+    ],
+)
+def test_a_latin_name_ends_where_no_latin_letter_or_digit_follows(text: str, matches: bool) -> None:
+    rules = make_rules(make_rule("aws", Alias(text="AWS", exact_case=True)))
+    assert ("aws" in find(text, rules=rules)) is matches
+
+
+def test_a_short_katakana_name_is_not_found_inside_a_longer_word() -> None:
+    rules = make_rules(make_rule("llama", "ラマ"), make_rule("amazon", "アマゾン"))
+    assert list(find("ドラマとプログラマ", rules=rules)) == []
+    assert list(find("ラマはアマゾンジャパンに", rules=rules)) == ["llama", "amazon"]
+
+
+def test_capitals_count_where_the_alias_says_so_and_headlines_may_shout() -> None:
+    rules = make_rules(make_rule("apple", Alias(text="Apple", exact_case=True)), make_rule("openai", "OpenAI"))
+    assert list(find("an apple and openai", rules=rules)) == ["openai"]
+    assert list(find("APPLE BUYS OPENAI", rules=rules)) == ["apple", "openai"]
+
+
+def test_the_longest_name_wins_and_a_longer_name_that_fails_hides_nothing() -> None:
+    rules = make_rules(make_rule("claude", "Claude"), make_rule("claude-code", "Claude Code", kind="product"))
+    assert list(find("Claude Code is out", rules=rules)) == ["claude-code"]
+    assert list(find("Claude codebook", rules=rules)) == ["claude"]
+
+
+def test_words_close_by_can_say_that_another_thing_is_meant_but_not_from_afar() -> None:
+    rules = make_rules(make_rule("apple", "Apple", not_when=("pie", "orchard*")))
+    assert find("Apple pies", rules=rules) != {}
+    assert find("Apple pie", rules=rules) == {}
+    assert find("Apple orchards", rules=rules) == {}
+    assert find("Apple " + "and so on " * 20 + "pie", rules=rules) != {}
+
+
+def test_a_name_that_needs_company_counts_only_in_it() -> None:
+    rules = make_rules(
+        make_rule("aws", "AWS"),
+        make_rule("nova", "Nova", only_with=("Bedrock",)),
+        make_rule("kiro", "Kiro", only_with=("#nova",)),
+    )
+    assert list(find("Kiro and Nova", rules=rules)) == []
+    assert list(find("Kiro and Nova", text="on Bedrock", rules=rules)) == ["kiro", "nova"]
+    assert list(find("Nova", categories=("bedrock",), rules=rules)) == ["nova"]
+
+
+def test_tags_that_need_each_other_are_not_put() -> None:
+    rules = make_rules(make_rule("a", "Aaa", only_with=("#b",)), make_rule("b", "Bbb", only_with=("#a",)))
+    assert find("Aaa Bbb", rules=rules) == {}
+
+
+def test_an_alias_of_one_language_is_not_looked_for_in_another() -> None:
+    rules = make_rules(make_rule("arm", Alias(text="Arm", languages=("en",))))
+    assert list(find("Arm", language="en-GB", rules=rules)) == ["arm"]
+    assert find("Arm", language="de", rules=rules) == {}
+    assert find("Arm", language="und", rules=rules) == {}
+
+
+def test_a_product_brings_its_makers_along_with_its_own_evidence() -> None:
+    rules = make_rules(
+        make_rule("anthropic", "Anthropic"),
+        make_rule("claude", "Claude", kind="product", parents=("anthropic",)),
+        make_rule("claude-code", "Claude Code", kind="product", parents=("claude",)),
+    )
+    found = find("Why Claude Code", text="by Anthropic", rules=rules)
+    assert [(one.slug, one.field, one.rule, one.found) for one in found.values()] == [
+        ("claude", "title", "parent:claude-code", "Claude Code"),
+        ("claude-code", "title", "alias", "Claude Code"),
+        ("anthropic", "text", "alias", "Anthropic"),
+    ]
+
+
+def test_evidence_counts_title_and_text_and_keeps_the_first_words() -> None:
+    rules = make_rules(make_rule("openai", "OpenAI", "Open AI"))
+    found = find(
+        "OPENAI", text="Open AI, then OpenAI\nagain; but not https://openai.com/OpenAI nor www.openai.com", rules=rules
+    )
+    assert found == {
+        "openai": TagEvidence(slug="openai", kind="org", field="title", found="OPENAI", rule="alias", count=3)
+    }
+
+
+def test_a_host_that_is_merely_linked_is_no_evidence_but_the_entrys_own_site_is() -> None:
+    rules = make_rules(make_rule("openai", "OpenAI", hosts=("openai.com",)))
+    assert find("Read openai.com/index/x and https://openai.com", rules=rules) == {}
+    own = find("Hello", url="https://www.openai.com/index/x", rules=rules)
+    assert (own["openai"].field, own["openai"].found, own["openai"].rule) == ("url", "www.openai.com", "host")
+    assert find("Hello", url="https://notopenai.com/", rules=rules) == {}
+    assert find("Hello", url="http://[broken", rules=rules) == {}
+
+
+def test_categories_and_feed_tags_go_through_the_same_names() -> None:
+    rules = make_rules(make_rule("openai", "OpenAI"), make_rule("ai-agents", "AI agents", kind="topic"))
+    found = find(
+        "Nothing", categories=("Sport", "ai-agents", "News about OpenAI"), feed_tags=("OPENAI", "none"), rules=rules
+    )
+    assert [(one.slug, one.field, one.found) for one in found.values()] == [
+        ("ai-agents", "category", "ai-agents"),
+        ("openai", "category", "OpenAI"),
+    ]
+    assert find("Nothing", feed_tags=("Ai Agents",), rules=rules)["ai-agents"].rule == "feed"
+
+
+def test_chinese_of_taiwan_is_read_with_the_same_aliases_and_quoted_as_written() -> None:
+    rules = make_rules(make_rule("nvidia", "英伟达"), make_rule("chips", "芯片", kind="topic"))
+    found = find("輝達發表新晶片", language="zh-TW", rules=rules)
+    assert "nvidia" in found
+    assert "chips" in found
+    assert find("輝達", language="ja", rules=rules) == {}
+    assert find("微軟", language="zh", rules=make_rules(make_rule("microsoft", "微软")))["microsoft"].found == "微軟"
+
+
+def test_tags_come_in_the_order_of_field_and_position() -> None:
+    names = ("Zeta", "Alpha", "Mid")
+    rules = make_rules(*(make_rule(name.lower(), name) for name in names))
+    assert list(find("Zeta", text="Mid then Alpha", rules=rules)) == ["zeta", "mid", "alpha"]
+    assert list(find("Zeta", text="Alpha, Mid, Zeta", rules=rules)) == ["zeta", "alpha", "mid"]
+
+
+def test_an_empty_taxonomy_finds_nothing() -> None:
+    assert find("OpenAI", rules=TagRules()) == {}
+
+
+def test_tags_by_slug_carry_their_names() -> None:
+    tags = get_tags(RULES)
+    assert tags["nvidia"].name == "Nvidia"
+    assert dict(tags["nvidia"].names) == {"ja": "エヌビディア", "zh": "英伟达"}
+
+
+# Anything at all
+
+
+@given(st.text(max_size=300), st.text(max_size=300), st.sampled_from(["en", "ja", "zh", "fr", "und", ""]))
+def test_any_text_is_survived_and_read_the_same_way_twice(title: str, text: str, language: str) -> None:
+    values: dict[str, Any] = {
+        "text": text,
+        "language": language,
+        "categories": (text,),
+        "feed_tags": (title,),
+        "url": text,
+    }
+    first = find(title, **values)
+    assert first == find(title, **values)
+    for evidence in first.values():
+        assert evidence.found
+        assert evidence.count >= 1
+
+
+@given(st.lists(st.sampled_from(["Claude Code", "Claude", "の", " ", "GPT-5", "Å", "İ", "ﷺ", "㍿", "AWS", "\u0301"])))
+def test_words_quoted_as_evidence_stand_in_the_text(parts: list[str]) -> None:
+    import unicodedata
+
+    text = "".join(parts)
+    for evidence in find(text).values():
+        assert evidence.found in unicodedata.normalize("NFKC", text)
+
+
+@pytest.mark.parametrize(
+    "piece", ["Claude ", "GPT-5", "a", "Nova ", "日", "(" * 50, "\ud800", "Gemini 3.", "x.y/", "www."]
+)
+def test_a_hostile_text_costs_little(piece: str) -> None:
+    text = piece * (200_000 // len(piece))
+    find("warm")
+    started = time.process_time()
+    find(piece, text=text, categories=[text] * 5)
+    assert time.process_time() - started < 2.0
+    assert TEXT_LIMIT == 20_000

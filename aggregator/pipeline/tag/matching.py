@@ -1,0 +1,133 @@
+"""Where the taxonomy's aliases and patterns stand in a text. Never weighs contexts or parents.
+
+One Aho-Corasick pass finds every alias and the plain beginning of every pattern; what it finds must pass the rules of
+case, word boundary and language. A pattern is tried only where its beginning stands, on a short window.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ahocorasick_rs import AhoCorasick, MatchKind
+
+from aggregator.model.tag import Alias, TagRule, TagRules
+from aggregator.pipeline.tag.folding import View, fold, fold_label, has_case, is_bounded, make_plain
+
+#: A pattern sees no more than this, in characters.
+PATTERN_WINDOW = 64
+
+_HEAD = re.compile(r"[^\\.^$*+?{}\[\]|()]+")
+_CLASS_OR_SPACE = re.compile(r"(\[[^\]]*\])| ")
+
+
+@dataclass(frozen=True, slots=True)
+class Needle:
+    """One alias, ready to be checked where its key was found."""
+
+    rule: TagRule
+    alias: Alias
+    words: str
+    pattern: re.Pattern[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Words of a `View` from ``start`` to ``end``, and the alias that they are."""
+
+    start: int
+    end: int
+    needle: Needle
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matcher:
+    """A taxonomy, ready for finding."""
+
+    automaton: AhoCorasick
+    #: By the automaton's numbers: the aliases that share a key.
+    needles: tuple[tuple[Needle, ...], ...]
+    by_slug: Mapping[str, TagRule]
+    #: Folded slug or alias -> rules, for what publishers and editors put on a whole entry.
+    by_label: Mapping[str, tuple[TagRule, ...]]
+    by_host: Mapping[str, tuple[TagRule, ...]]
+
+
+@lru_cache(maxsize=4)
+def get_matcher(rules: TagRules) -> Matcher:
+    """Built once for one taxonomy (compared by identity)."""
+    needles: dict[str, list[Needle]] = {}
+    labels: dict[str, list[TagRule]] = {}
+    hosts: dict[str, list[TagRule]] = {}
+    for rule in rules.rules:
+        labels.setdefault(fold_label(rule.tag.slug), []).append(rule)
+        for host in rule.hosts:
+            hosts.setdefault(host, []).append(rule)
+        for alias in rule.aliases:
+            key = fold(get_pattern_head(alias.text)) if alias.pattern else fold_label(alias.text)
+            needles.setdefault(key, []).append(_make_needle(rule, alias))
+            if not alias.pattern and rule not in labels.setdefault(key, []):
+                labels[key].append(rule)
+    return Matcher(
+        automaton=AhoCorasick(needles, matchkind=MatchKind.Standard),
+        needles=tuple(map(tuple, needles.values())),
+        by_slug={rule.tag.slug: rule for rule in rules.rules},
+        by_label={key: tuple(found) for key, found in labels.items()},
+        by_host={key: tuple(found) for key, found in hosts.items()},
+    )
+
+
+def get_pattern_head(pattern: str) -> str:
+    """The plain characters that ``pattern`` begins with; they lead the search to the places where it is tried."""
+    match = _HEAD.match(pattern)
+    if match is None:
+        return ""
+    optional = pattern[match.end() : match.end() + 1] in {"?", "*", "{"}
+    return match[0][:-1] if optional else match[0]
+
+
+def _make_needle(rule: TagRule, alias: Alias) -> Needle:
+    """A space in a pattern stands for a hyphen, too (``claude-opus``)."""
+    words = make_plain(alias.text)
+    pattern = None
+    if alias.pattern:
+        spaced = _CLASS_OR_SPACE.sub(lambda match: match[1] or "[ -]", words)
+        pattern = re.compile(spaced, 0 if alias.exact_case else re.IGNORECASE)
+    return Needle(rule, alias, words, pattern)
+
+
+def iter_found(matcher: Matcher, view: View, language: str) -> Iterator[Found]:
+    """Leftmost, then longest, of all that pass the rules; aliases of two tags on the same words are both given."""
+    found: list[Found] = []
+    # Overlapping, so that a longer alias that fails its rules ("claude code" in "Claude coder") hides no shorter one.
+    for index, start, end in matcher.automaton.find_matches_as_indexes(view.folded, overlapping=True):
+        for needle in matcher.needles[index]:
+            stop = _check(needle, view, start, end, language)
+            if stop:
+                found.append(Found(start, stop, needle))
+    found.sort(key=lambda one: (one.start, -one.end, one.needle.rule.tag.slug))
+    reach, last = 0, (-1, -1)
+    seen: set[tuple[int, str]] = set()
+    for one in found:
+        mark = (one.start, one.needle.rule.tag.slug)
+        if mark not in seen and (one.start >= reach or (one.start, one.end) == last):
+            reach, last = max(reach, one.end), (one.start, one.end)
+            seen.add(mark)
+            yield one
+
+
+def _check(needle: Needle, view: View, start: int, end: int, language: str) -> int:
+    """Where the words end if this alias really stands at ``start``, else 0."""
+    alias = needle.alias
+    if alias.languages and language not in alias.languages:
+        return 0
+    if needle.pattern is not None:
+        match = needle.pattern.match(view.words, start, start + PATTERN_WINDOW)
+        if match is None:
+            return 0
+        end = match.end()
+    elif alias.exact_case and not has_case(view.words[start:end], needle.words):
+        return 0
+    return end if is_bounded(view.folded, start, end) else 0
