@@ -16,8 +16,10 @@ COPY templates templates
 RUN /opt/build/bin/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /dist . \
  && /opt/aggregator/bin/python -m pip install --quiet --no-index --no-deps /dist/*.whl \
  && /opt/aggregator/bin/python -m pip uninstall --quiet --yes pip setuptools
-# Compiled here once: the root file system of the running container is read-only.
-RUN /opt/build/bin/python -m compileall -q -j 0 /opt/aggregator/lib
+# C sources that some wheels carry along (50 MB in one of them) are of no use here. Compiled once: the root file system of the
+# running container is read-only.
+RUN find /opt/aggregator/lib -type f \( -name '*.c' -o -name '*.h' -o -name '*.pyx' \) -delete \
+ && /opt/build/bin/python -m compileall -q -j 0 /opt/aggregator/lib
 
 FROM python:3.11-slim-bookworm
 RUN apt-get update -qq \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -159,3 +160,15 @@ def test_requirements_are_locked_with_hashes() -> None:
     for name in ("build", "run"):
         assert {key: pins["test"][key] for key in pins[name] if key in pins["test"]}.items() <= pins[name].items()
     assert pins["run"].keys() <= pins["test"].keys()
+
+
+def test_guard_refuses_the_network(only_loopback: list[str]) -> None:
+    """No test reaches beyond this machine, and names do not resolve, whatever the code makes of the error."""
+    with socket.socket() as line, pytest.raises(PermissionError):
+        line.connect(("192.0.2.1", 80))
+    with pytest.raises(socket.gaierror):
+        socket.getaddrinfo("feeds.example.org", 443)
+
+    assert only_loopback == ["192.0.2.1:80"]
+    only_loopback.clear()  # or the guard would fail this test too
+    assert socket.getaddrinfo("localhost", 80)
