@@ -142,7 +142,7 @@ def _claim(conn: Connection, chosen: sa.Select[Any], until: datetime) -> tuple[F
     return tuple(_make_feed(row, 0) for row in rows)
 
 
-def count_due(conn: Connection, now: datetime) -> int:
+def count_due(conn: Connection, *, now: datetime) -> int:
     """How many feeds `claim_due` could give."""
     query = sa.select(sa.func.count()).where(feeds.c.state == "active", feeds.c.next_due_at <= now, _is_free(now))
     return conn.execute(query).scalar_one()

@@ -7,6 +7,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -54,7 +55,7 @@ def ensure_identity(conn: Connection, *, site_url: str, now: datetime) -> Identi
 
 def get_identity(conn: Connection) -> Identity:
     """The stored identity. Raises `SchemaMismatch` when none was minted: the database was never set up."""
-    value = conn.execute(sa.select(meta.c.value).where(meta.c.name == _IDENTITY)).scalar()
+    value = get_value(conn, _IDENTITY)
     if value is None:
         raise SchemaMismatch("the database was never set up: run `aggregator db upgrade`")
     return Identity(
@@ -73,6 +74,19 @@ def renew_revision(conn: Connection) -> None:
     """To be called in the transaction that changes what pages show, whichever process does."""
     row = insert(conn, meta).values(name=_REVISION, value=secrets.token_hex(8))
     conn.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value}))
+
+
+def get_value(conn: Connection, name: str) -> Any:
+    """A remembered value (JSON); None when there is none."""
+    return conn.execute(sa.select(meta.c.value).where(meta.c.name == name)).scalar()
+
+
+def set_value(conn: Connection, name: str, value: Any) -> None:
+    """Remember a value (JSON) in place of what was remembered under this name."""
+    statement = insert(conn, meta).values(name=name, value=value)
+    conn.execute(
+        statement.on_conflict_do_update(index_elements=[meta.c.name], set_={"value": statement.excluded.value})
+    )
 
 
 def make_authority(site_url: str) -> str:

@@ -21,7 +21,7 @@ from aggregator.storage.schema import entries, feeds, stories
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryQuery:
-    """Which stories: those with at least one entry that meets every condition given. They come with all their entries."""
+    """Which stories: those with at least one entry that meets every condition given. They come with all entries."""
 
     #: Of an entry's ``effective_at``, half open: [since, until).
     since: datetime | None = None
@@ -146,7 +146,7 @@ def _set_lead(conn: Connection, story_id: StoryId, entry_id: EntryId, now: datet
 
 
 def _merge(conn: Connection, survivor: StoryId, swallowed: Sequence[StoryId]) -> None:
-    """Everything that points at the swallowed ones points at the survivor: old addresses need one redirect, not a chain."""
+    """What pointed at the swallowed ones points at the survivor: old addresses need one redirect, not a chain."""
     for some in iter_chunks(swallowed):
         gone = sa.or_(stories.c.id.in_(some), stories.c.merged_into.in_(some))
         conn.execute(sa.update(stories).where(gone, stories.c.id != survivor).values(merged_into=survivor))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -18,13 +19,13 @@ _DAY = timedelta(days=1)
 
 def list_tags(conn: Connection) -> tuple[tuple[str, TagKind, int], ...]:
     """(slug, kind, number of entries) of every tag that some entry bears, most used first."""
-    return tuple(conn.execute(_count()).tuples())
+    return tuple((slug, kind, count) for slug, kind, count in conn.execute(_count()))
 
 
 def count_by_day(
     conn: Connection, *, since: datetime, until: datetime, limit: int
-) -> tuple[tuple[str, TagKind, tuple[int, ...]], ...]:
-    """(slug, kind, entries per day) of the ``limit`` (0: all) most used tags of [since, until), most used first.
+) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """(slug, entries per day) of the ``limit`` (0: all) most used tags of [since, until), most used first.
 
     A day is 24 hours counted from ``since``, oldest first; the last may be shorter.
     """
@@ -32,13 +33,12 @@ def count_by_day(
     top = _count().where(*window)
     if limit:
         top = top.limit(limit)
-    kinds = {slug: kind for slug, kind, _ in conn.execute(top)}
-    days = {slug: [0] * -((since - until) // _DAY) for slug in kinds}
-    for some in iter_chunks(sorted(kinds)):
+    days = {slug: [0] * -((since - until) // _DAY) for slug, _, _ in conn.execute(top)}
+    for some in iter_chunks(sorted(days)):
         query = sa.select(entry_tags.c.slug, entry_tags.c.entry_id, entry_tags.c.effective_at).distinct()
         for slug, _, effective_at in conn.execute(query.where(*window, entry_tags.c.slug.in_(some))):
             days[slug][(effective_at - since) // _DAY] += 1
-    return tuple((slug, kind, tuple(days[slug])) for slug, kind in kinds.items())
+    return tuple((slug, tuple(counts)) for slug, counts in days.items())
 
 
 def get_evidence(conn: Connection, entry_id: EntryId) -> tuple[TagEvidence, ...]:
@@ -46,7 +46,7 @@ def get_evidence(conn: Connection, entry_id: EntryId) -> tuple[TagEvidence, ...]
     return get_tags(conn, [entry_id]).get(entry_id, ())
 
 
-def _count() -> sa.Select[tuple[str, TagKind, int]]:
+def _count() -> sa.Select[Any]:
     number = sa.func.count(entry_tags.c.entry_id.distinct())
     # A tag has one kind; `max` only says so to the database.
     query = sa.select(entry_tags.c.slug, sa.func.max(entry_tags.c.kind), number).group_by(entry_tags.c.slug)

@@ -1,0 +1,222 @@
+"""Issues: a row for each slot, frozen bytes and what they hold, states. Never chooses stories, renders or mails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from aggregator.model.ids import EntryId, IssueId, StoryId
+from aggregator.model.newsletter import Issue, IssueItem, IssueState, PlannedSlot, RenderedIssue
+from aggregator.storage import meta
+from aggregator.storage.deliveries import OPEN, count_by_issue, queue_deliveries
+from aggregator.storage.engine import insert, iter_chunks
+from aggregator.storage.schema import deliveries, issue_entries, issue_stories, issues, renderings, stories
+
+#: States in which an issue's bytes and contents stand fixed.
+FROZEN: tuple[IssueState, ...] = ("ready", "sending", "sent")
+
+
+def add_slots(conn: Connection, newsletter: str, planned: Sequence[PlannedSlot], *, now: datetime) -> int:
+    """A row for each slot that has none yet; how many were made. Asked twice, or by two at once, it makes them once."""
+    made = 0
+    for slot in planned:
+        row = {
+            "newsletter": newsletter,
+            "slug": slot.slug,
+            "slot_at": slot.slot_at,
+            "window_start": slot.window_start,
+            "window_end": slot.window_end,
+            "state": slot.state,
+            "reason": slot.reason,
+            "subject": "",
+            "created_at": now,
+        }
+        made += conn.execute(insert(conn, issues).values(**row).on_conflict_do_nothing()).rowcount
+    return made
+
+
+def get_planned_until(conn: Connection, newsletter: str) -> datetime | None:
+    """Up to when the newsletter's slots have their rows; None before the first look."""
+    text = meta.get_value(conn, f"planned until {newsletter}")
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def set_planned_until(conn: Connection, newsletter: str, until: datetime) -> None:
+    """Belongs into the transaction that adds the slots."""
+    meta.set_value(conn, f"planned until {newsletter}", until.isoformat())
+
+
+def list_issues(
+    conn: Connection, newsletter: str | None = None, *, states: Sequence[IssueState] = (), limit: int = 0
+) -> tuple[Issue, ...]:
+    """Newest slot first; ``limit`` 0: all."""
+    query = _select().order_by(issues.c.slot_at.desc(), issues.c.id.desc())
+    if newsletter is not None:
+        query = query.where(issues.c.newsletter == newsletter)
+    if states:
+        query = query.where(issues.c.state.in_(states))
+    return _fetch(conn, query.limit(limit) if limit else query)
+
+
+def get(conn: Connection, newsletter: str, slug: str) -> Issue | None:
+    """By what stands in its address."""
+    return _fetch_one(conn, issues.c.newsletter == newsletter, issues.c.slug == slug)
+
+
+def get_by_id(conn: Connection, issue_id: IssueId) -> Issue | None:
+    """By its number."""
+    return _fetch_one(conn, issues.c.id == issue_id)
+
+
+def get_by_slot(conn: Connection, newsletter: str, slot_at: datetime) -> Issue | None:
+    """By the instant of its slot."""
+    return _fetch_one(conn, issues.c.newsletter == newsletter, issues.c.slot_at == slot_at)
+
+
+def get_last(conn: Connection, newsletter: str) -> Issue | None:
+    """The newest frozen one."""
+    found = list_issues(conn, newsletter, states=FROZEN, limit=1)
+    return found[0] if found else None
+
+
+def get_last_window_end(conn: Connection, newsletter: str, *, before: datetime) -> datetime | None:
+    """Where the newest window before that instant ends, of an issue that is not skipped: there the next one begins."""
+    query = sa.select(sa.func.max(issues.c.window_end)).where(
+        issues.c.newsletter == newsletter, issues.c.state != "skipped", issues.c.window_end < before
+    )
+    return conn.execute(query).scalar()
+
+
+def get_last_frozen_at(conn: Connection, newsletter: str) -> datetime | None:
+    """When an issue was frozen last."""
+    return conn.execute(sa.select(sa.func.max(issues.c.frozen_at)).where(issues.c.newsletter == newsletter)).scalar()
+
+
+def get_rendered(conn: Connection, issue_id: IssueId) -> RenderedIssue | None:
+    """The frozen bytes; None before they are."""
+    query = sa.select(renderings, issues.c.subject).join_from(renderings, issues).where(issues.c.id == issue_id)
+    row = conn.execute(query).mappings().first()
+    if row is None:
+        return None
+    return RenderedIssue(**{n: row[n] for n in ("subject", "preheader", "mail_html", "mail_text", "web_html")})
+
+
+def freeze(
+    conn: Connection, issue_id: IssueId, rendered: RenderedIssue, items: Sequence[IssueItem], *, now: datetime
+) -> bool:
+    """Fix bytes, contents and recipients in one transaction: one delivery for each confirmed subscription.
+
+    False, and nothing is written, when the issue is no draft (any more).
+    """
+    taken = conn.execute(
+        sa.update(issues)
+        .where(issues.c.id == issue_id, issues.c.state == "draft")
+        .values(state="ready", subject=rendered.subject, frozen_at=now, reason="")
+        .returning(issues.c.newsletter)
+    ).scalar()
+    if taken is None:
+        return False
+    parts = ("preheader", "mail_html", "mail_text", "web_html")
+    conn.execute(sa.insert(renderings), {"issue_id": issue_id, **{name: getattr(rendered, name) for name in parts}})
+    _insert_items(conn, issue_id, items)
+    queue_deliveries(conn, issue_id, taken, now=now)
+    return True
+
+
+def _insert_items(conn: Connection, issue_id: IssueId, items: Sequence[IssueItem]) -> None:
+    told = [
+        {"issue_id": issue_id, "position": position, "story_id": item.story_id, "section": item.section}
+        for position, item in enumerate(items)
+    ]
+    held = {
+        entry_id: {"issue_id": issue_id, "entry_id": entry_id, "story_position": place, "position": position}
+        for place, item in enumerate(items)
+        for position, entry_id in enumerate(item.entry_ids)
+    }
+    for some in iter_chunks(told):
+        conn.execute(sa.insert(issue_stories), list(some))
+    for part in iter_chunks(list(held.values())):
+        conn.execute(sa.insert(issue_entries), list(part))
+
+
+def get_items(conn: Connection, issue_id: IssueId) -> tuple[IssueItem, ...]:
+    """What a frozen issue holds, in its order."""
+    query = sa.select(issue_entries).where(issue_entries.c.issue_id == issue_id)
+    members: dict[int, list[EntryId]] = {}
+    for row in conn.execute(query.order_by(issue_entries.c.position)).mappings():
+        members.setdefault(row["story_position"], []).append(row["entry_id"])
+    told = sa.select(issue_stories).where(issue_stories.c.issue_id == issue_id).order_by(issue_stories.c.position)
+    return tuple(
+        IssueItem(story_id=row["story_id"], entry_ids=tuple(members.get(row["position"], ())), section=row["section"])
+        for row in conn.execute(told).mappings()
+    )
+
+
+def skip(conn: Connection, issue_id: IssueId, reason: str) -> bool:
+    """A draft that becomes no issue, and why."""
+    statement = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "draft")
+    return bool(conn.execute(statement.values(state="skipped", reason=reason)).rowcount)
+
+
+def mark_sending(conn: Connection, issue_id: IssueId, *, now: datetime) -> bool:
+    """A frozen issue goes out; False when it does so already, or is no issue to send."""
+    statement = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "ready")
+    return bool(conn.execute(statement.values(state="sending")).rowcount)
+
+
+def mark_sent(conn: Connection, issue_id: IssueId, *, now: datetime) -> bool:
+    """Done, if no delivery waits or is under way any more (threats.md section 2); says whether it became so now."""
+    waiting = sa.exists().where(deliveries.c.issue_id == issue_id, deliveries.c.state.in_(OPEN))
+    statement = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "sending", ~waiting)
+    return bool(conn.execute(statement.values(state="sent", sent_at=now)).rowcount)
+
+
+def held_entry_ids(conn: Connection, newsletter: str) -> frozenset[EntryId]:
+    """Every entry that some frozen issue of the newsletter holds."""
+    query = (
+        sa.select(issue_entries.c.entry_id)
+        .join_from(issue_entries, issues)
+        .where(issues.c.newsletter == newsletter, issues.c.state.in_(FROZEN))
+    )
+    return frozenset(EntryId(number) for number in conn.execute(query).scalars())
+
+
+def mailed_story_ids(conn: Connection, newsletter: str | None = None) -> frozenset[StoryId]:
+    """Every story that some frozen issue holds, and those that swallowed one since."""
+    query = (
+        sa.select(issue_stories.c.story_id, stories.c.merged_into)
+        .join_from(issue_stories, issues)
+        .join(stories, stories.c.id == issue_stories.c.story_id)
+        .where(issues.c.state.in_(FROZEN))
+    )
+    if newsletter is not None:
+        query = query.where(issues.c.newsletter == newsletter)
+    return frozenset(StoryId(number) for pair in conn.execute(query) for number in pair if number is not None)
+
+
+def _select() -> sa.Select[Any]:
+    told = sa.select(sa.func.count()).where(issue_stories.c.issue_id == issues.c.id).scalar_subquery()
+    return sa.select(issues, told.label("story_count"))
+
+
+def _fetch_one(conn: Connection, *conditions: sa.ColumnElement[bool]) -> Issue | None:
+    found = _fetch(conn, _select().where(*conditions))
+    return found[0] if found else None
+
+
+def _fetch(conn: Connection, query: sa.Select[Any]) -> tuple[Issue, ...]:
+    rows = conn.execute(query).mappings().all()
+    counts = count_by_issue(conn, [row["id"] for row in rows])
+    return tuple(_make_issue(row, counts.get(row["id"], {})) for row in rows)
+
+
+def _make_issue(row: RowMapping, counts: dict[str, int]) -> Issue:
+    same = (
+        "id", "newsletter", "slug", "slot_at", "window_start", "window_end", "state", "reason", "subject", "frozen_at",
+        "sent_at", "story_count",
+    )  # fmt: skip
+    return Issue(deliveries=tuple(sorted(counts.items())), **{name: row[name] for name in same})

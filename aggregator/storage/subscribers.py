@@ -1,0 +1,120 @@
+"""People and their ties to newsletters, with the evidence of their consent, and those who want no mail. Never mails."""
+
+from __future__ import annotations
+
+import secrets
+import unicodedata
+from datetime import datetime
+from hashlib import sha256
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from aggregator.model.ids import SubscriberId, SubscriptionId
+from aggregator.model.subscriber import NewSubscriber, Subscription
+from aggregator.storage.engine import insert
+from aggregator.storage.schema import subscribers, subscriptions, suppressions
+
+
+def hash_address(email: str) -> str:
+    """What an address is known by: SHA-256, hex, of its form without differences in case or composition."""
+    return sha256(unicodedata.normalize("NFC", email.strip()).casefold().encode()).hexdigest()
+
+
+def add(conn: Connection, new: NewSubscriber, *, consent: str, now: datetime, revive: bool = False) -> bool:
+    """Subscribe a person, confirmed, with the evidence of consent; True when that is new.
+
+    Who has ended the subscription stays ended, unless ``revive`` says that this is the person's own new wish; a
+    suppressed address is never subscribed. ``new.email`` is a checked address.
+    """
+    address_hash = hash_address(new.email)
+    if is_suppressed(conn, new.email):
+        return False
+    person = {"email": new.email, "address_hash": address_hash, "created_at": now}
+    conn.execute(insert(conn, subscribers).values(**person).on_conflict_do_nothing())
+    subscriber_id = conn.execute(
+        sa.select(subscribers.c.id).where(subscribers.c.address_hash == address_hash)
+    ).scalar_one()
+    wishes = {
+        "state": "confirmed",
+        "language": new.language,
+        "topics": list(new.topics),
+        "consent": consent,
+        "confirmed_at": now,
+        "ended_reason": "",
+    }
+    tie = {"subscriber_id": subscriber_id, "newsletter": new.newsletter, "public_id": secrets.token_urlsafe(16)}
+    made = conn.execute(
+        insert(conn, subscriptions).values(**tie, **wishes, created_at=now).on_conflict_do_nothing()
+    ).rowcount
+    if made:
+        return True
+    again = ("pending", "ended") if revive else ("pending",)
+    statement = sa.update(subscriptions).where(
+        subscriptions.c.subscriber_id == subscriber_id,
+        subscriptions.c.newsletter == new.newsletter,
+        subscriptions.c.state.in_(again),
+    )
+    return bool(conn.execute(statement.values(**wishes, ended_at=None)).rowcount)
+
+
+def list_subscriptions(conn: Connection, newsletter: str | None = None) -> tuple[Subscription, ...]:
+    """In the order in which they came; ended ones too."""
+    query = _select().order_by(subscriptions.c.id)
+    if newsletter is not None:
+        query = query.where(subscriptions.c.newsletter == newsletter)
+    return tuple(_make_subscription(row) for row in conn.execute(query).mappings())
+
+
+def get_by_public_id(conn: Connection, public_id: str) -> Subscription | None:
+    """By what tokens carry."""
+    row = conn.execute(_select().where(subscriptions.c.public_id == public_id)).mappings().first()
+    return None if row is None else _make_subscription(row)
+
+
+def end(conn: Connection, public_id: str, reason: str, now: datetime) -> bool:
+    """The person leaves; asked again it stays so. False when there is no such subscription."""
+    known = conn.execute(sa.select(subscriptions.c.id).where(subscriptions.c.public_id == public_id)).scalar()
+    _end(conn, subscriptions.c.public_id == public_id, reason, now)
+    return known is not None
+
+
+def remove(conn: Connection, email: str, *, newsletter: str | None = None, reason: str, now: datetime) -> int:
+    """End the subscriptions of an address, to one newsletter or (None) to all; how many were not ended before."""
+    person = sa.select(subscribers.c.id).where(subscribers.c.address_hash == hash_address(email))
+    which: sa.ColumnElement[bool] = subscriptions.c.subscriber_id.in_(person)
+    if newsletter is not None:
+        which = sa.and_(which, subscriptions.c.newsletter == newsletter)
+    return _end(conn, which, reason, now)
+
+
+def _end(conn: Connection, which: sa.ColumnElement[bool], reason: str, now: datetime) -> int:
+    statement = sa.update(subscriptions).where(which, subscriptions.c.state != "ended")
+    return conn.execute(statement.values(state="ended", ended_at=now, ended_reason=reason)).rowcount
+
+
+def suppress(conn: Connection, email: str, *, reason: str, now: datetime) -> None:
+    """No mail to this address from now on, whoever adds it; only its hash is kept."""
+    row = {"address_hash": hash_address(email), "reason": reason, "created_at": now}
+    conn.execute(insert(conn, suppressions).values(**row).on_conflict_do_nothing())
+
+
+def is_suppressed(conn: Connection, email: str) -> bool:
+    """Whether `suppress` was said of this address."""
+    query = sa.select(suppressions.c.address_hash).where(suppressions.c.address_hash == hash_address(email))
+    return conn.execute(query).scalar() is not None
+
+
+def _select() -> sa.Select[tuple[object, ...]]:
+    return sa.select(subscriptions, subscribers.c.email).join_from(subscriptions, subscribers)
+
+
+def _make_subscription(row: RowMapping) -> Subscription:
+    same = ("email", "newsletter", "state", "public_id", "language", "consent", "created_at", "ended_at")
+    return Subscription(
+        id=SubscriptionId(row["id"]),
+        subscriber_id=SubscriberId(row["subscriber_id"]),
+        topics=tuple(row["topics"]),
+        ended_reason=row["ended_reason"],
+        **{name: row[name] for name in same},
+    )
