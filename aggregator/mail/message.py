@@ -166,7 +166,7 @@ def _check(name: str, value: str) -> str:
 
 def _format_words(name: str, value: str) -> str:
     """Return text as the value of a header, folded; encoded words (RFC 2047) when it is not ASCII."""
-    _check(name, value)
+    value = _check(name, value).strip()
     charset = "us-ascii" if value.isascii() and max(map(len, value.split()), default=0) < 70 else "utf-8"
     return Header(value, charset, maxlinelen=76, header_name=name).encode(linesep="\r\n")
 

@@ -66,8 +66,8 @@ def get_file_name(message_id: str) -> str:
     """Return a file name for a Message-ID: itself without brackets, or with a hash where that would not be safe."""
     plain = message_id.strip("<>")
     name = _UNSAFE.sub("_", plain).lstrip(".")[:_MAX_NAME]
-    if name != plain:
-        name = f"{name}-{sha256(message_id.encode('utf-8', 'replace')).hexdigest()[:12]}"
+    if name != plain or not name:
+        name = f"{name or 'mail'}-{sha256(message_id.encode('utf-8', 'replace')).hexdigest()[:12]}"
     return f"{name}.eml"
 
 
