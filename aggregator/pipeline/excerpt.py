@@ -24,6 +24,8 @@ _SENTENCE_END = re.compile(r"[.!?。！？…](?:[\"'”’»）)\]」』]*)$")
 #: A quotation closes at the end of one piece, and the next goes on in small letters or with a Japanese particle.
 _QUOTE_END = re.compile(r"[?!.？！。][」』”\"’»）)]+\s*$")
 _GOES_ON = re.compile(r"\s*[ぁ-んa-zà-öø-ÿ、,]")
+#: What publishers leave after the last sentence of a summary.
+_LEFTOVER = re.compile(r"(?<=[.!?。！？…]) (?:more ?)?(?:…|\.{3}|\[…\]|\[\.{3}\])$")
 _FRENCH_TITLE = re.compile(r"(?:^|[\s(«\"'’])MM?\.\s*$")
 
 
@@ -40,11 +42,11 @@ def make_excerpt(text: str, language: str, limit: int = 320) -> str:
     for sentence in _iter_sentences(lines, language.partition("-")[0].lower()):
         longer = _join(taken, sentence)
         if count_columns(longer) > limit:
-            return taken or _cut(sentence, limit)
+            return _LEFTOVER.sub("", taken) or _cut(sentence, limit)
         taken = longer
         if count_columns(taken) > limit - 10:
             break
-    return taken
+    return _LEFTOVER.sub("", taken)
 
 
 def count_columns(text: str) -> int:

@@ -57,6 +57,11 @@ def test_a_text_of_nothing_but_furniture_is_still_shown() -> None:
     assert make_excerpt("By Jane Doe", "en") == "By Jane Doe"
 
 
+@pytest.mark.parametrize("leftover", [" ...", " …", " [...]", " more…"])
+def test_dots_that_a_publisher_left_after_the_last_sentence_are_dropped(leftover: str) -> None:
+    assert make_excerpt(f"It was sold. It is gone.{leftover}", "en") == "It was sold. It is gone."
+
+
 def test_a_sentence_that_begins_like_a_byline_stays() -> None:
     assert make_excerpt("By 2030 all of it is gone.\nSo they say.", "en", 30) == "By 2030 all of it is gone."
 
