@@ -7,6 +7,7 @@ Never needs a network: the feeds are folders, and mail is written to an outbox. 
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -34,9 +35,12 @@ def main() -> int:
     folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else DEFAULT
     count = prepare_folder(folder, now=datetime.now(UTC))
     print(f"Copied {count} sample posts to {show(folder)}", flush=True)
+    # The program of this checkout, installed or not.
+    environ = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
     for title, arguments in STEPS:
         print(f"\n{title}: aggregator {' '.join(arguments)}", flush=True)
-        done = subprocess.run([sys.executable, "-m", "aggregator", *arguments, "--config", "config.yaml"], cwd=folder)
+        command = [sys.executable, "-m", "aggregator", *arguments, "--config", "config.yaml"]
+        done = subprocess.run(command, cwd=folder, env=environ, check=False)
         if done.returncode:
             print(f"demo: stopped at `{' '.join(arguments)}`, exit code {done.returncode}", file=sys.stderr)
             return done.returncode
