@@ -53,7 +53,7 @@ def configure_logging(*, level: str = "info", style: Literal["console", "json"] 
 
 
 def redact_url(url: str) -> str:
-    """The address without its login and query, which may hold a subscriber's token (threats.md T19)."""
+    """The address without its login and query, which may hold a subscriber's token."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     shown = f"{parts.scheme}://{host}{parts.path}" if parts.netloc else url.partition("?")[0]

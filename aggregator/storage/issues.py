@@ -163,13 +163,20 @@ def skip(conn: Connection, issue_id: IssueId, reason: str) -> bool:
 
 
 def mark_sending(conn: Connection, issue_id: IssueId, *, now: datetime) -> bool:
-    """A frozen issue goes out; False when it does so already, or is no issue to send."""
+    """A frozen issue goes out; False when it does so already, or is no issue to send.
+
+    Who was confirmed since it was frozen gets it, too: from now on the list of recipients is fixed.
+    """
     statement = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "ready")
-    return bool(conn.execute(statement.values(state="sending")).rowcount)
+    newsletter = conn.execute(statement.values(state="sending").returning(issues.c.newsletter)).scalar()
+    if newsletter is None:
+        return False
+    queue_deliveries(conn, issue_id, newsletter, now=now)
+    return True
 
 
 def mark_sent(conn: Connection, issue_id: IssueId, *, now: datetime) -> bool:
-    """Done, if no delivery waits or is under way any more (threats.md section 2); says whether it became so now."""
+    """Done, if no delivery waits or is under way any more; says whether it became so now."""
     waiting = sa.exists().where(deliveries.c.issue_id == issue_id, deliveries.c.state.in_(OPEN))
     statement = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "sending", ~waiting)
     return bool(conn.execute(statement.values(state="sent", sent_at=now)).rowcount)

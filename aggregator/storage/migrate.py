@@ -76,6 +76,19 @@ def backup(db: Database, folder: Path, now: datetime) -> Path | None:
     return target
 
 
+def check_integrity(db: Database) -> tuple[str, ...]:
+    """What SQLite finds wrong with its file and with the references in it; PostgreSQL checks its own pages."""
+    if db.dialect != "sqlite":
+        return ()
+    with db.read() as conn:
+        faults = [str(line) for line in conn.exec_driver_sql("PRAGMA integrity_check").scalars() if line != "ok"]
+        broken = [
+            f"row {row} of {table} refers to nothing in {parent}"
+            for table, row, parent, _ in conn.exec_driver_sql("PRAGMA foreign_key_check")
+        ]
+    return (*faults, *broken)
+
+
 def _vacuum_into(conn: Connection, path: Path) -> None:
     driver = conn.connection.driver_connection
     assert driver is not None  # the pool has just given it

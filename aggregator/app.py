@@ -1,0 +1,144 @@
+"""The one place where the parts are chosen and joined. Never does any of the work itself.
+
+A task is handed the `App` and nothing else; a test hands in other parts. The three Protocols are the only seams
+with more than one implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from aggregator.config import Config
+from aggregator.config.feeds import load_feed_specs
+from aggregator.config.settings import build_settings
+from aggregator.config.taxonomy import load_tag_rules
+from aggregator.model.feed import FetchRequest, Reply
+from aggregator.model.settings import Settings
+from aggregator.model.subscriber import Message
+from aggregator.render.templates import Templates, load_templates
+from aggregator.sandbox import ParseSandbox
+from aggregator.storage.engine import Database, open_database
+
+#: Shipped files: inside the installed package, or beside it in a checkout.
+PACKAGE = Path(__file__).parent
+
+
+class Fetcher(Protocol):
+    """Asks many feeds at once."""
+
+    def fetch(self, requests: Sequence[FetchRequest]) -> Iterator[Reply]:
+        """Replies as they come, one per request; what goes wrong with a feed is a reply, never an exception."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Mailer(Protocol):
+    """Hands one message at a time to the outside."""
+
+    def send(self, message: Message, *, about_to_commit: Callable[[], None]) -> str:
+        """The receiver's reply text. Calls ``about_to_commit`` just before the message can count as accepted.
+
+        Raises one of the `errors.MailError` family; an exception of ``about_to_commit`` passes and nothing is sent.
+        """
+        ...
+
+    def check(self) -> str:
+        """Connects, logs in and sends nothing; what there is, in words. Raises `errors.MailError`."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class TaskQueue(Protocol):
+    """Runs tasks by name, now or later."""
+
+    def defer(self, task: str, *, key: str, **ids: int | str) -> bool:
+        """Queue one call; False when a job of the same key is waiting already."""
+        ...
+
+    def run(self, tasks: Mapping[str, Callable[..., None]]) -> None:
+        """Take jobs until `stop`; blocks until those that had begun are finished."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """The whole machine on one page."""
+
+    settings: Settings
+    db: Database
+    fetcher: Fetcher
+    mailer: Mailer
+    queue: TaskQueue
+    #: Reads hostile documents in a child process of its own.
+    sandbox: ParseSandbox
+    templates: Templates
+    now: Callable[[], datetime]
+
+
+@contextmanager
+def open_app(config: Config) -> Iterator[App]:
+    """All parts as ``config`` asks for them, closed again at the end.
+
+    Opens no connection, starts no thread and sends nothing yet: parts do that when first used. Raises `ConfigError`.
+    """
+    from aggregator.fetch.feeds import FeedFetcher
+    from aggregator.taskqueue.local import LocalQueue
+
+    settings = load_settings(config)
+    app = App(
+        settings=settings,
+        db=open_database(config.database_url),
+        fetcher=FeedFetcher(settings.fetch),
+        mailer=build_mailer(config),
+        queue=LocalQueue(),
+        sandbox=ParseSandbox(),
+        templates=load_templates([config.templates_folder]),
+        now=read_clock,
+    )
+    try:
+        yield app
+    finally:
+        app.fetcher.close()
+        app.mailer.close()
+        app.sandbox.close()
+        app.db.close()
+
+
+def load_settings(config: Config) -> Settings:
+    """Everything the editor set, the lists and files that the configuration names included."""
+    return build_settings(
+        config,
+        feeds=load_feed_specs(config),
+        tag_rules=load_tag_rules([PACKAGE / "data" / "taxonomy.yaml", *config.tag_files]),
+    )
+
+
+def build_mailer(config: Config) -> Mailer:
+    """SMTP when the configuration names a server, else the outbox folder."""
+    if config.mail.smtp is not None:
+        from aggregator.mail.smtp import SmtpMailer
+
+        return SmtpMailer(config.smtp_settings())
+    from aggregator.mail.outbox import OutboxMailer
+
+    return OutboxMailer(config.outbox_folder)
+
+
+def shipped_config() -> Path:
+    """The configuration that comes with the program: in the wheel beside the data, in a checkout at its top."""
+    packaged = PACKAGE / "data" / "config.yaml"
+    return packaged if packaged.exists() else PACKAGE.parent / "config.yaml"
+
+
+def read_clock() -> datetime:
+    """The time, aware and in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,60 @@
+"""The tree of commands. Never does anything itself: each group has a file of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aggregator import __version__
+from aggregator.cli import (
+    db,
+    entries,
+    feeds,
+    fetch,
+    issues,
+    publish,
+    run,
+    setup,
+    stats,
+    stories,
+    subscribers,
+    tags,
+)
+
+cli = typer.Typer(
+    help="Many AI-news feeds in; one Atom feed, a site and a weekly mail out.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"aggregator {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+cli.command("init")(setup.init)
+cli.command("check")(setup.check)
+cli.command("run")(run.run)
+cli.command("fetch")(fetch.fetch)
+cli.command("publish")(publish.publish)
+cli.command("stats")(stats.stats)
+cli.add_typer(feeds.commands, name="feeds")
+cli.add_typer(entries.commands, name="entries")
+cli.add_typer(stories.commands, name="stories")
+cli.add_typer(tags.commands, name="tags")
+cli.add_typer(issues.commands, name="issues")
+cli.add_typer(subscribers.commands, name="subscribers")
+cli.add_typer(db.commands, name="db")

@@ -1,0 +1,168 @@
+"""``aggregator issues``: the editions of the newsletters. Never edits one that is frozen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aggregator.app import App
+from aggregator.cli.console import (
+    ConfigOption,
+    JsonOption,
+    LimitOption,
+    UntilOption,
+    choose_newsletter,
+    opened,
+    print_json,
+    print_list,
+    print_note,
+    read_instant,
+)
+from aggregator.errors import NotFound
+from aggregator.model.newsletter import Issue, Newsletter
+from aggregator.publish import write_file
+from aggregator.storage import deliveries, issues
+from aggregator.tasks.deliver import deliver_slice
+from aggregator.tasks.group import regroup_stories
+from aggregator.tasks.issues import build_issue
+
+commands = typer.Typer(help="Issues of the newsletters.", no_args_is_help=True)
+NewsletterArgument = Annotated[
+    str | None, typer.Argument(metavar="NEWSLETTER", help="Which one; may be left out when there is only one.")
+]
+SlugOption = Annotated[str | None, typer.Option("--issue", help="Which issue (2026-W48); default: the newest.")]
+
+
+@commands.command("list")
+def list_issues(
+    newsletter: NewsletterArgument = None,
+    config: ConfigOption = None,
+    limit: LimitOption = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List issues, newest first, with the states of their deliveries."""
+    with opened(config) as app, app.db.read() as conn:
+        documents = [describe_issue(issue) for issue in issues.list_issues(conn, newsletter=newsletter, limit=limit)]
+    if not as_json:
+        for document in documents:
+            states = document["deliveries"].items()
+            document["mails"] = ", ".join(f"{count} {state}" for state, count in states)
+    columns = ("newsletter", "slug", "state", "stories", "subject", "reason")
+    print_list(as_json, documents, columns if as_json else (*columns, "mails"), empty="No issues yet.")
+
+
+def describe_issue(issue: Issue) -> dict[str, Any]:
+    """The contract's JSON document of one issue."""
+    return {
+        "id": issue.id,
+        "newsletter": issue.newsletter,
+        "slug": issue.slug,
+        "state": issue.state,
+        "reason": issue.reason,
+        "subject": issue.subject,
+        "window_start": issue.window_start,
+        "window_end": issue.window_end,
+        "stories": issue.story_count,
+        "deliveries": dict(issue.deliveries),
+    }
+
+
+@commands.command("build")
+def build(
+    newsletter: NewsletterArgument = None,
+    config: ConfigOption = None,
+    until: UntilOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Build and freeze the issue of the window up to now, or to DATE. Nothing is mailed: see `issues send`."""
+    with opened(config) as app:
+        chosen = choose_newsletter(app, newsletter)
+        regroup_stories(app)
+        issue = build_issue(app, chosen, until=read_instant(until, app, end=True))
+    if as_json:
+        print_json(describe_issue(issue))
+    elif issue.state == "skipped":
+        typer.echo(f"{issue.newsletter}/{issue.slug}: skipped: {issue.reason}")
+    else:
+        waiting = sum(count for state, count in issue.deliveries if state == "queued")
+        typer.echo(f"{issue.newsletter}/{issue.slug}: {issue.state}, {issue.story_count} stories, {waiting} recipients")
+        typer.echo(f"Subject: {issue.subject}")
+
+
+@commands.command("preview")
+def preview(
+    newsletter: NewsletterArgument = None,
+    config: ConfigOption = None,
+    issue: SlugOption = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the HTML and text parts.")] = Path("var/preview"),
+) -> None:
+    """Write a frozen issue's mail, HTML and text, to files to look at."""
+    with opened(config) as app:
+        found = _find_issue(app, choose_newsletter(app, newsletter), issue)
+        with app.db.read() as conn:
+            rendered = issues.get_rendered(conn, found.id)
+    if rendered is None:
+        raise NotFound(f"{found.newsletter}/{found.slug} is not frozen")
+    out.mkdir(parents=True, exist_ok=True)
+    for suffix, text in (("html", rendered.mail_html), ("txt", rendered.mail_text)):
+        path = out / f"{found.newsletter}-{found.slug}.{suffix}"
+        write_file(path, text.encode())
+        typer.echo(path)
+
+
+@commands.command("send")
+def send(
+    newsletter: NewsletterArgument = None,
+    config: ConfigOption = None,
+    issue: SlugOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Mail a frozen issue to everybody who is confirmed and has not got it. Sent twice, it is sent once.
+
+    Exit code 1 when the server refused us, or mails wait for another try.
+    """
+    with opened(config) as app:
+        found = _find_issue(app, choose_newsletter(app, newsletter), issue)
+        stopped = _send_with_progress(app, found, show=not as_json)
+        with app.db.read() as conn:
+            after = issues.get(conn, found.newsletter, found.slug) or found
+    if as_json:
+        print_json(describe_issue(after))
+    else:
+        states = ", ".join(f"{count} {state}" for state, count in after.deliveries) or "no recipients"
+        typer.echo(f"{after.newsletter}/{after.slug}: {after.state}: {states}")
+    if stopped:
+        print_note(f"stopped: {stopped}; `aggregator run` or another `issues send` goes on later")
+    if after.state != "sent":
+        raise typer.Exit(1)
+
+
+def _send_with_progress(app: App, issue: Issue, *, show: bool) -> str:
+    """Why it stopped before the end; empty: nothing is due any more."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with app.db.write() as conn:
+        issues.mark_sending(conn, issue.id, now=app.now())
+        waiting = deliveries.count_states(conn, issue.id).get("queued", 0)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
+        bar = progress.add_task("Sending", total=waiting)
+        while True:
+            done = deliver_slice(app, issue.id, on_result=lambda *_: progress.advance(bar))
+            if done.empty or done.stopped:
+                return done.stopped
+
+
+def _find_issue(app: App, newsletter: Newsletter, slug: str | None) -> Issue:
+    with app.db.read() as conn:
+        stored = issues.list_issues(conn, newsletter=newsletter.slug)
+    readable = [issue for issue in stored if issue.state in ("ready", "sending", "sent")]
+    chosen = readable if slug is None else [issue for issue in readable if issue.slug == slug]
+    if not chosen:
+        wanted = f"issue {slug}" if slug else "issue that could be sent"
+        raise NotFound(f"{newsletter.slug} has no {wanted}; build one: aggregator issues build {newsletter.slug}")
+    return chosen[0]

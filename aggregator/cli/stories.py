@@ -1,0 +1,99 @@
+"""``aggregator stories``: the entries about one event, ranked. Never regroups them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from aggregator.cli.console import (
+    ConfigOption,
+    JsonOption,
+    LimitOption,
+    SinceOption,
+    UntilOption,
+    opened,
+    print_json,
+    print_list,
+    print_table,
+    read_instant,
+)
+from aggregator.errors import NotFound
+from aggregator.model.ids import StoryId
+from aggregator.model.story import Story
+from aggregator.storage import stories
+from aggregator.storage.stories import StoryQuery
+
+commands = typer.Typer(help="Stories: the entries about one event.", no_args_is_help=True)
+
+
+@commands.command("list")
+def list_stories(
+    config: ConfigOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: LimitOption = 50,
+    tag: Annotated[str, typer.Option(help="Only stories that bear this tag.")] = "",
+    language: Annotated[str, typer.Option(help="Only stories with an entry in this language.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List stories, highest score first."""
+    with opened(config) as app:
+        query = StoryQuery(
+            since=read_instant(since, app), until=read_instant(until, app, end=True), tag=tag, language=language
+        )
+        with app.db.read() as conn:
+            found = stories.list_stories(conn, query)
+    ranked = sorted(found, key=lambda story: (-story.score, story.id))
+    documents = [describe_story(story) for story in (ranked[:limit] if limit else ranked)]
+    if as_json:
+        print_json(documents)
+        return
+    for document in documents:
+        document["sources"] = len({entry["feed_url"] for entry in document["entries"]})
+    print_list(False, documents, ("id", "score", "sources", "language", "title"), empty="No stories.")
+
+
+@commands.command("show")
+def show_story(
+    story: Annotated[int, typer.Argument(help="Its number, as `stories list` shows it.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one story: its entries, and why it ranks where it does."""
+    with opened(config) as app, app.db.read() as conn:
+        found = stories.get(conn, StoryId(story))
+        if isinstance(found, int):
+            found = stories.get(conn, StoryId(found))
+        if not isinstance(found, Story):
+            raise NotFound(f"no story {story}")
+    document = describe_story(found)
+    document["reasons"] = [{"name": term.name, "value": term.value, "points": term.points} for term in found.reasons]
+    if as_json:
+        print_json(document)
+        return
+    typer.echo(f"{found.id}: {found.lead.title}")
+    rows = [(entry.effective_at, entry.feed_name, entry.language, entry.title, entry.url) for entry in found.entries]
+    print_table(("when", "feed", "language", "title", "address"), rows, empty="")
+    print_table(
+        ("reason", "value", "points"),
+        [(term.name, term.value, f"{term.points:+.2f}") for term in found.reasons],
+        empty="Not scored yet.",
+    )
+
+
+def describe_story(story: Story) -> dict[str, Any]:
+    """The contract's JSON document of one story."""
+    tags = {tag.slug: tag for entry in story.entries for tag in entry.tags}
+    return {
+        "id": story.id,
+        "title": story.lead.title,
+        "url": story.lead.url,
+        "score": round(story.score, 3),
+        "language": story.lead.language,
+        "tags": [{"slug": tag.slug, "kind": tag.kind} for tag in tags.values()],
+        "entries": [
+            {"id": entry.id, "guid": entry.guid, "feed_url": entry.feed_url, "title": entry.title, "url": entry.url}
+            for entry in story.entries
+        ],
+    }

@@ -1,0 +1,53 @@
+"""``aggregator tags``: what entries are about, and why. Never tags anything."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aggregator.cli.console import ConfigOption, JsonOption, opened, print_json, print_list, print_table
+from aggregator.errors import NotFound
+from aggregator.model.ids import EntryId
+from aggregator.pipeline.tag import get_tags
+from aggregator.storage import entries, tags
+
+commands = typer.Typer(help="Tags and the evidence behind them.", no_args_is_help=True)
+
+
+@commands.command("list")
+def list_tags(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List every tag of the taxonomy with the number of entries that bear it."""
+    with opened(config) as app:
+        known = get_tags(app.settings.tag_rules)
+        with app.db.read() as conn:
+            counts = {slug: count for slug, _, count in tags.list_tags(conn)}
+    documents = [
+        {"slug": tag.slug, "kind": tag.kind, "name": tag.name, "entries": counts.get(tag.slug, 0)}
+        for tag in sorted(known.values(), key=lambda tag: (-counts.get(tag.slug, 0), tag.slug))
+    ]
+    print_list(as_json, documents, ("slug", "kind", "name", "entries"), empty="No tags.")
+
+
+@commands.command("explain")
+def explain_tags(
+    entry: Annotated[int, typer.Argument(help="An entry's number, as `entries list` shows it.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which words and which rule put each tag on an entry."""
+    with opened(config) as app, app.db.read() as conn:
+        found = entries.get(conn, EntryId(entry))
+        if found is None:
+            raise NotFound(f"no entry {entry}")
+    rows = [
+        {"slug": e.slug, "kind": e.kind, "field": e.field, "found": e.found, "rule": e.rule, "count": e.count}
+        for e in found.tags
+    ]
+    if as_json:
+        print_json({"id": found.id, "title": found.title, "tags": rows})
+        return
+    typer.echo(found.title)
+    print_table(
+        ("tag", "kind", "field", "found", "rule", "times"), [list(row.values()) for row in rows], empty="No tags."
+    )

@@ -1,0 +1,219 @@
+"""A slot ends -> compose -> render -> freeze. Never mails: a frozen issue is the ledger's (`tasks.deliver`).
+
+Every ended slot gets its row in the transaction that notes how far slots have been looked at, so downtime, a second
+daemon or a kill neither loses nor doubles an issue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from aggregator.app import App
+from aggregator.errors import NotFound, RenderError, UsageError
+from aggregator.log import get_logger
+from aggregator.model.newsletter import (
+    ComposedIssue,
+    Issue,
+    IssueItem,
+    Newsletter,
+    PlannedSlot,
+    RenderedIssue,
+    Section,
+    TooFew,
+)
+from aggregator.model.story import Story
+from aggregator.model.tag import TagActivity
+from aggregator.pipeline.compose import MAX_LATE, choose_entries, compose_issue, shrink_issue
+from aggregator.pipeline.rank import order_stories, score_story
+from aggregator.pipeline.schedule import find_slots, plan_slots, slot_slug
+from aggregator.pipeline.tag import get_tags
+from aggregator.render.newsletter import render_issue, too_large
+from aggregator.storage import issues, stories, tags
+from aggregator.storage.stories import StoryQuery
+
+log = get_logger(__name__)
+
+WEEK = timedelta(days=7)
+MENTIONED = 6
+
+
+def make_due_issues(app: App) -> None:
+    """For the daemon: a row for every ended slot, then every draft built, frozen and handed to the ledger."""
+    for newsletter in app.settings.newsletters:
+        plan_ended_slots(app, newsletter)
+        with app.db.read() as conn:
+            drafts = issues.list_issues(conn, newsletter=newsletter.slug, states=("draft",))
+        for draft in drafts:
+            try:
+                if freeze_draft(app, newsletter, draft):
+                    with app.db.write() as conn:
+                        issues.mark_sending(conn, draft.id, now=app.now())
+            except RenderError as error:
+                # The draft stays: a mended template makes it at the next tick. A broken one never stops the daemon.
+                log.error("issue.not_rendered", newsletter=newsletter.slug, issue=draft.slug, reason=str(error))
+
+
+def plan_ended_slots(app: App, newsletter: Newsletter) -> tuple[PlannedSlot, ...]:
+    """Rows for the slots that ended since the last look; the first look at a newsletter only notes the time."""
+    now = app.now()
+    with app.db.read() as conn:
+        looked_at = issues.get_planned_until(conn, newsletter.slug)
+    if looked_at is not None and not find_slots(newsletter.schedule, newsletter.timezone, after=looked_at, until=now):
+        return ()
+    with app.db.write() as conn:
+        looked_at = issues.get_planned_until(conn, newsletter.slug)
+        if looked_at is None:
+            issues.set_planned_until(conn, newsletter.slug, now)
+            return ()
+        ended = find_slots(newsletter.schedule, newsletter.timezone, after=looked_at, until=now)
+        planned = plan_slots(
+            ended,
+            schedule=newsletter.schedule,
+            timezone=newsletter.timezone,
+            last_window_end=issues.get_last_window_end(conn, newsletter.slug, before=now),
+            now=now,
+        )
+        issues.add_slots(conn, newsletter.slug, planned, now=now)
+        issues.set_planned_until(conn, newsletter.slug, now)
+    for slot in planned:
+        log.info("issue.slot", newsletter=newsletter.slug, issue=slot.slug, state=slot.state, reason=slot.reason)
+    return planned
+
+
+def build_issue(app: App, newsletter: Newsletter, *, until: datetime | None = None) -> Issue:
+    """By hand: the issue whose window ends at ``until`` (default: now), frozen, not sent. Building twice builds once.
+
+    The window begins where the last issue before it ended, or a week earlier. The result may be ``skipped``.
+    """
+    now = app.now()
+    end = until or now
+    if end > now:
+        raise UsageError("the window of an issue cannot end in the future")
+    with app.db.write() as conn:
+        draft = issues.get_by_slot(conn, newsletter.slug, end)
+        if draft is None:
+            start = issues.get_last_window_end(conn, newsletter.slug, before=end) or end - WEEK
+            planned = PlannedSlot(
+                slot_at=end,
+                slug=_free_slug(newsletter, end, {issue.slug for issue in issues.list_issues(conn, newsletter.slug)}),
+                window_start=start,
+                window_end=end,
+                state="draft",
+            )
+            issues.add_slots(conn, newsletter.slug, [planned], now=now)
+            draft = issues.get_by_slot(conn, newsletter.slug, end)
+    if draft is None:
+        raise NotFound(f"no issue of {newsletter.slug} for {end.isoformat()}")
+    if draft.state == "draft":
+        freeze_draft(app, newsletter, draft)
+    with app.db.read() as conn:
+        return issues.get(conn, newsletter.slug, draft.slug) or draft
+
+
+def _free_slug(newsletter: Newsletter, end: datetime, taken: set[str]) -> str:
+    wanted = slot_slug(end, newsletter.schedule, newsletter.timezone)
+    names = [wanted, *(f"{wanted}-{number}" for number in range(2, 1000))]
+    return next(name for name in names if name not in taken)
+
+
+def freeze_draft(app: App, newsletter: Newsletter, draft: Issue) -> bool:
+    """Compose, render and freeze a draft with its recipients; False when it was skipped for want of stories."""
+    composed = compose_draft(app, newsletter, draft)
+    if isinstance(composed, TooFew):
+        with app.db.write() as conn:
+            issues.skip(conn, draft.id, composed.reason)
+        log.info("issue.skipped", newsletter=newsletter.slug, issue=draft.slug, reason=composed.reason)
+        return False
+    composed, rendered = render_within_limit(app, composed)
+    with app.db.write() as conn:
+        frozen = issues.freeze(conn, draft.id, rendered, _items(composed), now=app.now())
+    if frozen:
+        log.info("issue.frozen", newsletter=newsletter.slug, issue=draft.slug, subject=rendered.subject)
+    return True
+
+
+def compose_draft(app: App, newsletter: Newsletter, draft: Issue) -> ComposedIssue | TooFew:
+    """What the issue of ``draft``'s window holds now."""
+    start, end = draft.window_start, draft.window_end
+    with app.db.read() as conn:
+        query = StoryQuery(since=start - MAX_LATE, until=end, combined_only=True)
+        found = stories.list_stories(conn, query)
+        held = issues.held_entry_ids(conn, newsletter.slug)
+        mailed = issues.mailed_story_ids(conn, newsletter.slug)
+        frozen_at = issues.get_last_frozen_at(conn, newsletter.slug)
+        activity = tags.count_by_day(conn, since=start, until=end, limit=MENTIONED * 4)
+    eligible = choose_entries(
+        [entry for story in found for entry in story.entries],
+        window_start=start,
+        window_end=end,
+        now=app.now(),
+        previous_frozen_at=frozen_at,
+        held=held,
+    )
+    wanted = {entry.id for entry in eligible}
+    fresh = [story for story in found if story.id not in mailed and any(e.id in wanted for e in story.entries)]
+    known = get_tags(app.settings.tag_rules)
+    return compose_issue(
+        newsletter,
+        slug=draft.slug,
+        window_start=start,
+        window_end=end,
+        stories=order_stories([_as_of(story, end, app) for story in fresh], end),
+        mentioned=[TagActivity(tag=known[slug], by_day=by_day) for slug, by_day in activity if slug in known][
+            :MENTIONED
+        ],
+        entry_count=len(wanted),
+        feed_count=len({entry.feed_id for entry in eligible}),
+    )
+
+
+def _as_of(story: Story, end: datetime, app: App) -> Story:
+    """The story as it stood at the window's end: later coverage belongs to later issues."""
+    entries = tuple(entry for entry in story.entries if entry.effective_at < end)
+    if len(entries) == len(story.entries):
+        return story
+    score, reasons = score_story(entries, dict(app.settings.interests))
+    return replace(story, entries=entries, score=score, reasons=reasons)
+
+
+def render_within_limit(app: App, composed: ComposedIssue) -> tuple[ComposedIssue, RenderedIssue]:
+    """The rendered issue, its lowest stories moved to the web until the mail is small enough. Raises `RenderError`."""
+    site = app.settings.site
+    while True:
+        rendered = render_issue(
+            composed,
+            site=site,
+            tags=get_tags(app.settings.tag_rules),
+            templates=app.templates,
+            archive_url=f"{site.url}/issues/{composed.newsletter.slug}/{composed.slug}",
+        )
+        if not too_large(rendered):
+            return composed, rendered
+        smaller = shrink_issue(composed)
+        if smaller is None:
+            raise RenderError(f"{composed.newsletter.template}: the mail is too large even with one story in it")
+        composed = smaller
+
+
+def _items(composed: ComposedIssue) -> Sequence[IssueItem]:
+    sections: tuple[tuple[Section, tuple[Story, ...]], ...] = (
+        ("top", composed.top),
+        ("brief", composed.brief),
+        ("more", composed.more),
+    )
+    return [
+        IssueItem(story_id=story.id, entry_ids=tuple(entry.id for entry in story.entries), section=section)
+        for section, found in sections
+        for story in found
+    ]
+
+
+def find_newsletter(app: App, slug: str) -> Newsletter:
+    """The configured newsletter; raises `NotFound` that names those there are."""
+    for newsletter in app.settings.newsletters:
+        if newsletter.slug == slug:
+            return newsletter
+    names = ", ".join(newsletter.slug for newsletter in app.settings.newsletters)
+    raise NotFound(f"no newsletter {slug}; configured: {names or 'none'}")

@@ -1,0 +1,96 @@
+"""The stories of the combined window, put together for front page, tag pages and feeds. Never renders them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+
+from aggregator.app import App
+from aggregator.model.entry import Entry
+from aggregator.model.ids import StoryId
+from aggregator.model.shown import FeedDocument, StoriesPage
+from aggregator.model.story import Story
+from aggregator.model.tag import Tag, TagActivity
+from aggregator.pipeline.rank import order_stories
+from aggregator.pipeline.tag import get_tags
+from aggregator.storage import entries, feeds, issues, meta, stories, tags
+from aggregator.storage.entries import EntryQuery
+from aggregator.storage.stories import StoryQuery
+
+#: Entries in the river under the stories: about what one day of a large install brings.
+RIVER = 150
+MENTIONED = 8
+RECENT_ISSUES = 5
+
+
+def build_stories_page(app: App, *, tag: Tag | None = None) -> StoriesPage:
+    """The front page's stories in order, or one tag's."""
+    now, combined = app.now(), app.settings.combined
+    since, slug = now - combined.window, tag.slug if tag else ""
+    known = get_tags(app.settings.tag_rules)
+    with app.db.read() as conn:
+        found = stories.list_stories(conn, StoryQuery(since=since, until=now, tag=slug, combined_only=True))
+        river = entries.list_entries(
+            conn, EntryQuery(since=since, until=now, limit=RIVER, tag=slug, combined_only=True)
+        )
+        activity = tags.count_by_day(conn, since=since, until=now, limit=MENTIONED * 4)
+        recent = [issue for issue in issues.list_issues(conn, limit=20) if issue.state in ("ready", "sending", "sent")]
+    members = [entry for story in found for entry in story.entries]
+    return StoriesPage(
+        tag=tag,
+        window_start=since,
+        window_end=now,
+        stories=order_stories(found, now)[: combined.limit],
+        river=river,
+        entry_count=len(members),
+        feed_count=len({entry.feed_id for entry in members}),
+        story_count=len(found),
+        mentioned=tuple(TagActivity(tag=known[slug], by_day=by_day) for slug, by_day in activity if slug in known)[
+            :MENTIONED
+        ],
+        issues=tuple(recent[:RECENT_ISSUES]),
+        tags=known,
+    )
+
+
+def build_feed(app: App, *, tag: Tag | None = None) -> FeedDocument:
+    """``/feed.atom`` or a tag's: the newest stories by their lead's effective date, or every entry, as configured."""
+    now, combined, site = app.now(), app.settings.combined, app.settings.site
+    slug = tag.slug if tag else ""
+    with app.db.read() as conn:
+        identity = meta.get_identity(conn)
+        if combined.one_per_story:
+            query = StoryQuery(until=now, limit=combined.limit, tag=slug, combined_only=True)
+            found = stories.list_stories(conn, query)
+        else:
+            listed = entries.list_entries(
+                conn, EntryQuery(until=now, limit=combined.limit, tag=slug, combined_only=True)
+            )
+            found = tuple(_stand_alone(entry) for entry in listed)
+        sources = feeds.get_feeds(conn, sorted({story.lead.feed_id for story in found}))
+    ordered = tuple(sorted(found, key=lambda story: (story.lead.effective_at, story.id), reverse=True))
+    path = f"/tags/{slug}" if slug else "/"
+    return FeedDocument(
+        id=f"tag:{identity.authority},{identity.minted_on.isoformat()}:feed{f'/tags/{slug}' if slug else ''}",
+        title=f"{site.title}: {tag.name}" if tag else site.title,
+        self_url=f"{site.url}{f'/tags/{slug}' if slug else '/feed'}.atom",
+        page_url=f"{site.url}{path}",
+        # Of what is in it, never the clock: the same content gives the same bytes and so the same ETag.
+        updated_at=max(
+            (story.updated_at for story in ordered), default=datetime.combine(identity.minted_on, time(), UTC)
+        ),
+        stories=ordered,
+        feeds=sources,
+        tags=get_tags(app.settings.tag_rules),
+    )
+
+
+def _stand_alone(entry: Entry) -> Story:
+    """An entry as a story of its own, under its own id."""
+    return Story(
+        id=entry.story_id or StoryId(0),
+        atom_id=entry.atom_id,
+        updated_at=entry.updated_at or entry.effective_at,
+        score=0.0,
+        reasons=(),
+        entries=(entry,),
+    )

@@ -1,0 +1,52 @@
+"""What must hold before anything else runs: a schema, an identity, the feeds of the configuration, no half-done claims.
+Never fetches, never sends.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aggregator.app import App
+from aggregator.errors import SchemaMismatch
+from aggregator.log import get_logger
+from aggregator.storage import deliveries, feeds, meta, migrate
+
+log = get_logger(__name__)
+
+
+def prepare_database(app: App) -> None:
+    """For every command: an empty database is made, an older one is refused (`db upgrade` is the user's to say).
+
+    Raises `SchemaMismatch` or `DatabaseUnavailable`.
+    """
+    state = migrate.current(app.db)
+    if state == "older":
+        raise SchemaMismatch(f"{app.db.url_text} has an older schema: run `aggregator db upgrade` (it backs up first)")
+    if state == "newer":
+        raise SchemaMismatch(f"{app.db.url_text} was made by a newer version of this program")
+    if state == "empty":
+        migrate.upgrade(app.db)
+    with app.db.write() as conn:
+        meta.ensure_identity(conn, site_url=app.settings.site.url, now=app.now())
+        counts = feeds.sync_specs(conn, app.settings.feeds, now=app.now())
+    if counts.added or counts.paused:
+        log.info("feeds.synced", added=counts.added, updated=counts.updated, paused=counts.paused)
+
+
+def upgrade_database(app: App, backups: Path) -> Path | None:
+    """For the daemon and ``db upgrade``: back up, then migrate, when the schema is older; the backup's path."""
+    if migrate.current(app.db) != "older":
+        return None
+    saved = migrate.backup(app.db, backups, app.now())
+    migrate.upgrade(app.db)
+    log.info("database.upgraded", backup=str(saved) if saved else "none")
+    return saved
+
+
+def recover_claims(app: App) -> None:
+    """For the daemon that has just become the only one: what a dead process had claimed is free again."""
+    with app.db.write() as conn:
+        feeds.release(conn)
+        counts = deliveries.recover(conn, now=app.now(), policy="resend")
+    if any(counts.values()):
+        log.warning("deliveries.recovered", **counts)

@@ -1,0 +1,1 @@
+"""The public door: feeds, pages, unsubscribe and health over HTTP. Never holds a rule; `tasks` make what it shows."""
