@@ -15,15 +15,16 @@ PREFIX = "AGGREGATOR_"
 CONFIG_VARIABLE = "AGGREGATOR_CONFIG"
 PASSWORD_VARIABLE = "AGGREGATOR_MAIL_SMTP_PASSWORD"
 
+#: Lists and mappings that one line of text cannot hold.
+FILE_ONLY = ("feeds", "newsletters", "interests")
+
 
 def get_variables() -> dict[str, tuple[str, ...]]:
     """Name of the variable -> the key that it sets: all keys but those inside lists, and the mappings."""
     return {
         PREFIX + "_".join(path).upper(): path
         for path, field in iter_keys().items()
-        if "[]" not in path
-        and path[0] not in ("feeds", "newsletters", "interests")
-        and not find_model(field.annotation)
+        if "[]" not in path and path[0] not in FILE_ONLY and not find_model(field.annotation)
     }
 
 
@@ -38,8 +39,7 @@ def apply_environment(document: Document, environ: Mapping[str, str]) -> dict[Lo
         if not name.startswith(PREFIX) or name in (CONFIG_VARIABLE, PASSWORD_VARIABLE) or not environ[name]:
             continue
         if name not in known:
-            names = [*known, PASSWORD_VARIABLE]
-            message = f"found an unknown variable, expected AGGREGATOR_<SECTION>_<KEY>{suggest_variable(name, names)}"
+            message = f"found an unknown variable, expected {_suggest_variable(name, [*known, PASSWORD_VARIABLE])}"
             document.problems.append(Problem(file="environment", line=0, key=name, message=message))
             continue
         path = known[name]
@@ -49,12 +49,15 @@ def apply_environment(document: Document, environ: Mapping[str, str]) -> dict[Lo
     return applied
 
 
-def suggest_variable(name: str, names: list[str]) -> str:
+def _suggest_variable(name: str, names: list[str]) -> str:
+    section = name.removeprefix(PREFIX).partition("_")[0].lower()
+    if section in FILE_ONLY:
+        return f"{section} in the file"
     by_lower = {known.lower(): known for known in names}
     hint = suggest([name], list(by_lower))
     for lower, known in by_lower.items():
         hint = hint.replace(f'"{lower}"', f'"{known}"')
-    return hint
+    return f"AGGREGATOR_<SECTION>_<KEY>{hint}"
 
 
 def _read(path: tuple[str, ...], text: str) -> object:

@@ -26,9 +26,9 @@ def load_feed_specs(config: Config) -> tuple[FeedSpec, ...]:
 
 def find_feed_place(config: Config, url: str) -> str:
     """``config.yaml:12`` for a feed (or folder) that the file itself names; empty for any other."""
-    for feed, line in zip(config.feeds, config.feed_lines, strict=True):
+    for index, feed in enumerate(config.feeds):
         if not isinstance(feed, OpmlFeeds) and _build_spec(config, feed).url == url:
-            return f"{config.path}:{line}"
+            return f"{config.path}:{config.find_line('feeds', index)}"
     return ""
 
 
@@ -40,9 +40,9 @@ def read_feed_lists(config: Config) -> FeedLists:
         if not isinstance(feed, OpmlFeeds):
             spec = _build_spec(config, feed)
             specs.setdefault(spec.url, spec)
-    for feed, line in zip(config.feeds, config.feed_lines, strict=True):
+    for index, feed in enumerate(config.feeds):
         if isinstance(feed, OpmlFeeds):
-            found, mistakes = _read_list(config, feed, line)
+            found, mistakes = _read_list(config, feed, index)
             problems += mistakes
             for spec in found:
                 specs.setdefault(spec.url, spec)
@@ -68,7 +68,7 @@ def _apply_options(spec: FeedSpec, options: FeedOptions) -> FeedSpec:
     )
 
 
-def _read_list(config: Config, feed: OpmlFeeds, line: int) -> tuple[tuple[FeedSpec, ...], list[Problem]]:
+def _read_list(config: Config, feed: OpmlFeeds, index: int) -> tuple[tuple[FeedSpec, ...], list[Problem]]:
     from aggregator.pipeline.opml import parse_opml
 
     path = config.folder / feed.opml
@@ -78,7 +78,8 @@ def _read_list(config: Config, feed: OpmlFeeds, line: int) -> tuple[tuple[FeedSp
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         message = f"found {feed.opml} unreadable ({reason}), expected an OPML file"
-        return (), [Problem(file=str(config.path), line=line, key="feeds.opml", message=message)]
+        line = config.find_line("feeds", index, "opml")
+        return (), [Problem(file=str(config.path), line=line, key=f"feeds[{index}].opml", message=message)]
     result = parse_opml(data)
     problems = [Problem(file=str(path), line=0, key="", message=text) for text in result.problems]
     return tuple(_apply_options(spec, feed) for spec in result.feeds), problems

@@ -34,7 +34,7 @@ def load_config(path: Path, environ: Mapping[str, str], *, folder: Path | None =
     variables = apply_environment(document, environ)
     check_repeats(document)
     check_contradictions(document)
-    password = _find_password(document, path.absolute().parent, environ.get(PASSWORD_VARIABLE, ""))
+    password = _find_password(document, (folder or path.parent).absolute(), environ.get(PASSWORD_VARIABLE, ""))
     try:
         config = Config.model_validate(document.values)
     except ValidationError as error:
@@ -42,7 +42,7 @@ def load_config(path: Path, environ: Mapping[str, str], *, folder: Path | None =
         raise ConfigError(sort_problems(document.problems)) from None
     config._path = path
     config._folder = folder
-    config._feed_lines = tuple(document.find_line(("feeds", index)) for index in range(len(config.feeds)))
+    config._lines = document.lines
     if config.mail.smtp:
         config.mail.smtp._password = SecretStr(password)
     check_oddities(config, document)
@@ -85,7 +85,7 @@ def _read_password_file(path: Path, name: str, document: Document) -> str:
         with path.open(encoding="utf-8") as stream:
             password = stream.read(MAX_SECRET_CHARACTERS).partition("\n")[0]
         open_to_all = path.stat().st_mode & stat.S_IROTH
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not text"
         document.blame(location, f"found {name} unreadable ({reason.lower()}), expected a file with the password")
         return ""

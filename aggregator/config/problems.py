@@ -31,7 +31,7 @@ def find_problems(error: ValidationError, document: Document, variables: Mapping
         path = tuple("[]" if isinstance(part, int) else part for part in found["loc"] if part != "[key]")
         location = tuple(part for part in found["loc"] if not _is_form(part) and part != "[key]")
         message = _describe(found["type"], path, found["input"], found.get("ctx", {}))
-        variable = variables.get(location)
+        variable = next((name for key, name in variables.items() if location[: len(key)] == key), "")
         if variable:
             problems.append(Problem(file="environment", line=0, key=variable, message=message))
             continue

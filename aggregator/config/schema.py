@@ -290,7 +290,7 @@ class Config(Section):
     _path: Path = PrivateAttr(default=Path("config.yaml"))
     _folder: Path | None = PrivateAttr(default=None)
     _warnings: tuple[Problem, ...] = PrivateAttr(default=())
-    _feed_lines: tuple[int, ...] = PrivateAttr(default=())
+    _lines: dict[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -307,10 +307,9 @@ class Config(Section):
         """What is odd but does not stop the program."""
         return self._warnings
 
-    @property
-    def feed_lines(self) -> tuple[int, ...]:
-        """For each of ``feeds``, the line it stands on."""
-        return self._feed_lines
+    def find_line(self, *location: str | int) -> int:
+        """The line of a key, such as ``("feeds", 3, "url")``; 0 when the file does not hold it."""
+        return self._lines.get(location, 0)
 
     @property
     def database_url(self) -> str:

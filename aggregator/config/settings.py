@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from aggregator import __version__
 from aggregator.config import schema
+from aggregator.config.document import Location, format_location
 from aggregator.errors import Problem
 from aggregator.model.feed import FeedSpec
 from aggregator.model.newsletter import Newsletter
@@ -36,12 +37,15 @@ def format_user_agent(contact: str, site_url: str) -> str:
 def find_unknown_tags(config: schema.Config, rules: TagRules) -> Iterator[Problem]:
     """Tags that a newsletter or an interest asks for, but that nothing ever puts on an entry: for `check`."""
     known = {rule.tag.slug for rule in rules.rules} | {tag for feed in config.feeds for tag in feed.tags}
-    asked = [(f"newsletters[{i}].filter.tags", tag) for i, n in enumerate(config.newsletters) for tag in n.filter.tags]
-    asked += [("interests", word) for word in config.interests if "://" not in word]
-    for key, tag in asked:
+    asked: list[tuple[Location, str]] = [(("interests", word), word) for word in config.interests if "://" not in word]
+    for index, newsletter in enumerate(config.newsletters):
+        tags = enumerate(newsletter.filter.tags)
+        asked += [(("newsletters", index, "filter", "tags", position), tag) for position, tag in tags]
+    for location, tag in asked:
         if tag not in known:
             message = f'found the tag "{tag}", expected one of `tags list` or of a feed'
-            yield Problem(file=str(config.path), line=0, key=key, message=message)
+            key, line = format_location(location), config.find_line(*location)
+            yield Problem(file=str(config.path), line=line, key=key, message=message)
 
 
 def _build_fetch(config: schema.Config) -> FetchSettings:

@@ -219,23 +219,23 @@ def check_email(found: str) -> str:
 EMAIL = Kind("an e-mail address", lambda value: check_email(read_text(value)))
 
 
+_MAILBOX = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]+)>")
 #: What must stand in quotes in a display name (RFC 5322 3.2.3).
 _SPECIALS = re.compile(r'[()<>@,:;".\[\]\\]')
 
 
 def _read_mailbox(value: object) -> str:
-    from email.utils import formataddr, parseaddr, quote
-
     found = read_text(value)
     if not found.isprintable():
         raise Unfit
-    name, address = parseaddr(found)
-    if not address:
-        raise Unfit
-    normal = check_email(address)
-    if name.isascii():
-        return formataddr((name, normal))
-    return f'"{quote(name)}" <{normal}>' if _SPECIALS.search(name) else f"{name} <{normal}>"
+    match = _MAILBOX.fullmatch(found)
+    address = check_email(match["address"].strip() if match else found)
+    name = " ".join(match["name"].split()) if match else ""
+    if name.startswith('"') and name.endswith('"') and len(name) > 1:
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
+    if _SPECIALS.search(name):
+        name = '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+    return f"{name} <{address}>" if name else address
 
 
 MAILBOX = Kind("a sender such as AI Weekly <news@example.org>", _read_mailbox)

@@ -11,15 +11,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aggregator.model.feed import FeedSpec
+from aggregator.pipeline.words import clean_line, xml_text
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_FEEDS = 20_000
 MAX_TITLE = 300
 _SLUG = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+_CREDENTIALS = re.compile(r"//[^/?#]*@")
 #: Expat and libxml2 read a DTD before anything else; no feed list needs one.
-_DTD = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.I)
-_COMMENT = re.compile(rb"<!--.*?-->", re.S)
+_DTD = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.I)
+_COMMENT = re.compile(r"<!--.*?-->", re.S)
+#: The encodings that lists have been seen in; anything else is read as UTF-8.
+_DECLARED = re.compile(
+    rb"""\s*<\?xml[^>]{0,100}encoding=["'](utf-8|us-ascii|iso-8859-\d{1,2}|windows-125\d|shift_jis|euc-jp|euc-kr|gb2312|"""
+    rb"""gbk|gb18030|big5|koi8-[ru])["']""",
+    re.I,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +43,18 @@ def parse_opml(data: bytes) -> OpmlResult:
 
     A folder's name becomes a tag when it is a clean slug already; ``language`` is taken from each outline.
     """
-    refusal = _find_refusal(data)
+    text = _decode(data[: MAX_BYTES + 1])
+    refusal = _find_refusal(data, text)
     if refusal:
         return OpmlResult(feeds=(), problems=(refusal,))
     import listparser
 
+    plain = text.encode("ascii", "xmlcharrefreplace")  # the HTML parser inside listparser takes UTF-8 for Latin-1
     try:
-        harvest = listparser.parse(_to_utf8(data))
-    except Exception as error:  # noqa: BLE001  # the library promises none, but has been seen to raise on odd nesting
+        harvest = listparser.parse(plain)
+    except (LookupError, ValueError, AttributeError, TypeError, SyntaxError) as error:  # of the library, on odd nesting
         return OpmlResult(feeds=(), problems=(f"found no readable list ({type(error).__name__}), expected OPML",))
-    languages = _find_languages(data)
+    languages = _find_languages(plain)
     feeds: dict[str, FeedSpec] = {}
     problems = []
     if not harvest.version:
@@ -53,7 +63,7 @@ def parse_opml(data: bytes) -> OpmlResult:
         url = found.url.strip()
         mistake = _find_mistake(url)
         if mistake:
-            problems.append(f"found the feed {url[:200]!r}, expected {mistake}")
+            problems.append(f"found the feed {_CREDENTIALS.sub('//***@', url)[:200]!r}, expected {mistake}")
             continue
         if len(feeds) >= MAX_FEEDS:
             problems.append(f"found more than {MAX_FEEDS:,} feeds, expected less: the rest is left out")
@@ -71,14 +81,14 @@ def render_opml(feeds: Sequence[FeedSpec], title: str, now: datetime) -> bytes:
 
     root = etree.Element("opml", version="2.0")
     head = etree.SubElement(root, "head")
-    etree.SubElement(head, "title").text = _legal(title)
+    etree.SubElement(head, "title").text = xml_text(title)
     etree.SubElement(head, "dateCreated").text = format_datetime(now)
     body = etree.SubElement(root, "body")
     for feed in feeds:
         if feed.url.startswith("folder:"):
             continue
-        name = _legal(feed.title or feed.url)
-        outline = etree.SubElement(body, "outline", type="rss", text=name, title=name, xmlUrl=_legal(feed.url))
+        name = xml_text(feed.title or feed.url)
+        outline = etree.SubElement(body, "outline", type="rss", text=name, title=name, xmlUrl=xml_text(feed.url))
         if feed.language:
             outline.set("language", feed.language)
         if feed.tags:
@@ -87,30 +97,31 @@ def render_opml(feeds: Sequence[FeedSpec], title: str, now: datetime) -> bytes:
     return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
 
 
-def _find_refusal(data: bytes) -> str:
+def _find_refusal(data: bytes, text: str) -> str:
     if len(data) > MAX_BYTES:
         return f"found more than {MAX_BYTES:,} bytes, expected less"
-    if not data.strip():
-        return "found an empty file, expected OPML"
-    if _DTD.search(_COMMENT.sub(b"", _to_utf8(data))):
+    if _DTD.search(_COMMENT.sub("", text)):
         return "found a document type declaration, expected OPML without one"
-    return ""
+    return "" if text.strip() else "found an empty file, expected OPML"
 
 
-def _to_utf8(data: bytes) -> bytes:
-    """UTF-16 and UTF-32 would hide a DTD from the search for one, and the HTML parser below reads neither."""
-    for mark, encoding in ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32")):
-        if data.startswith(mark):
-            return _drop_declaration(data.decode(encoding, "replace"))
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return _drop_declaration(data.decode("utf-16", "replace"))
-    if b"<\x00" in data[:64] or b"\x00<" in data[:64]:
-        return _drop_declaration(data.decode("utf-16-le" if data[:1] == b"<" else "utf-16-be", "replace"))
-    return data.removeprefix(b"\xef\xbb\xbf")
-
-
-def _drop_declaration(text: str) -> bytes:
-    return re.sub(r"^\ufeff?\s*<\?xml[^>]*\?>", "", text).encode()
+def _decode(data: bytes) -> str:
+    """The text without its XML declaration. Decoded here, so that no encoding hides a DTD from the search for one."""
+    encoding = "utf-8"
+    declared = _DECLARED.match(data)
+    if data.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
+        encoding = "utf-32"
+    elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif b"\x00" in data[:64]:
+        encoding = "utf-16-le" if data[1:2] == b"\x00" else "utf-16-be"
+    elif declared and not data.startswith(b"\xef\xbb\xbf"):
+        encoding = declared[1].decode()
+    try:
+        text = data.decode(encoding, "replace").replace("\x00", "")
+    except LookupError:  # iso-8859-12 was never made
+        text = data.decode("utf-8", "replace")
+    return re.sub(r"^\ufeff?\s*<\?xml[^>]*\?>", "", text).removeprefix("\ufeff")
 
 
 def _find_languages(data: bytes) -> dict[str, str]:
@@ -119,7 +130,7 @@ def _find_languages(data: bytes) -> dict[str, str]:
 
     parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        root = etree.fromstring(_to_utf8(data).lstrip(), parser)
+        root = etree.fromstring(data.lstrip(), parser)
     except (etree.XMLSyntaxError, ValueError):
         return {}
     return dict(_iter_languages(root))
@@ -146,10 +157,4 @@ def _find_mistake(url: str) -> str:
 def _build_spec(url: str, found: Any, language: str) -> FeedSpec:
     words = dict.fromkeys(word.lower() for path in found.get("categories", ()) for word in path)
     tags = tuple(word for word in words if _SLUG.fullmatch(word) and len(word) <= 80)
-    title = " ".join("".join(c if c.isprintable() else " " for c in found.title).split())
-    return FeedSpec(url=url, origin="opml", title=title[:MAX_TITLE], language=language, tags=tags)
-
-
-def _legal(text: str) -> str:
-    """Without what XML 1.0 forbids."""
-    return "".join(c for c in text if c in "\t\n\r" or c.isprintable() or "\ue000" <= c <= "\ufffd" or c == "\u00a0")
+    return FeedSpec(url=url, origin="opml", title=clean_line(found.title, MAX_TITLE), language=language, tags=tags)
