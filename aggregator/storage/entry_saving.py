@@ -150,7 +150,7 @@ def _find_taken(conn: Connection, guids: Sequence[str]) -> set[str]:
 def _update(conn: Connection, changed: dict[int, CleanEntry], now: datetime) -> None:
     for some in iter_chunks(sorted(changed)):
         query = sa.select(entries.c.id, entries.c.effective_at).where(entries.c.id.in_(some))
-        dated: dict[int, datetime] = dict(conn.execute(query).tuples().all())
+        dated: dict[int, datetime] = dict(conn.execute(query).all())
         if not dated:
             continue
         rows = [{"changed_id": number, **_said(changed[number], now)} for number in dated]

@@ -80,7 +80,7 @@ def remove(conn: Connection, feed_id: FeedId, *, now: datetime | None = None) ->
 def list_feeds(conn: Connection) -> tuple[Feed, ...]:
     """All feeds but removed ones, in the order they came, with how many entries each has."""
     counted = conn.execute(sa.select(entries.c.feed_id, sa.func.count()).group_by(entries.c.feed_id))
-    counts: dict[int, int] = dict(counted.tuples().all())
+    counts: dict[int, int] = dict(counted.all())
     rows = conn.execute(sa.select(feeds).where(feeds.c.removed_at.is_(None)).order_by(feeds.c.id)).mappings()
     return tuple(_make_feed(row, counts.get(row["id"], 0)) for row in rows)
 

@@ -117,7 +117,7 @@ def _insert(conn: Connection, made: Sequence[tuple[int, GroupedStory]], now: dat
     dates: dict[int, datetime] = {}
     for some in iter_chunks([group.entry_ids[0] for _, group in made]):
         query = sa.select(entries.c.id, entries.c.effective_at).where(entries.c.id.in_(some))
-        dates |= dict(conn.execute(query).tuples().all())
+        dates |= dict(conn.execute(query).all())
     rows = [
         {
             "id": number,
