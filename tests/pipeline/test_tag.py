@@ -214,6 +214,12 @@ def test_categories_and_feed_tags_go_through_the_same_names() -> None:
     assert find("Nothing", feed_tags=("Ai Agents",), rules=rules)["ai-agents"].rule == "feed"
 
 
+def test_a_slug_is_the_editors_word_not_the_publishers() -> None:
+    rules = make_rules(make_rule("science", "AI for science", kind="topic"))
+    assert find("Nothing", categories=("Science",), rules=rules) == {}
+    assert list(find("Nothing", feed_tags=("science",), rules=rules)) == ["science"]
+
+
 def test_chinese_of_taiwan_is_read_with_the_same_aliases_and_quoted_as_written() -> None:
     rules = make_rules(make_rule("nvidia", "英伟达"), make_rule("chips", "芯片", kind="topic"))
     found = find("輝達發表新晶片", language="zh-TW", rules=rules)

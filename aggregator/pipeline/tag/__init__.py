@@ -127,7 +127,10 @@ def _is_accompanied(rule: TagRule, sure: set[str], everything: str) -> bool:
 
 
 def _claim_categories(claims: _Claims, matcher: Matcher, labels: Sequence[View], language: str) -> None:
-    """A category that is a tag's slug or alias puts the tag; any other is read like a short text."""
+    """A category that is an alias puts the tag, whatever its case; any other is read like a short text.
+
+    A slug is our word, not the publisher's: the category "science" says nothing about `science`, AI for science.
+    """
     for position, label in enumerate(labels):
         rules = matcher.by_label.get(" ".join(label.folded.split()), ())
         for rule in rules:
@@ -141,7 +144,8 @@ def _claim_categories(claims: _Claims, matcher: Matcher, labels: Sequence[View],
 
 def _claim_feed_tags(claims: _Claims, matcher: Matcher, feed_tags: Sequence[str]) -> None:
     for position, label in enumerate(feed_tags):
-        for rule in matcher.by_label.get(fold_label(label), ()):
+        named = matcher.by_slug.get(label)
+        for rule in (named,) if named else matcher.by_label.get(fold_label(label), ()):
             _claim(claims, rule.tag, "feed", position, label, "feed")
 
 

@@ -50,7 +50,7 @@ class Matcher:
     #: By the automaton's numbers: the aliases that share a key.
     needles: tuple[tuple[Needle, ...], ...]
     by_slug: Mapping[str, TagRule]
-    #: Folded slug or alias -> rules, for what publishers and editors put on a whole entry.
+    #: Folded alias -> rules, for what publishers and editors put on a whole entry.
     by_label: Mapping[str, tuple[TagRule, ...]]
     by_host: Mapping[str, tuple[TagRule, ...]]
 
@@ -62,7 +62,6 @@ def get_matcher(rules: TagRules) -> Matcher:
     labels: dict[str, list[TagRule]] = {}
     hosts: dict[str, list[TagRule]] = {}
     for rule in rules.rules:
-        labels.setdefault(fold_label(rule.tag.slug), []).append(rule)
         for host in rule.hosts:
             hosts.setdefault(host, []).append(rule)
         for alias in rule.aliases:
