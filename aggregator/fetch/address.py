@@ -1,8 +1,9 @@
-"""Where a request may go: judged on the address about to be connected, never on how it is written. Never sends a byte."""
+"""Where a request may go: judged on the address about to be connected, however it was written. Never sends a byte."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import threading
@@ -38,7 +39,7 @@ class AddressBlocked(OSError):
 
 
 class AddressGuard:
-    """Says which addresses, ports and URLs may be asked. ``allow_networks``: CIDR networks let through although private."""
+    """Says which addresses, ports and URLs may be asked; ``allow_networks`` (CIDR) are let through although private."""
 
     def __init__(self, allow_networks: Iterable[str] = ()) -> None:
         self._allowed = tuple(ipaddress.ip_network(net, strict=False) for net in allow_networks)
@@ -92,7 +93,7 @@ class PinningResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The open addresses of ``host``. Raises `AddressBlocked` when none of its addresses is, `OSError` when it has none."""
+        """The open addresses of ``host``. Raises `AddressBlocked` when none of them is, `OSError` when it has none."""
         key = (host, int(family))
         kept_until, answers = self._answers.get(key, (0.0, []))
         if kept_until < time.monotonic():
@@ -163,10 +164,8 @@ async def _resolve_by_system(host: str, port: int, family: socket.AddressFamily)
             answers = error
         except UnicodeError:  # a label that IDNA cannot write
             answers = socket.gaierror(socket.EAI_NONAME, "not a host name")
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop ended in the meantime: nobody waits any more
             loop.call_soon_threadsafe(_settle, future, answers)
-        except RuntimeError:
-            pass  # the loop ended in the meantime: nobody waits any more
 
     threading.Thread(target=look_up, name="fetch-dns", daemon=True).start()
     return await future

@@ -1,4 +1,4 @@
-"""Many feeds asked at once: a batch of requests in, replies out as they come. Never parses, never stores, never raises for a feed.
+"""Many feeds asked at once: a batch of requests in, replies out as they come. Never parses, never stores.
 
 One asyncio loop runs in a background thread from the first batch until `HttpFetcher.close`; everything else in this
 program is synchronous, so batches cross over to it and replies come back through a short queue.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import ssl
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -30,10 +31,20 @@ _WAITING_REPLIES = 8
 
 
 class HttpFetcher:
-    """Asks http(s) feeds under the given settings. Safe to use from several threads; ``resolver`` replaces the system's."""
+    """Asks http(s) feeds. Safe to use from several threads.
 
-    def __init__(self, settings: FetchSettings, *, resolver: AbstractResolver | None = None) -> None:
+    ``resolver`` replaces the system's name server, ``ssl_context`` the certificates that the system trusts.
+    """
+
+    def __init__(
+        self,
+        settings: FetchSettings,
+        *,
+        resolver: AbstractResolver | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
         self._settings = settings
+        self._ssl_context = ssl_context
         self._inner_resolver = resolver
         self._lock = threading.Lock()
         self._loop: LoopThread | None = None
@@ -78,7 +89,7 @@ class HttpFetcher:
             return self._loop, self._desk
 
     async def _open_desk(self) -> _Desk:
-        return _Desk(self._settings, self._inner_resolver)
+        return _Desk(self._settings, self._inner_resolver, self._ssl_context)
 
 
 @dataclass(eq=False)
@@ -101,7 +112,9 @@ class _Batch:
 class _Desk:
     """The part that lives in the loop: session, resolver, guard and the gates before hosts."""
 
-    def __init__(self, settings: FetchSettings, resolver: AbstractResolver | None) -> None:
+    def __init__(
+        self, settings: FetchSettings, resolver: AbstractResolver | None, ssl_context: ssl.SSLContext | None
+    ) -> None:
         self._settings = settings
         guard = AddressGuard(settings.allow_networks)
         self._resolver = PinningResolver(guard, resolver)
@@ -112,6 +125,7 @@ class _Desk:
                 resolver=self._resolver,
                 use_dns_cache=False,  # the resolver keeps its judged answers
                 socket_factory=guard.open_socket,
+                ssl=ssl_context or True,
             ),
             timeout=aiohttp.ClientTimeout(total=None),  # one deadline over all hops instead
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -129,7 +143,7 @@ class _Desk:
         for request in batch.requests:
             try:
                 trail = self._exchange.start(request)
-            except Exception as error:  # one feed's trouble, whatever it is, must not end the batch
+            except Exception as error:  # noqa: BLE001 - one feed's trouble, whatever it is, must not end the batch
                 await self._hand_over(batch, self._describe(request, error, ""))
             else:
                 by_host[trail.host].append((request, trail))
@@ -166,7 +180,7 @@ class _Desk:
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 own = await self._resolver.is_own(host)
-        except Exception:  # a name that cannot be resolved: asking it will say why
+        except Exception:  # noqa: BLE001 - a name that cannot be resolved: asking it will say why
             own = False
         return self._gates.get(host, own=own)
 
@@ -174,7 +188,7 @@ class _Desk:
         host = trail.host
         try:
             return await self._exchange.ask(request, trail)
-        except Exception as error:  # one feed's trouble, whatever it is, must not end the batch
+        except Exception as error:  # noqa: BLE001 - one feed's trouble, whatever it is, must not end the batch
             return self._describe(request, error, host)
 
     def _describe(self, request: FetchRequest, error: Exception, host: str) -> Reply:

@@ -14,7 +14,7 @@ ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 
 _PIECE_BYTES = 64 * 1024
 #: One zstd block of 4 bytes may hold 128 KiB, and the library knows no output limit: so it gets little at a time.
-_ZSTD_BYTES = 256
+_ZSTD_BYTES = 64
 _ZSTD_WINDOW = 8 * 1024 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -76,7 +76,7 @@ class BodyDecoder:
 
 
 def find_coding(content_encoding: str) -> str:
-    """The one coding that a Content-Encoding header names, empty for none. Raises `BadCoding` for two or an unknown one."""
+    """The one coding that a Content-Encoding header names, empty for none. Raises `BadCoding` for any other."""
     names = [name for part in content_encoding.split(",") if (name := part.strip().lower()) not in ("", "identity")]
     if len(names) > 1:
         raise BadCoding(f"is packed {len(names)} times, one over the other")
@@ -104,7 +104,7 @@ def _is_zlib_header(first: bytes) -> bool:
 
 
 def _find_coding_errors() -> tuple[type[Exception], ...]:
-    import brotli
+    import brotli  # type: ignore[import-untyped]
     import zstandard
 
     return (zlib.error, brotli.error, zstandard.ZstdError)

@@ -1,4 +1,4 @@
-"""One request and its answer, redirects by hand, body under caps. Never decides when a host may be asked, never parses."""
+"""One request and its answer, redirects by hand, body under caps. Never decides when to ask, never parses."""
 
 from __future__ import annotations
 
@@ -142,23 +142,23 @@ class Exchange:
     def _follow(self, trail: Trail, answer: aiohttp.ClientResponse) -> None:
         """Points ``trail`` to the next hop (RFC 9110 15.4), or raises why not."""
         location = answer.headers.get("Location", "").strip()
-        if not location:
-            raise FetchStopped("redirect", f"{trail.host} redirects without saying where to", answer.status)
+        target, trouble = trail.url, ""
         try:
             target = trail.url.join(URL(location)).with_fragment(None)
         except ValueError:
-            raise FetchStopped(
-                "redirect", f"{trail.host} redirects to something that is no address", answer.status
-            ) from None
-        self._guard.check_url(target)
-        if trail.url.scheme == "https" and target.scheme == "http":
-            raise FetchStopped(
-                "redirect", f"{trail.host} redirects from https to http, which is refused", answer.status
-            )
-        if target in trail.visited:
-            raise FetchStopped("redirect", f"{trail.host} redirects in a circle", answer.status)
-        if len(trail.visited) > MAX_REDIRECTS:
-            raise FetchStopped("redirect", f"{trail.host} redirects more than {MAX_REDIRECTS} times", answer.status)
+            trouble = "to something that is no address"
+        else:
+            self._guard.check_url(target)
+        if not location:
+            trouble = "without saying where to"
+        elif trail.url.scheme == "https" and target.scheme == "http":
+            trouble = "from https to http, which is refused"
+        elif target in trail.visited:
+            trouble = trouble or "in a circle"
+        elif len(trail.visited) > MAX_REDIRECTS:
+            trouble = f"more than {MAX_REDIRECTS} times"
+        if trouble:
+            raise FetchStopped("redirect", f"{trail.host} redirects {trouble}", answer.status)
         trail.with_own_headers = trail.with_own_headers and target.origin() == trail.url.origin()
         trail.visited.add(target)
         trail.url = target
@@ -186,5 +186,5 @@ def _make_refusal(host: str, answer: aiohttp.ClientResponse) -> FetchStopped:
 
 
 def _get_unread(stream: aiohttp.StreamReader) -> tuple[bytes, ...]:
-    """What had come before the line broke. The stream offers no public way: after an error it only repeats the error."""
+    """What had come before the line broke. There is no public way: after an error the stream only repeats the error."""
     return tuple(bytes(part) for part in getattr(stream, "_buffer", ()))

@@ -1,4 +1,4 @@
-"""What went wrong, in one class and one sentence for the editor. Never raises, never shows a traceback or a whole address.
+"""What went wrong, in one class and one sentence for the editor. Never a traceback, never a whole address.
 
 Sentences name the host and not the address: feed addresses may carry secret tokens.
 """
@@ -42,7 +42,7 @@ def describe_failure(request: FetchRequest, error: Exception, *, host: str, time
             status=error.status,
             retry_after=error.retry_after,
         )
-    failure_class, reason = _classify(error, host or "the host", timeout_seconds)
+    failure_class, reason = _classify(error, host or "this feed", timeout_seconds)
     return FetchFailed(request=request, failure_class=failure_class, reason=_one_line(reason))
 
 
@@ -74,7 +74,8 @@ def _classify_bad_answer(error: aiohttp.ClientResponseError, host: str) -> tuple
     cause = error.__cause__
     if isinstance(cause, LineTooLong) or "too many headers" in error.message.lower():
         return "too_large", f"the headers of {host}'s answer are too long"
-    return "connect", f"{host} does not answer in proper HTTP: {error.message.splitlines()[0] if error.message else ''}"
+    words = error.message.splitlines()[0].rstrip(": ") if error.message else ""
+    return "connect", f"{host} does not answer in proper HTTP: {words or 'no reason known'}"
 
 
 def _classify_os_error(error: OSError, host: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The door of this room: folders are read here and now, everything else goes to the HTTP client. Never raises for a feed."""
+"""The door of this room: folders are read at once, the rest goes to the HTTP client. Never raises for a feed."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ class FeedFetcher:
 def _read(request: FetchRequest) -> Reply:
     try:
         return read_folder(request)
-    except Exception as error:  # one feed's trouble, whatever it is, must not end the round
+    except Exception as error:  # noqa: BLE001 - one feed's trouble, whatever it is, must not end the round
         reason = f"unexpected {type(error).__name__} while the folder was read: {error}"
         return FetchFailed(request=request, failure_class="folder", reason=reason)

@@ -1,4 +1,4 @@
-"""A folder of Markdown posts with front matter (Jekyll, Hugo) read as a feed. Never cleans what it reads, never leaves the folder."""
+"""A folder of Markdown posts with front matter (Jekyll, Hugo) read as a feed. Never cleans, never leaves the folder."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ MAX_POST_BYTES = 2 * 1024 * 1024
 _SUFFIXES = frozenset({".md", ".markdown", ".txt"})
 #: Pages about a folder, not posts of it; at the top they name the feed.
 _INDEX_NAMES = ("_index", "index")
+_CLOSED_FOLDERS = frozenset({"_drafts", "node_modules"})
 #: Goes into the hash: posts are read again when what is made of them changes.
 _FORMAT = b"1"
 
@@ -43,19 +44,17 @@ def _find_trouble(root: Path) -> str:
     try:
         if not stat.S_ISDIR(root.stat().st_mode):
             return f"{root} is not a folder"
-        os.listdir(root)
+        next(root.iterdir(), None)
     except (OSError, ValueError) as error:
         return f"the folder {root} cannot be read: {_say(error)}"
     return ""
 
 
 def _iter_post_paths(root: Path) -> Iterator[Path]:
-    """Files that may be posts; hidden ones, drafts and whatever a link leads to outside of the folder are passed over."""
+    """Files that may be posts; not the hidden ones, drafts, or what a link leads to outside of the folder."""
     home = root.resolve()
     for folder, subfolders, names in os.walk(root, followlinks=False):
-        subfolders[:] = [
-            name for name in subfolders if not name.startswith(".") and name not in ("_drafts", "node_modules")
-        ]
+        subfolders[:] = [name for name in subfolders if not name.startswith(".") and name not in _CLOSED_FOLDERS]
         for name in names:
             path = Path(folder, name)
             if name.startswith(".") or path.suffix.lower() not in _SUFFIXES:
@@ -79,11 +78,7 @@ def _hash_posts(root: Path, paths: list[Path], url_prefix: str) -> str:
 def _read_feed(root: Path, paths: list[Path], url_prefix: str) -> ParsedFeed:
     index = _read_index(root, paths)
     posts = [path for path in paths if not _is_index(root, path)]
-    warnings = (
-        ()
-        if len(posts) <= MAX_POSTS
-        else (f"only the last {MAX_POSTS:,} of {len(posts):,} posts, by file name, are read",)
-    )
+    too_many = f"only the last {MAX_POSTS:,} of {len(posts):,} posts, by file name, are read"
     entries: list[ParsedEntry] = []
     rejected: list[RejectedEntry] = []
     taken: set[str] = set()
@@ -106,7 +101,7 @@ def _read_feed(root: Path, paths: list[Path], url_prefix: str) -> ParsedFeed:
         author=index.author if index else "",
         entries=tuple(entries),
         rejected=tuple(rejected),
-        warnings=warnings,
+        warnings=(too_many,) if len(posts) > MAX_POSTS else (),
     )
 
 

@@ -24,7 +24,7 @@ _MAX_AGE = re.compile(r'(?:^|[,\s])max-age\s*=\s*"?(\d{1,12})', re.IGNORECASE)
 
 
 def make_request_headers(request: FetchRequest, user_agent: str, *, with_own: bool) -> dict[str, str]:
-    """All headers of one hop; ``with_own`` False leaves out what the editor set for this feed (another origin must not see it)."""
+    """All headers of one hop; without ``with_own`` those that the editor set are left out: they are for one origin."""
     headers = {"User-Agent": user_agent, "Accept": _ACCEPT, "Accept-Encoding": ACCEPT_ENCODING}
     if with_own:
         own = {name.lower() for name, _ in request.headers}
@@ -49,7 +49,7 @@ def count_header_bytes(raw_headers: Iterable[tuple[bytes, bytes]]) -> int:
 
 
 def find_fresh_for(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """How long the answer asks to be kept (RFC 9111 4.2.1): max-age less Age, else Expires; None when it does not ask."""
+    """How long the answer asks to be kept (RFC 9111 4.2.1): max-age less Age, else Expires; None when it does not."""
     control = headers.get("Cache-Control", "")
     if re.search(r"\bno-(?:cache|store)\b", control, re.IGNORECASE):
         return None
@@ -64,7 +64,7 @@ def find_fresh_for(headers: Mapping[str, str], now: datetime) -> timedelta | Non
 
 
 def find_retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """Retry-After in seconds or as a date (RFC 9110 10.2.3), between a minute and a week; None when missing or unreadable."""
+    """Retry-After, in seconds or a date (RFC 9110 10.2.3), between a minute and a week; None when there is none."""
     value = headers.get("Retry-After", "").strip()
     seconds = _parse_seconds(value, default=-1)
     if seconds >= 0:

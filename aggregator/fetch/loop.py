@@ -53,10 +53,10 @@ class LoopThread:
 
     def stop(self, clean_up: Callable[[], Awaitable[None]]) -> None:
         """Cancels everything, runs ``clean_up`` in the loop, ends the thread. Once."""
+        endings: list[asyncio.Task[None]] = []  # a task must be held by somebody
         with self._lock:
-            self._accepting = False  # what was started before is in the loop already and is cancelled below
+            self._accepting = False  # what was started before is in the loop already, and is cancelled by the end
             self._loop.call_soon_threadsafe(lambda: endings.append(self._loop.create_task(self._end(clean_up))))
-        endings: list[asyncio.Task[None]] = []
         self._thread.join()
 
     async def _end(self, clean_up: Callable[[], Awaitable[None]]) -> None:

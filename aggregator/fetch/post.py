@@ -173,7 +173,7 @@ def _parse_date_text(text: str) -> datetime:
         return datetime.fromisoformat(f"{found[1]}T{found[2]}{(found[3] or '').upper()}")
     for pattern in ("%Y-%m-%d", "%Y/%m/%d", "%B %d, %Y", "%d %B %Y"):
         try:
-            return datetime.strptime(text, pattern)
+            return datetime.strptime(text, pattern).replace(tzinfo=UTC)
         except ValueError:
             continue
     return parsedate_to_datetime(text)
