@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from aggregator.config.schema import Config, FeedOptions, FolderFeed, OpmlFeeds, UrlFeed
 from aggregator.errors import Problem
-from aggregator.model.feed import FeedSpec
+from aggregator.model.feed import FeedSpec, OpmlResult
 
 MAX_LIST_BYTES = 8 * 1024 * 1024
 
@@ -19,9 +20,16 @@ class FeedLists:
     problems: tuple[Problem, ...]
 
 
-def load_feed_specs(config: Config) -> tuple[FeedSpec, ...]:
-    """Every feed once, those of the file itself before those of its lists. Reads the OPML files again at each call."""
-    return read_feed_lists(config).specs
+#: `pipeline.opml.parse_opml`, handed in because it lives on a higher floor.
+OpmlParser = Callable[[bytes], OpmlResult]
+
+
+def load_feed_specs(config: Config, parse_opml: OpmlParser | None = None) -> tuple[FeedSpec, ...]:
+    """Every feed once, those of the file itself before those of its lists. Reads the OPML files again at each call.
+
+    Without ``parse_opml`` a configuration that names a list is a ValueError.
+    """
+    return read_feed_lists(config, parse_opml).specs
 
 
 def find_feed_place(config: Config, url: str) -> str:
@@ -32,7 +40,7 @@ def find_feed_place(config: Config, url: str) -> str:
     return ""
 
 
-def read_feed_lists(config: Config) -> FeedLists:
+def read_feed_lists(config: Config, parse_opml: OpmlParser | None) -> FeedLists:
     """As `load_feed_specs`, with the problems of the lists."""
     specs: dict[str, FeedSpec] = {}
     problems: list[Problem] = []
@@ -42,7 +50,9 @@ def read_feed_lists(config: Config) -> FeedLists:
             specs.setdefault(spec.url, spec)
     for index, feed in enumerate(config.feeds):
         if isinstance(feed, OpmlFeeds):
-            found, mistakes = _read_list(config, feed, index)
+            if parse_opml is None:
+                raise ValueError("a list of feeds needs parse_opml to be read")
+            found, mistakes = _read_list(config, feed, index, parse_opml)
             problems += mistakes
             for spec in found:
                 specs.setdefault(spec.url, spec)
@@ -68,9 +78,9 @@ def _apply_options(spec: FeedSpec, options: FeedOptions) -> FeedSpec:
     )
 
 
-def _read_list(config: Config, feed: OpmlFeeds, index: int) -> tuple[tuple[FeedSpec, ...], list[Problem]]:
-    from aggregator.pipeline.opml import parse_opml
-
+def _read_list(
+    config: Config, feed: OpmlFeeds, index: int, parse_opml: OpmlParser
+) -> tuple[tuple[FeedSpec, ...], list[Problem]]:
     path = config.folder / feed.opml
     try:
         with path.open("rb") as stream:

@@ -11,7 +11,6 @@ from pydantic import SecretStr, ValidationError
 from aggregator.config.checks import check_contradictions, check_oddities, check_repeats
 from aggregator.config.document import Document, read_document
 from aggregator.config.environment import PASSWORD_VARIABLE, apply_environment
-from aggregator.config.feeds import read_feed_lists
 from aggregator.config.problems import find_problems
 from aggregator.config.schema import Config
 from aggregator.errors import ConfigError, Problem
@@ -48,7 +47,7 @@ def load_config(path: Path, environ: Mapping[str, str], *, folder: Path | None =
     check_oddities(config, document)
     if document.problems:
         raise ConfigError(sort_problems(document.problems))
-    config._warnings = sort_problems([*document.warnings, *read_feed_lists(config).problems])
+    config._warnings = sort_problems(document.warnings)
     return config
 
 

@@ -49,6 +49,14 @@ class FeedSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpmlResult:
+    """The feeds of a list, each address once, and what was wrong with the rest."""
+
+    feeds: tuple[FeedSpec, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
     """A stored feed with its fetch state."""
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from aggregator.model.feed import FeedSpec
+from aggregator.model.feed import FeedSpec, OpmlResult
 from aggregator.pipeline.words import clean_line, xml_text
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -28,14 +27,6 @@ _DECLARED = re.compile(
     rb"""gbk|gb18030|big5|koi8-[ru])["']""",
     re.I,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpmlResult:
-    """The feeds of a list, each address once, and what was wrong with the rest."""
-
-    feeds: tuple[FeedSpec, ...]
-    problems: tuple[str, ...]
 
 
 def parse_opml(data: bytes) -> OpmlResult:

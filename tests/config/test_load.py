@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from aggregator.config import Config, load_config
 from aggregator.config.environment import get_variables
-from aggregator.config.feeds import find_feed_place, load_feed_specs
+from aggregator.config.feeds import find_feed_place, load_feed_specs, read_feed_lists
 from aggregator.config.settings import build_settings, find_unknown_tags
 from aggregator.errors import ConfigError
 from aggregator.model.settings import Settings
 from aggregator.model.tag import Tag, TagRule, TagRules
+from aggregator.pipeline.opml import parse_opml
 
 SMALL = "site: {title: A, url: https://a.example/, contact: desk@example.org}\n"
 
@@ -226,7 +227,7 @@ def test_folders_and_lists_are_found_beside_the_file(tmp_path: Path) -> None:
         "  - {url: 'https://b.example/f', title: Mine}\n"
     )
     config = load(tmp_path, text)
-    posts, mine, listed = load_feed_specs(config)
+    posts, mine, listed = load_feed_specs(config, parse_opml)
 
     assert config.warnings == ()
     assert (posts.url, posts.title, posts.url_prefix) == (f"folder:{tmp_path}/posts", "posts", "https://a.example/")
@@ -244,13 +245,17 @@ def test_a_broken_list_costs_itself_only(tmp_path: Path) -> None:
     text = SMALL + "feeds:\n  - opml: none.opml\n  - opml: bad.opml\n  - url: https://b.example/f\n  - folder: none\n"
     config = load(tmp_path, text)
 
+    lists = read_feed_lists(config, parse_opml)
+
     assert [str(problem) for problem in config.warnings] == [
-        f"{tmp_path}/bad.opml: found a document type declaration, expected OPML without one",
-        f"{tmp_path}/config.yaml:3: feeds[0].opml: found none.opml unreadable (no such file or directory), "
-        "expected an OPML file",
         f"{tmp_path}/config.yaml:6: feeds[3].folder: found no folder none, expected one with posts",
     ]
-    assert [spec.url for spec in load_feed_specs(config)] == ["https://b.example/f", f"folder:{tmp_path}/none"]
+    assert [str(problem) for problem in lists.problems] == [
+        f"{tmp_path}/config.yaml:3: feeds[0].opml: found none.opml unreadable (no such file or directory), "
+        "expected an OPML file",
+        f"{tmp_path}/bad.opml: found a document type declaration, expected OPML without one",
+    ]
+    assert [spec.url for spec in lists.specs] == ["https://b.example/f", f"folder:{tmp_path}/none"]
 
 
 def test_tags_that_nothing_puts_on_an_entry_are_found(tmp_path: Path) -> None:
