@@ -36,11 +36,15 @@ _PAGE_TITLES = 3
 #: Entries with one title are linked to this many before them; the rest follows by joining.
 _LINKS = 6
 
+#: Titles with one rare word in common up to which all are compared with all.
+_MANY_TITLES = 60
+
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uac00-\ud7a3"
 _TOKEN = re.compile(rf"[{_CJK}\u3005\u30fc]|[^\W_{_CJK}\u3005\u30fc]+")
 _IS_CJK = re.compile(rf"[{_CJK}\u3005\u30fc]")
 _KANA_ONLY = re.compile("[\u3040-\u309f\u30fc]+\\Z")
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _WORD = re.compile(r"[^\W\d_]+")
 
 #: Two titles that differ in one of these are about different things, however alike they are otherwise.
@@ -217,12 +221,13 @@ def _sort_ids(one: GroupCandidate, other: GroupCandidate) -> tuple[EntryId, Entr
 
 
 def _read_title(title: str) -> _Title:
+    title = _THOUSANDS.sub("", title)
     key = title_key(title)
     tokens = tuple(_TOKEN.findall(key))
     shingles = {token for token in tokens if not _IS_CJK.match(token)}
     shingles.update(one + other for one, other in pairwise(tokens) if _IS_CJK.match(one) and _IS_CJK.match(other))
     folded = unicodedata.normalize("NFKC", title).casefold()
-    marks = sorted({number.replace(",", "") for number in _NUMBER.findall(folded)})
+    marks = sorted(set(_NUMBER.findall(folded)))
     marks += sorted({word for word in _WORD.findall(folded) if word in _TELLING})
     words = sum(not token.isdigit() and token not in _GENERIC for token in tokens if not _IS_CJK.match(token))
     characters = len(_IS_CJK.findall(_GENERIC_CJK.sub("", key)))
@@ -251,12 +256,22 @@ def _iter_near_titles(titles: Sequence[_Title]) -> Iterator[tuple[_Title, _Title
                 by_rare[shingle, title.marks].append(number)
     compared: set[tuple[int, int]] = set()
     for numbers in by_rare.values():
-        for pair in combinations(numbers, 2):
+        for pair in _iter_pairs(numbers):
             if pair not in compared:
                 compared.add(pair)
                 one, other = long_enough[pair[0]], long_enough[pair[1]]
                 if _say_the_same(one, other):
                     yield one, other
+
+
+def _iter_pairs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield all pairs of a short list; of a long one (no rare word at all) only those close in the alphabet."""
+    if len(numbers) <= _MANY_TITLES:
+        yield from combinations(numbers, 2)
+        return
+    for place, number in enumerate(numbers):
+        for other in numbers[place + 1 : place + 1 + _LINKS]:
+            yield number, other
 
 
 def _say_the_same(one: _Title, other: _Title) -> bool:
