@@ -34,10 +34,9 @@ def make_excerpt(text: str, language: str, limit: int = 320) -> str:
 
     Leading lines that are no prose (bylines, dates, share bars) are left out when prose follows. When the first
     sentence alone is too long, it is cut between words (between characters where there are no spaces) and ends in
-    ``…``. Sentences past a multiple of ``limit`` are never looked at.
-    Empty only when ``text`` is blank.
+    ``…``. What stands past a multiple of ``limit`` is never looked at. Empty only when ``text`` is blank.
     """
-    lines = _get_prose(text[: limit * 8 + 2_000].encode("utf-8", "ignore").decode("utf-8"))
+    lines = _get_prose(text.lstrip()[: limit * 8 + 2_000].encode("utf-8", "ignore").decode("utf-8"))
     taken = ""
     for sentence in _iter_sentences(lines, language.partition("-")[0].lower()):
         longer = _join(taken, sentence)

@@ -275,7 +275,7 @@ def test_words_quoted_as_evidence_stand_in_the_text(parts: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["Claude ", "GPT-5", "a", "Nova ", "日", "(" * 50, "\ud800", "Gemini 3.", "x.y/", "www."]
+    "piece", ["Claude ", "GPT-5", "a", "Nova ", "日", "(" * 50, "\ud800", "Gemini 3.", "x.y/", "www.", "a-", "a."]
 )
 def test_a_hostile_text_costs_little(piece: str) -> None:
     text = piece * (200_000 // len(piece))
