@@ -41,5 +41,5 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
-ENTRYPOINT ["/usr/bin/tini", "--", "aggregator"]
+ENTRYPOINT ["/usr/bin/tini", "-s", "--", "aggregator"]
 CMD ["run"]

@@ -77,13 +77,14 @@ def date_post(text: str, *, now: datetime) -> str:
 def print_result(folder: Path) -> None:
     """Where to look."""
     mails = sorted((folder / "var" / "outbox").glob("**/*.eml"))
+    config, site = show(folder / "config.yaml"), show(folder / "site")
     print("\nDone. Look at:")
-    print(f"  front page     {show(folder / 'site' / 'index.html')}")
-    print(f"  combined feed  {show(folder / 'site' / 'feed.atom')}")
     for number, mail in enumerate(mails):
         print(f"  {'mails' if number == 0 else '':13}  {show(mail)}")
-    program = show(Path(sys.executable).with_name("aggregator"))
-    print(f"\nServe it with:\n  {program} run --config {show(folder / 'config.yaml')}\nthen open http://127.0.0.1:8000")
+    print(f"  combined feed  {site}/feed.atom")
+    print(f"  static pages   {show(Path(sys.executable))} -m http.server --directory {site}")
+    print(f"  the daemon     {show(Path(sys.executable))} -m aggregator run --config {config}")
+    print("                 then open http://127.0.0.1:8000")
 
 
 def show(path: Path) -> str:
