@@ -16,7 +16,7 @@ from aggregator.config.schema import Config
 from aggregator.errors import ConfigError, Problem
 
 #: Sections that may be left empty, as they are when all of their keys are commented out.
-SECTIONS = ("fetch", "feeds", "tags", "interests", "combined", "newsletters", "mail", "web", "storage", "log")
+SECTIONS = ("fetch", "feeds", "tags", "interests", "combined", "newsletters", "mail", "web", "log")
 MAX_SECRET_CHARACTERS = 4_096
 
 

@@ -72,7 +72,8 @@ def _describe_unknown(path: Path) -> str:
     if path in ELSEWHERE:
         return f'found "{path[-1]}" in the file, expected {ELSEWHERE[path]}'
     names = sorted(key[-1] for key in iter_keys() if key[:-1] == path[:-1])
-    return f'found the unknown key "{path[-1]}", expected one of {", ".join(names)}{suggest([path[-1]], names)}'
+    expected = f"one of {', '.join(names)}" if len(names) > 1 else f"only {names[0]}"
+    return f'found the unknown key "{path[-1]}", expected {expected}{suggest([path[-1]], names)}'
 
 
 def suggest(words: list[str], names: list[str]) -> str:

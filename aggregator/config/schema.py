@@ -248,14 +248,6 @@ class Web(Section):
         return split_listen(self.listen)[1]
 
 
-class Storage(Section):
-    """How long things are kept."""
-
-    keep_days: Annotated[int, whole("a number of days", least=30, most=36_500)] | None = Field(
-        None, description="Entries older than this go when `db prune` is run; default: kept for ever."
-    )
-
-
 class Log(Section):
     """What is written to standard error."""
 
@@ -284,7 +276,6 @@ class Config(Section):
     newsletters: tuple[Newsletter, ...] = Field((), description="The recurring mails.")
     mail: Mail = Field(Mail(), description="How mail leaves.")
     web: Web = Field(Web(), description="The public pages and feeds.")
-    storage: Storage = Field(Storage(), description="How long things are kept.")
     log: Log = Field(Log(), description="What is written to standard error.")
 
     _path: Path = PrivateAttr(default=Path("config.yaml"))

@@ -154,6 +154,8 @@ def _read_site_url(value: object) -> str:
     found = _read_url(value)
     if "?" in found or "#" in found:
         raise Unfit("a web address without ? and #")
+    if not found.isascii():
+        raise Unfit("a web address in ASCII (xn--... for other letters in a host name, %XX in a path)")
     return found.rstrip("/")
 
 
