@@ -62,7 +62,7 @@ def test_no_message_repeats_a_secret() -> None:
         (b"site:\n  title: caf\xe9\n", "2: found the byte 0xe9, expected UTF-8 text"),
         (b"site:\n  title: a\x00b\n", "2: found the character U+0000, expected printable text"),
         (b"\xff\xfes\x00i\x00t\x00e\x00", "1: found the byte 0xff, expected UTF-8 text"),
-        (b"[" * 20_000, "found lists within lists without end, expected valid YAML"),
+        (b"[" * 2_000, "found lists within lists without end, expected valid YAML"),
         (
             b"#" * 1_100_000,
             "found more than 1,048,576 bytes, expected less (long lists of feeds belong in an OPML file)",
