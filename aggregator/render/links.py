@@ -14,7 +14,7 @@ _FORBIDDEN = {ord(character): quote(character) for character in '<>"{}|\\^`'}
 
 def get_web_url(url: str) -> str:
     """``url`` when it is an absolute http(s) address, without user name and password; empty otherwise."""
-    text = "".join(keep_legal(url).split())
+    text = keep_legal("".join(url.split()))
     try:
         parts = urlsplit(text)
         host = parts.hostname

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from aggregator.errors import RenderError
 from aggregator.model.newsletter import MAX_MAIL_HTML_BYTES, UNSUBSCRIBE_TOKEN, ComposedIssue, RenderedIssue
 from aggregator.model.settings import Site
@@ -81,7 +83,7 @@ def _collect_values(issue: ComposedIssue, site: Site, tags: Mapping[str, Tag], a
         "subject": make_subject(issue),
         "preheader": make_preheader(issue),
         "archive_url": archive_url,
-        "unsubscribe_url": UNSUBSCRIBE_TOKEN,
+        "unsubscribe_url": Markup(UNSUBSCRIBE_TOKEN),
         "story_count": len(_list_stories(issue)),
         "cut": cut_text,
     }

@@ -14,6 +14,7 @@ from typing import Any
 
 from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
+from markupsafe import Markup
 
 from aggregator.errors import Problem, RenderError
 from aggregator.render import figures, links, tagnames, words
@@ -33,7 +34,7 @@ class Templates:
             return self._environment.get_template(name).render(values)
         except TemplateSyntaxError as error:
             raise RenderError(f"{error.name or name}:{error.lineno}: {error.message}") from error
-        except Exception as error:  # an editor's template may raise anything: it is still the template's fault
+        except Exception as error:  # noqa: BLE001 - an editor's template may raise anything: it is still the template's fault
             place = _find_place(error.__traceback__) or name
             raise RenderError(f"{place}: {type(error).__name__}: {error}") from error
 
@@ -63,6 +64,7 @@ def _make_environment(loader: BaseLoader) -> SandboxedEnvironment:
         loader=loader,
         autoescape=_wants_escaping,
         undefined=StrictUndefined,
+        finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -90,6 +92,11 @@ def _make_environment(loader: BaseLoader) -> SandboxedEnvironment:
 
 def _wants_escaping(name: str | None) -> bool:
     return name is None or not name.endswith(".txt")
+
+
+def _finalize(value: object) -> object:
+    """Every text on its way into a template loses what is illegal; what is marked as safe was made here and has lost it."""
+    return words.keep_legal(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _find_place(trace: TracebackType | None) -> str:

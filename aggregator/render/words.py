@@ -21,7 +21,10 @@ _HANGING = 4
 def keep_legal(text: str) -> str:
     """``text`` without what XML 1.0 forbids (lone surrogates too) and without what stands for a person's own address in
     a frozen mail: a title that spells it would otherwise carry each reader's token to its own link."""
-    return _ILLEGAL.sub("", text).replace(UNSUBSCRIBE_TOKEN, "")
+    legal = _ILLEGAL.sub("", text)
+    while UNSUBSCRIBE_TOKEN in legal:  # again, lest a marker inside a marker leaves one
+        legal = legal.replace(UNSUBSCRIBE_TOKEN, "")
+    return legal
 
 
 def get_headline(entry: Entry) -> str:

@@ -1,0 +1,226 @@
+"""The Atom feed, held against RFC 4287 and read back by two parsers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import feedparser
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree, html
+
+from aggregator.model.entry import Entry
+from aggregator.model.parsed import Enclosure
+from aggregator.model.shown import FeedDocument
+from aggregator.model.story import Story
+from aggregator.render.atom import render_atom
+from tests.render.samples import DOCUMENT, FEEDS, SITE, STORIES, with_lead
+
+A = "{http://www.w3.org/2005/Atom}"
+LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+any_text = st.text(st.characters(exclude_categories=()), max_size=60)
+
+
+def read(document: FeedDocument) -> etree._Element:
+    return etree.fromstring(render_atom(document, SITE))
+
+
+def with_stories(*stories: Story) -> FeedDocument:
+    return replace(DOCUMENT, stories=stories)
+
+
+def one(element: etree._Element, name: str) -> etree._Element:
+    found = element.findall(f"{A}{name}")
+    assert len(found) == 1, f"{len(found)} elements {name}, not 1"
+    return found[0]
+
+
+def check_feed(feed: etree._Element) -> None:
+    """RFC 4287 4.1 and 4.2: what must stand there once, what at most once, and in which form."""
+    assert feed.tag == f"{A}feed"
+    for element in (feed, *feed.findall(f"{A}entry")):
+        assert urlsplit(one(element, "id").text).scheme
+        assert one(element, "title").text
+        check_date(one(element, "updated").text)
+        assert all(author.findtext(f"{A}name") for author in element.findall(f"{A}author"))
+        for link in element.findall(f"{A}link"):
+            assert urlsplit(link.get("href")).scheme in ("http", "https")
+        kinds = [(link.get("type"), link.get("hreflang")) for link in find_links(element, "alternate")]
+        assert len(kinds) == len(set(kinds))
+    assert feed.findall(f"{A}author") or all(entry.findall(f"{A}author") for entry in feed.findall(f"{A}entry"))
+    ids = [entry.findtext(f"{A}id") for entry in feed.findall(f"{A}entry")]
+    assert len(ids) == len(set(ids))
+
+
+def check_date(text: str) -> None:
+    assert datetime.fromisoformat(text).tzinfo is not None
+
+
+def find_links(element: etree._Element, relation: str) -> list[etree._Element]:
+    return [link for link in element.findall(f"{A}link") if link.get("rel", "alternate") == relation]
+
+
+def test_the_sample_feed_is_what_rfc_4287_asks_for() -> None:
+    """Structure of the feed and of each entry, and the feed's own links."""
+    feed = read(DOCUMENT)
+
+    check_feed(feed)
+    assert feed.get(LANG) == "en"
+    assert [link.get("href") for link in find_links(feed, "self")] == [DOCUMENT.self_url]
+    assert [link.get("href") for link in find_links(feed, "alternate")] == [DOCUMENT.page_url]
+    assert one(feed, "generator").text
+    assert one(feed, "subtitle").text == SITE.description
+    assert len(feed.findall(f"{A}entry")) == len(STORIES)
+
+
+def test_entries_keep_the_order_they_were_given_in() -> None:
+    """feedgen by itself would turn it round."""
+    ids = [entry.findtext(f"{A}id") for entry in read(DOCUMENT).findall(f"{A}entry")]
+
+    assert ids == [story.atom_id for story in STORIES]
+
+
+def test_the_same_values_make_the_same_bytes() -> None:
+    """A strong ETag depends on it."""
+    assert render_atom(DOCUMENT, SITE) == render_atom(DOCUMENT, SITE)
+
+
+def test_an_entry_says_what_it_is_and_where_it_comes_from() -> None:
+    """Language, dates, author, tags with scheme and label, source with its own id, links, date and rights."""
+    story = STORIES[0]
+    entry = read(DOCUMENT).find(f"{A}entry")
+    source = one(entry, "source")
+
+    assert entry.get(LANG) == "ja"
+    assert one(entry, "title").text == story.lead.title
+    assert datetime.fromisoformat(one(entry, "updated").text) == story.updated_at
+    assert datetime.fromisoformat(one(entry, "published").text) == story.lead.published_at
+    assert one(entry, "summary").text == story.lead.excerpt
+    assert [dict(link.attrib) for link in entry.findall(f"{A}link")] == [
+        {"rel": "alternate", "type": "text/html", "href": story.lead.url, "hreflang": "ja"}
+    ]
+    assert dict(entry.find(f"{A}category").attrib) == {
+        "term": "kumo-cloud",
+        "scheme": "https://news.example.org/tags/",
+        "label": "Kumo Cloud",
+    }
+    feed = FEEDS[story.lead.feed_id]
+    assert [source.findtext(f"{A}{name}") for name in ("id", "title", "rights")] == [
+        feed.atom_id,
+        feed.name,
+        feed.rights,
+    ]
+    assert datetime.fromisoformat(source.findtext(f"{A}updated")) == feed.feed_updated_at
+    assert {link.get("rel"): link.get("href") for link in source.findall(f"{A}link")} == {
+        "self": feed.spec.url,
+        "alternate": feed.site_url,
+    }
+
+
+def test_the_content_names_the_others_with_links() -> None:
+    """Excerpt first, then every other source with its headline, then our tags."""
+    content = one(read(DOCUMENT).find(f"{A}entry"), "content")
+    fragment = html.fromstring(f"<div>{content.text}</div>")
+
+    assert content.get("type") == "html"
+    assert fragment.find("p").text == STORIES[0].lead.excerpt
+    assert [link.get("href") for link in fragment.findall("ul/li/a")] == [entry.url for entry in STORIES[0].others]
+
+
+def test_an_entry_without_an_address_links_to_our_page_of_it() -> None:
+    """Posts of a folder, and feeds without links; the folder's path stays ours."""
+    story = with_lead(STORIES[1], url="", feed_url="folder:/srv/newsroom/posts", feed_id=77)
+    data = render_atom(with_stories(story), SITE)
+    entry = etree.fromstring(data).find(f"{A}entry")
+
+    assert find_links(entry, "alternate")[0].get("href") == f"https://news.example.org/entries/{story.lead.id}"
+    assert one(entry, "source").findtext(f"{A}id") == f"{DOCUMENT.id}/77"
+    assert b"/srv/newsroom" not in data
+
+
+def test_enclosures_keep_type_and_length() -> None:
+    """feedgen loses every attribute of an entry's link but href; ours are written by the extension."""
+    good = Enclosure(url="https://a.example/talk.mp3", type="audio/mpeg", length=123)
+    story = with_lead(
+        STORIES[1], enclosures=(good, Enclosure(url="javascript:x"), Enclosure(url="https://a.example/b", type="?"))
+    )
+    links = find_links(read(with_stories(story)).find(f"{A}entry"), "enclosure")
+
+    assert [dict(link.attrib) for link in links] == [
+        {"rel": "enclosure", "type": "audio/mpeg", "length": "123", "href": "https://a.example/talk.mp3"},
+        {"rel": "enclosure", "href": "https://a.example/b"},
+    ]
+
+
+def test_a_story_that_cannot_be_written_costs_only_itself() -> None:
+    """An id that is no IRI text at all, or one that stands there already."""
+    broken = replace(STORIES[1], atom_id="")
+    illegal = replace(STORIES[2], atom_id="tag:x\x00")
+    feed = read(with_stories(STORIES[0], broken, illegal, STORIES[0], STORIES[3]))
+
+    assert [entry.findtext(f"{A}id") for entry in feed.findall(f"{A}entry")] == [STORIES[0].atom_id, STORIES[3].atom_id]
+
+
+def test_a_feed_that_is_gone_is_still_named() -> None:
+    """A removed feed leaves its entries, and they keep their source's name."""
+    source = one(read(replace(DOCUMENT, feeds={})).find(f"{A}entry"), "source")
+
+    assert source.findtext(f"{A}title") == STORIES[0].lead.feed_name
+
+
+def test_feedparser_reads_back_what_was_written() -> None:
+    """The reference parser finds titles, authors, dates, languages and sources."""
+    parsed = feedparser.parse(render_atom(DOCUMENT, SITE))
+
+    assert not parsed.bozo
+    assert [entry.title for entry in parsed.entries] == [story.lead.title for story in STORIES]
+    assert [entry.link for entry in parsed.entries] == [story.lead.url for story in STORIES]
+    assert [entry.source.title for entry in parsed.entries] == [story.lead.feed_name for story in STORIES]
+    assert [tuple(entry.published_parsed)[:6] for entry in parsed.entries] == [
+        story.lead.effective_at.timetuple()[:6] for story in STORIES
+    ]
+
+
+def make_hostile_entry(text: str) -> Entry:
+    lead = STORIES[1].lead
+    enclosure = Enclosure(url=f"https://a.example/{text}", type=text)
+    return replace(
+        lead,
+        title=text,
+        author=text,
+        excerpt=text,
+        feed_name=text,
+        language=text,
+        url=f"https://a.example/{text}",
+        enclosures=(enclosure,),
+    )
+
+
+@given(any_text)
+def test_no_text_breaks_the_document(text: str) -> None:
+    """Control characters, lone surrogates, markup, CDATA ends: the feed stays whole and so does the next entry."""
+    story = replace(STORIES[1], entries=(make_hostile_entry(text), make_hostile_entry(text[::-1])))
+    feed = read(with_stories(story, STORIES[0]))
+
+    check_feed(feed)
+    assert len(feed.findall(f"{A}entry")) == 2
+
+
+@pytest.mark.parametrize("text", ["]]>", "<script>alert(1)</script>", "\ud800\x00\ufffe", "&amp;lt;", "{{ 7*7 }}"])
+def test_markup_in_a_field_stays_text_in_the_content(text: str) -> None:
+    """Content is HTML by type: what a feed wrote as text must be text in it."""
+    story = replace(STORIES[1], entries=(make_hostile_entry(text), make_hostile_entry(text)))
+    content = one(read(with_stories(story)).find(f"{A}entry"), "content")
+    fragment = html.fromstring(f"<div>{content.text}</div>")
+
+    assert {element.tag for element in fragment.iter()} <= {"div", "p", "ul", "li", "a"}
+
+
+def test_a_year_long_ago_is_still_a_date() -> None:
+    """RFC 3339 wants four digits."""
+    story = with_lead(STORIES[1], published_at=datetime(1, 1, 1, tzinfo=UTC))
+
+    check_feed(read(with_stories(story)))

@@ -1,0 +1,255 @@
+"""The mail, its text part and its archive body."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from lxml import html
+
+from aggregator.errors import RenderError
+from aggregator.model.newsletter import UNSUBSCRIBE_TOKEN, ComposedIssue, RenderedIssue
+from aggregator.model.story import Story
+from aggregator.render.newsletter import make_preheader, make_subject, render_issue, too_large
+from aggregator.render.templates import Templates, load_templates
+from aggregator.render.words import count_columns
+from tests.render.samples import COMPOSED, NEWSLETTER, SITE, STORIES, TAGS, make_story, with_lead
+
+TEMPLATES = load_templates()
+ARCHIVE = "https://news.example.org/issues/weekly/2025-W49"
+
+
+def render(issue: ComposedIssue = COMPOSED, templates: Templates = TEMPLATES) -> RenderedIssue:
+    return render_issue(issue, site=SITE, tags=TAGS, templates=templates, archive_url=ARCHIVE)
+
+
+def with_top(*stories: Story) -> ComposedIssue:
+    return replace(COMPOSED, top=stories, brief=(), more=())
+
+
+@pytest.fixture(scope="module")
+def rendered() -> RenderedIssue:
+    return render()
+
+
+def test_nothing_of_the_template_is_left_over(rendered: RenderedIssue) -> None:
+    """No MJML, no Jinja, no comment but Outlook's."""
+    assert "<mj-" not in rendered.mail_html
+    assert "{{" not in rendered.mail_html
+    assert not re.findall(r"<!--(?!\[if|<!\[endif)", rendered.mail_html)
+
+
+def test_nothing_is_loaded_from_afar(rendered: RenderedIssue) -> None:
+    """No font, no picture, no style sheet, no pixel."""
+    document = html.document_fromstring(rendered.mail_html)
+
+    assert not document.xpath("//img | //script | //iframe | //form | //link | //video | //*[local-name()='svg']")
+    assert not re.search(r"@import|url\(|fonts\.googleapis", rendered.mail_html)
+
+
+def test_every_link_is_absolute_and_wears_its_colour_inline(rendered: RenderedIssue) -> None:
+    """Some programs drop the style sheet: their links would be blue on anything."""
+    links = html.document_fromstring(rendered.mail_html).findall(".//a")
+
+    assert all(re.match(r"https?://|@@", link.get("href")) for link in links)
+    assert all("color:" in link.get("style", "") for link in links)
+    assert all(link.text_content().strip() for link in links)
+
+
+def test_layout_tables_say_that_they_are_none(rendered: RenderedIssue) -> None:
+    """Only the chart's table has a meaning, and its rows have headers."""
+    tables = html.document_fromstring(rendered.mail_html).findall(".//table")
+    meaningful = [table for table in tables if table.get("role") != "presentation"]
+
+    assert len(meaningful) == 1
+    assert meaningful[0].findall(".//th[@scope='row']")
+
+
+def test_languages_are_marked(rendered: RenderedIssue) -> None:
+    """The mail's own on the root, a story's on its headline and excerpt."""
+    document = html.document_fromstring(rendered.mail_html)
+
+    assert document.get("lang") == "en"
+    assert document.xpath("//h2/@lang") == ["ja", "fr", "ar", "de", "zh"]
+    assert len(document.findall(".//h1")) == 1
+
+
+def test_each_part_has_the_personal_marker_where_it_belongs(rendered: RenderedIssue) -> None:
+    """Once in the HTML, once in the text, never on the web."""
+    assert rendered.mail_html.count(UNSUBSCRIBE_TOKEN) == 1
+    assert f'href="{UNSUBSCRIBE_TOKEN}"' in rendered.mail_html
+    assert rendered.mail_text.count(UNSUBSCRIBE_TOKEN) == 1
+    assert UNSUBSCRIBE_TOKEN not in rendered.web_html
+    assert UNSUBSCRIBE_TOKEN not in rendered.subject + rendered.preheader
+
+
+def test_a_feed_cannot_bring_the_personal_marker() -> None:
+    """Else a link `https://bad.example/?@@...@@` would take each reader's own address along."""
+    text = f"x {UNSUBSCRIBE_TOKEN} y"
+    url = f"https://bad.example/?{UNSUBSCRIBE_TOKEN}"
+    story = with_lead(STORIES[0], title=text, excerpt=text, feed_name=text, url=url, language=UNSUBSCRIBE_TOKEN)
+    other = replace(story.lead, feed_id=STORIES[1].lead.feed_id, feed_name=text)
+    result = render(with_top(replace(story, entries=(story.lead, other))))
+
+    assert result.mail_html.count(UNSUBSCRIBE_TOKEN) == 1
+    assert result.mail_text.count(UNSUBSCRIBE_TOKEN) == 1
+    assert UNSUBSCRIBE_TOKEN not in result.web_html + result.subject + result.preheader
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a < b && c > d; R&D &bogus; &nbsp;",
+        "</mj-text></mj-column><mj-section>",
+        "<mj-raw><p>open",
+        "<mj-include path='/etc/passwd' />",
+        "<script>alert(1)</script><p>one<p>two",
+        "<![CDATA[ x ]]> <!-- y -->",
+        "{{ 7*7 }} {% raw %}",
+        "\x00\x0b\ud800\ufffe ok",
+        '"><a href="javascript:alert(1)">',
+    ],
+)
+def test_whatever_a_feed_says_stays_text(text: str) -> None:
+    """No markup from a feed reaches the engine, and none reaches the reader."""
+    story = with_lead(
+        STORIES[0], title=f"{text} t", excerpt=text, feed_name=f"{text} n", author=text, url=text, language=text
+    )
+    expected = html.document_fromstring(render(with_top(STORIES[0])).mail_html)
+    document = html.document_fromstring(render(replace(with_top(story), brief=(story,))).mail_html)
+
+    assert {element.tag for element in document.iter(tag="*")} - {
+        element.tag for element in expected.iter(tag="*")
+    } <= {"h2"}
+    assert all(re.match(r"https?://|@@", href) for href in document.xpath("//a/@href"))
+    assert "49" not in document.find(".//h2").text_content()
+
+
+def test_thirty_stories_stay_far_below_the_limit() -> None:
+    """Ten with the longest excerpt and twenty in brief, in Japanese, which takes three bytes a character."""
+    top = [
+        replace(with_lead(STORIES[0], excerpt="電力あたりの性能は前世代の三倍とされ、来春には使える。" * 11))
+        for _ in range(10)
+    ]
+    brief = [with_lead(STORIES[index % 18], title=STORIES[0].lead.title) for index in range(20)]
+    result = render(replace(COMPOSED, top=tuple(top), brief=tuple(brief)))
+
+    assert len(result.mail_html.encode()) < 60_000
+    assert not too_large(result)
+
+
+def test_thirty_ordinary_stories_take_less_than_forty_thousand_bytes() -> None:
+    """The sample's own mix of languages."""
+    result = render(replace(COMPOSED, top=(*STORIES[:8], *STORIES[1:3]), brief=(*STORIES[8:], *STORIES[8:])))
+
+    assert len(result.mail_html.encode()) < 40_000
+
+
+def test_too_large_counts_bytes(rendered: RenderedIssue) -> None:
+    """90,000 of them, not characters."""
+    assert too_large(replace(rendered, mail_html="あ" * 30_001))
+    assert not too_large(replace(rendered, mail_html="あ" * 30_000))
+
+
+def test_the_text_part_says_the_same(rendered: RenderedIssue) -> None:
+    """Every story in it with its address, the postal address, the archive; lines of at most 76 columns but for addresses."""
+    text = rendered.mail_text
+
+    for story in (*COMPOSED.top, *COMPOSED.brief):
+        assert story.lead.url in text.split()
+        assert "".join(story.lead.title.split()) in "".join(text.split())
+    assert "".join(SITE.postal_address.split()) in "".join(text.split())
+    assert ARCHIVE in text.split()
+    assert all(count_columns(line) <= 76 or re.match(r"\s*(https?://|@@)\S+$", line) for line in text.splitlines())
+    assert "&amp;" not in text
+
+
+def test_the_subject_is_the_top_headline_cut_to_fifty_columns() -> None:
+    """Wide characters count two; a short one stands whole."""
+    assert make_subject(COMPOSED).startswith("小さな半導体、大きな賭け")
+    assert make_subject(with_top(STORIES[1])) == "Orrery 4: four models for four kinds of work"
+    assert make_subject(with_top()) == "The Model Post Weekly 2025-W49"
+    assert all(count_columns(make_subject(with_top(story))) <= 50 for story in STORIES)
+
+
+def test_the_preheader_goes_on_with_the_next_headlines() -> None:
+    """Between 40 and 90 columns when there is anything to say."""
+    assert make_preheader(COMPOSED) == STORIES[1].lead.title
+    for first in range(len(STORIES) - 3):
+        assert 40 <= count_columns(make_preheader(with_top(*STORIES[first : first + 4]))) <= 90
+    assert make_preheader(with_top(STORIES[0])) == NEWSLETTER.title
+
+
+def test_the_preheader_stands_hidden_at_the_top_of_the_mail(rendered: RenderedIssue) -> None:
+    """Inboxes show it; readers of the mail do not see it."""
+    hidden = html.document_fromstring(rendered.mail_html).find(".//div[@aria-hidden='true']")
+
+    assert hidden.text_content().startswith(rendered.preheader)
+    assert "display:none" in hidden.get("style")
+
+
+def test_dark_mode_is_declared_for_both_kinds_of_programs(rendered: RenderedIssue) -> None:
+    """Metas, the media query, and Outlook's own attributes."""
+    for sign in (
+        'name="color-scheme"',
+        'name="supported-color-schemes"',
+        "prefers-color-scheme:dark",
+        "[data-ogsc]",
+        "[data-ogsb]",
+    ):
+        assert sign in rendered.mail_html
+
+
+def test_the_archive_body_shows_every_story(rendered: RenderedIssue) -> None:
+    """Those too that the mail only counts."""
+    links = html.fragment_fromstring(rendered.web_html, create_parent="div").xpath("//a/@href")
+
+    assert all(story.lead.url in links for story in STORIES)
+    assert ">2 more stories on the web</a>" in rendered.mail_html
+
+
+def test_the_same_issue_renders_to_the_same_bytes(rendered: RenderedIssue) -> None:
+    """It is frozen once, but a preview must show what will be sent."""
+    assert render() == rendered
+
+
+@pytest.mark.parametrize(
+    ("mjml", "message"),
+    [
+        ("<mjml><mj-body><mj-text>{{ nothing }}</mj-text></mj-body></mjml>", r"mine\.mjml:1: .*nothing"),
+        ("<p>not a mail", r"mine\.mjml: not MJML"),
+        (
+            "<mjml><mj-body><mj-section><mj-column><mj-raw><div></mj-raw><mj-text>x</mj-text></mj-column></mj-section></mj-body></mjml>",
+            r"mine\.mjml: ",
+        ),
+    ],
+)
+def test_a_broken_template_of_the_editor_is_named(tmp_path: Path, mjml: str, message: str) -> None:
+    """Whether Jinja or the MJML engine finds it."""
+    (tmp_path / "mine.mjml").write_text(mjml, encoding="utf-8")
+    (tmp_path / "mine.txt").write_text("x", encoding="utf-8")
+    issue = replace(COMPOSED, newsletter=replace(NEWSLETTER, template="mine.mjml"))
+
+    with pytest.raises(RenderError, match=message):
+        render(issue, load_templates([tmp_path]))
+
+
+def test_a_newsletter_in_japanese_says_its_dates_and_tags_in_japanese() -> None:
+    """By its own language and zone, whatever the site's."""
+    issue = replace(COMPOSED, newsletter=replace(NEWSLETTER, language="ja", timezone="Asia/Tokyo"))
+    text = render(issue).mail_text
+
+    assert "2025年11月28日" in text
+    assert "半導体" in text
+
+
+def test_a_story_without_excerpt_tags_or_others_is_a_headline() -> None:
+    """Nothing empty is left standing."""
+    bare = make_story(99, replace(STORIES[0].lead, excerpt="", tags=(), reading_minutes=0, language="und"))
+    document = html.document_fromstring(render(with_top(bare)).mail_html)
+
+    assert not [
+        p for p in document.findall(".//p") if not p.text_content().strip() and "border-top" not in p.get("style", "")
+    ]

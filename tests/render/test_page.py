@@ -1,0 +1,221 @@
+"""The public pages: what must never stand in them, and what must."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import pytest
+from lxml import html
+
+from aggregator.model.entry import Entry
+from aggregator.model.settings import Site
+from aggregator.model.shown import (
+    EntryPage,
+    FeedsPage,
+    IssuePage,
+    IssuesPage,
+    NewsletterIssues,
+    StoryPage,
+    TagCount,
+    TagsPage,
+)
+from aggregator.render import page
+from aggregator.render.newsletter import render_issue
+from aggregator.render.templates import Templates, load_templates
+from tests.render.samples import COMPOSED, FEEDS, FRONT, ISSUES, NEWSLETTER, SITE, STORIES, TAGS, with_lead
+
+TEMPLATES = load_templates()
+Renderer = Callable[[Site, Templates], str]
+
+
+def make_issue_page(site: Site, templates: Templates) -> str:
+    archive_url = f"{site.url}/issues/weekly/2025-W49"
+    body = render_issue(COMPOSED, site=site, tags=TAGS, templates=templates, archive_url=archive_url).web_html
+    shown = IssuePage(
+        issue=ISSUES[0], newsletter_title=NEWSLETTER.title, web_html=body, previous=ISSUES[1], next=ISSUES[2]
+    )
+    return page.render_issue(shown, site=site, templates=templates)
+
+
+ENTRY_PAGE = EntryPage(entry=STORIES[0].lead, content_html="<p>Whole <em>text</em>.</p>", story=STORIES[0], tags=TAGS)
+COUNTS = tuple(TagCount(tag=tag, entry_count=3) for tag in TAGS.values())
+ARCHIVE = IssuesPage(newsletters=(NewsletterIssues(slug="weekly", title=NEWSLETTER.title, issues=ISSUES),))
+PAGES: dict[str, Renderer] = {
+    "front": lambda s, t: page.render_front(FRONT, site=s, templates=t),
+    "tag": lambda s, t: page.render_tag(replace(FRONT, tag=TAGS["chips"]), site=s, templates=t),
+    "tags": lambda s, t: page.render_tags(TagsPage(tags=COUNTS), site=s, templates=t),
+    "entry": lambda s, t: page.render_entry(ENTRY_PAGE, site=s, templates=t),
+    "excerpt": lambda s, t: page.render_entry(replace(ENTRY_PAGE, content_html="", story=None), site=s, templates=t),
+    "story": lambda s, t: page.render_story(StoryPage(story=STORIES[0], tags=TAGS), site=s, templates=t),
+    "feeds": lambda s, t: page.render_feeds(FeedsPage(feeds=tuple(FEEDS.values())), site=s, templates=t),
+    "issues": lambda s, t: page.render_issues(ARCHIVE, site=s, templates=t),
+    "issue": make_issue_page,
+    "leave": lambda s, t: page.render_unsubscribe(s, templates=t, newsletter_title="Weekly", address="a@example.org"),
+    "left": lambda s, t: page.render_unsubscribe(s, templates=t, newsletter_title="Weekly", done=True),
+    "unknown": lambda s, t: page.render_unsubscribe(s, templates=t, known=False),
+    "error": lambda s, t: page.render_error(s, 404, "There is no such story.", templates=t),
+}
+#: Elements that a page of ours may hold; anything else came from somewhere else.
+ALLOWED = set(
+    "html head meta title link body a header div p nav ul ol li main footer h1 h2 h3 section article span time svg path em "
+    "strong form button".split()
+)
+
+
+@pytest.fixture(params=PAGES)
+def render(request: pytest.FixtureRequest) -> Renderer:
+    return PAGES[request.param]
+
+
+def check_safe(text: str) -> html.HtmlElement:
+    """No script, no handler, no inline style, no foreign scheme: what the policy forbids is not even written."""
+    document = html.document_fromstring(text)
+    for element in document.iter(tag="*"):
+        assert element.tag in ALLOWED, element.tag
+        assert not [name for name in element.attrib if name.startswith("on") or name == "style"]
+    for element, attribute, link, _ in document.iterlinks():
+        assert urlsplit(link).scheme in ("http", "https", ""), (element.tag, attribute, link)
+    return document
+
+
+def test_a_page_is_safe_and_whole(render: Renderer) -> None:
+    """One h1, a title, a language, the way to the text, and ids that are unique."""
+    document = check_safe(render(SITE, TEMPLATES))
+
+    assert len(document.findall(".//h1")) == 1
+    assert document.findtext(".//title")
+    assert document.get("lang") == "en"
+    assert document.find(".//main").get("id") == "main"
+    ids = document.xpath("//@id")
+    assert len(ids) == len(set(ids))
+
+
+def test_every_inner_link_begins_with_the_root_of_the_site(render: Renderer) -> None:
+    """A site below a path, or an export into one, works."""
+    document = check_safe(render(replace(SITE, url="https://example.org/news"), TEMPLATES))
+    inner = [link for _, _, link, _ in document.iterlinks() if not urlsplit(link).scheme and not link.startswith("#")]
+
+    assert inner
+    assert all(link.startswith("/news/") for link in inner)
+
+
+def test_every_stylesheet_and_icon_is_an_asset(render: Renderer) -> None:
+    """Their names hold the hash of their content, so they may be kept for ever."""
+    document = html.document_fromstring(render(SITE, TEMPLATES))
+    wanted = [link.get("href") for link in document.findall(".//link") if link.get("rel") in ("stylesheet", "icon")]
+
+    assert len(wanted) == 2
+    assert {path.removeprefix("/static/") for path in wanted} <= set(page.get_assets())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>",
+        '"><img src=x onerror=alert(1)>',
+        "' onmouseover='alert(1)",
+        "javascript:alert(1)",
+        "</title><svg/onload=alert(1)>",
+        "{{ 7*7 }} {% raw %}",
+        "<style>*{}</style><!--",
+        "\x00\ud800\u202e]]>",
+    ],
+)
+def test_no_field_of_an_entry_becomes_markup(text: str) -> None:
+    """Every text and address that a feed controls, on every page that shows entries."""
+    fields: dict[str, object] = dict.fromkeys(
+        ("title", "excerpt", "author", "feed_name", "url", "feed_url", "canonical_url", "guid", "language", "atom_id"),
+        text,
+    )
+    entry: Entry = replace(STORIES[0].lead, **fields)  # type: ignore[arg-type]
+    story = replace(STORIES[0], entries=(entry, replace(entry, feed_id=STORIES[1].lead.feed_id)))
+    front = replace(FRONT, stories=(story,) * 14, river=(entry,))
+    rendered = [
+        page.render_front(front, site=SITE, templates=TEMPLATES),
+        page.render_tag(replace(front, tag=TAGS["chips"]), site=SITE, templates=TEMPLATES),
+        page.render_story(StoryPage(story=story, tags=TAGS), site=SITE, templates=TEMPLATES),
+        page.render_entry(
+            EntryPage(entry=entry, content_html="", story=story, tags=TAGS), site=SITE, templates=TEMPLATES
+        ),
+        page.render_error(SITE, 404, text, templates=TEMPLATES),
+    ]
+
+    for each in rendered:
+        check_safe(each)
+        assert "49" not in each or "7*7" not in text
+
+
+def test_text_in_another_language_is_marked_so() -> None:
+    """On the element that holds it, on an English page; English is not marked."""
+    document = html.document_fromstring(PAGES["front"](SITE, TEMPLATES))
+    languages = [heading.get("lang") for heading in document.findall(".//article//h2")][:5]
+
+    assert languages == ["ja", None, None, "fr", "ar"]
+
+
+def test_times_are_exact_in_the_attribute_and_local_in_words() -> None:
+    """01:43 in Berlin is 00:43 in UTC."""
+    times = html.document_fromstring(PAGES["front"](SITE, TEMPLATES)).findall(".//section[@class='day']//li/time")
+
+    assert (times[0].get("datetime"), times[0].text) == ("2025-12-05T00:43:00Z", "01:43")
+
+
+def test_a_headline_leads_to_its_publisher_and_its_date_to_our_story() -> None:
+    """The words are theirs; the page about them is ours."""
+    article = html.document_fromstring(PAGES["front"](SITE, TEMPLATES)).find(".//article")
+
+    assert article.find(".//h2/a").get("href") == STORIES[0].lead.url
+    assert article.find(".//a[@class='when']").get("href") == "/stories/1"
+
+
+def test_an_entry_without_an_address_leads_to_our_page() -> None:
+    """Also one whose address is no web address."""
+    front = replace(FRONT, stories=(with_lead(STORIES[0], url="javascript:alert(1)"),))
+    document = html.document_fromstring(page.render_front(front, site=SITE, templates=TEMPLATES))
+
+    assert document.find(".//article//h2/a").get("href") == "/entries/1"
+
+
+def test_an_empty_front_page_says_so() -> None:
+    """The first minutes of a new site."""
+    empty = replace(FRONT, stories=(), river=(), mentioned=(), issues=(), entry_count=0, story_count=0)
+    text = page.render_front(empty, site=replace(SITE, description=""), templates=TEMPLATES)
+
+    assert "Nothing yet" in html.document_fromstring(text).text_content()
+
+
+def test_leaving_asks_with_a_form_that_posts_to_its_own_address() -> None:
+    """A link scanner that follows the link changes nothing."""
+    form = html.document_fromstring(PAGES["leave"](SITE, TEMPLATES)).find(".//form")
+
+    assert (form.get("method"), form.get("action")) == ("post", None)
+    assert html.document_fromstring(PAGES["left"](SITE, TEMPLATES)).find(".//form") is None
+    assert html.document_fromstring(PAGES["unknown"](SITE, TEMPLATES)).find(".//form") is None
+
+
+def test_the_issue_page_names_its_one_address_and_no_reader() -> None:
+    """rel=canonical, and no personal link."""
+    text = PAGES["issue"](SITE, TEMPLATES)
+    canonical = html.document_fromstring(text).find(".//link[@rel='canonical']").get("href")
+
+    assert canonical == "https://news.example.org/issues/weekly/2025-W49"
+    assert "unsubscribe" not in text.lower()
+
+
+def test_whom_we_read_shows_no_path_of_our_disk() -> None:
+    """A folder feed has a name or its folder's last part, and no link."""
+    feed = next(iter(FEEDS.values()))
+    folder = replace(feed, title="", site_url="", spec=replace(feed.spec, url="folder:/srv/newsroom/posts", title=""))
+    text = page.render_feeds(FeedsPage(feeds=(folder,)), site=SITE, templates=TEMPLATES)
+
+    assert "/srv" not in text
+    assert "posts" in html.document_fromstring(text).find(".//ul[@class='roll']").text_content()
+
+
+def test_the_front_page_is_light() -> None:
+    """Under 60 KB with its style sheet."""
+    size = len(PAGES["front"](SITE, TEMPLATES).encode()) + sum(map(len, page.get_assets().values()))
+
+    assert size < 60_000
