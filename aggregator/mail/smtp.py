@@ -17,6 +17,7 @@ from ipaddress import ip_address
 from typing import NoReturn
 
 from aggregator.errors import MailError, MailUnavailable, MailUncertain, SenderRefused
+from aggregator.mail.line import Line
 from aggregator.mail.replies import Step, read_refusal, to_line
 from aggregator.model.settings import SmtpSettings
 from aggregator.model.subscriber import Message
@@ -34,7 +35,7 @@ class SmtpMailer:
         """``tls_context``: whom to trust; None: the machine's certificate authorities."""
         self._settings = settings
         self._tls_context = tls_context
-        self._line: smtplib.SMTP | None = None
+        self._line: Line | None = None
         self._lock = threading.Lock()
 
     def send(self, message: Message, *, about_to_commit: Callable[[], None]) -> str:
@@ -82,7 +83,7 @@ class SmtpMailer:
         with self._lock:
             self._quit()
 
-    def _begin(self, sender: str) -> smtplib.SMTP:
+    def _begin(self, sender: str) -> Line:
         """Return a line on which the server has accepted the sender."""
         if self._line is not None:
             try:
@@ -96,9 +97,9 @@ class SmtpMailer:
         self._expect(line, Step.MAIL, "MAIL", f"FROM:<{sender}>")
         return line
 
-    def _finish(self, line: smtplib.SMTP) -> str:
+    def _finish(self, line: Line) -> str:
         """Send the final dot and read the answer: the only place where a lost line leaves us in doubt."""
-        _get_socket(line).settimeout(self._settings.final_timeout_seconds)
+        line.reply_seconds = self._settings.final_timeout_seconds
         try:
             # The text's own last line end is there already.
             line.send(b".\r\n")
@@ -110,14 +111,14 @@ class SmtpMailer:
             self._hang_up()
             raise
         if 200 <= code < 300:
-            _get_socket(line).settimeout(self._settings.timeout_seconds)
+            line.reply_seconds = self._settings.timeout_seconds
             return to_line(text)
         if 400 <= code < 600:
             self._refuse(Step.DOT, code, text)
         self._hang_up()
         raise MailUncertain(0, f"no SMTP reply after the final dot: {to_line(text)}")
 
-    def _expect(self, line: smtplib.SMTP, step: Step, command: str, argument: str = "") -> None:
+    def _expect(self, line: Line, step: Step, command: str, argument: str = "") -> None:
         """Send one command; raise what a refusal means. The line stays open for the next mail where it can."""
         with self._watched(f"at {step.value}"):
             code, text = line.docmd(command, argument)
@@ -143,10 +144,10 @@ class SmtpMailer:
             place = f"{self._settings.host}:{self._settings.port}"
             raise MailUnavailable(0, f"{place}: the line was lost {when}: {to_line(str(error))}") from error
 
-    def _connect(self) -> smtplib.SMTP:
+    def _connect(self) -> Line:
         """Connect, greet, encrypt and log in; the line is kept for the mails to come."""
         settings = self._settings
-        line = smtplib.SMTP(timeout=settings.timeout_seconds, local_hostname=settings.local_hostname or _get_own_name())
+        line = Line(timeout=settings.timeout_seconds, local_hostname=settings.local_hostname or _get_own_name())
         place = f"{settings.host}:{settings.port}"
         self._line = line
         try:
@@ -167,26 +168,21 @@ class SmtpMailer:
             raise MailUnavailable(0, f"{place}: cannot connect: {to_line(str(error))}") from error
         return line
 
-    def _open(self, line: smtplib.SMTP) -> None:
+    def _open(self, line: Line) -> None:
         settings = self._settings
-        sock = socket.create_connection((settings.host, settings.port), settings.timeout_seconds)
-        # The final dot is a small packet of its own; Nagle's algorithm would hold it back for 40 ms.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        line.sock = sock
-        if settings.tls == "implicit":
-            line.sock = self._get_tls_context().wrap_socket(sock, server_hostname=settings.host)
+        line.open(settings.host, settings.port, self._get_tls_context() if settings.tls == "implicit" else None)
         code, text = line.getreply()
         if code != 220:
             raise read_refusal(code, text, Step.CONNECT)
 
-    def _hello(self, line: smtplib.SMTP) -> None:
+    def _hello(self, line: Line) -> None:
         code, text = line.ehlo()
         if 500 <= code < 600:
             code, text = line.helo()  # a server older than ESMTP
         if code != 250:
             raise read_refusal(code, text, Step.CONNECT)
 
-    def _start_tls(self, line: smtplib.SMTP) -> None:
+    def _start_tls(self, line: Line) -> None:
         """Encrypt a plain line. Fails closed: a server that cannot is one that somebody may be speaking for."""
         if not line.has_extn("starttls"):
             if self._settings.tls == "opportunistic":
@@ -195,18 +191,13 @@ class SmtpMailer:
         code, text = line.docmd("STARTTLS")
         if code != 220:
             raise read_refusal(code, text, Step.CONNECT)
-        if _has_unread(line):
+        if line.has_unread():
             # Whoever speaks on the plain line now would be heard as the encrypted server (CVE-2021-33515 and its kin).
             raise SenderRefused(0, "the server sent text between STARTTLS and the encrypted line")
-        line.sock = self._get_tls_context().wrap_socket(_get_socket(line), server_hostname=self._settings.host)
-        line.file = None
-        # What was said in the clear is worth nothing (RFC 3207 4.2).
-        line.helo_resp = line.ehlo_resp = None
-        line.esmtp_features = {}
-        line.does_esmtp = False
+        line.encrypt(self._settings.host, self._get_tls_context())
         self._hello(line)
 
-    def _log_in(self, line: smtplib.SMTP) -> None:
+    def _log_in(self, line: Line) -> None:
         settings = self._settings
         if not isinstance(line.sock, ssl.SSLSocket) and not is_loopback(settings.host):
             raise SenderRefused(0, "a password is never sent over a line that is not encrypted")
@@ -249,24 +240,3 @@ def _get_own_name() -> str:
     """What we call ourselves (RFC 5321 4.1.3); smtplib would ask the name servers, which may take its time."""
     name = socket.gethostname()
     return name if "." in name and name.isascii() else "[127.0.0.1]"
-
-
-def _has_unread(line: smtplib.SMTP) -> bool:
-    """Tell whether the server has said more than its last reply."""
-    if line.file is None:
-        return False
-    sock = _get_socket(line)
-    timeout = sock.gettimeout()
-    sock.settimeout(0)
-    try:
-        return bool(line.file.peek(1))
-    except BlockingIOError:
-        return False
-    finally:
-        sock.settimeout(timeout)
-
-
-def _get_socket(line: smtplib.SMTP) -> socket.socket:
-    if line.sock is None:
-        raise smtplib.SMTPServerDisconnected("the line is closed")
-    return line.sock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -179,6 +180,32 @@ def test_a_silent_server_times_out() -> None:
 
         with pytest.raises(MailUnavailable, match=f"127.0.0.1:{port}"):
             mailer.send(MESSAGE, about_to_commit=ignore)
+
+
+@pytest.mark.parametrize("words", [b"2", b"220-more\r\n", b"x" * 50_000], ids=["drip", "endless reply", "endless line"])
+def test_a_server_that_talks_for_ever_is_cut_off(words: bytes) -> None:
+    """A byte now and then, or lines without an end: the whole reply has one deadline and one greatest length."""
+
+    def talk(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(0.02)
+            while True:
+                connection.sendall(words)
+                with contextlib.suppress(TimeoutError):
+                    if not connection.recv(1):
+                        return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        talker = threading.Thread(target=talk, args=(listener,))
+        talker.start()
+        settings = SmtpSettings(host="127.0.0.1", port=listener.getsockname()[1], tls="none", timeout_seconds=0.5)
+
+        with pytest.raises(MailUnavailable):
+            SmtpMailer(settings).check()
+        talker.join(10)
+
+    assert not talker.is_alive()
 
 
 def test_no_server_is_unavailable() -> None:

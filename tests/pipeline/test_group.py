@@ -165,11 +165,10 @@ def test_the_oldest_story_keeps_its_id() -> None:
     )
 
 
-WORDS = st.sampled_from(
-    "openai anthropic google launches buys model chip paris court 2 v1.3 weekly update not mini 新しい モデル 发布 芯片".split(
-        " "
-    )
-)
+VOCABULARY = """
+    openai anthropic google launches buys model chip paris court 2 v1.3 weekly update not mini 新しい モデル 发布 芯片
+"""
+WORDS = st.sampled_from(VOCABULARY.split())
 CANDIDATES = st.lists(
     st.builds(
         make,
