@@ -106,7 +106,7 @@ class PinningResolver(AbstractResolver):
         return [ResolveResult(**{**answer, "port": port}) for answer in pinned]
 
     async def is_own(self, host: str) -> bool:
-        """Whether ``host`` lies in an allowed network of ours; False when it cannot be resolved."""
+        """Whether all addresses of ``host`` lie in our allowed networks; False when it cannot be resolved."""
         if not self._guard.has_own_networks:
             return False
         if _parse_address(host) is not None:
@@ -115,7 +115,7 @@ class PinningResolver(AbstractResolver):
             answers = await self.resolve(host)
         except OSError:
             return False
-        return any(self._guard.is_own(answer["host"]) for answer in answers)
+        return bool(answers) and all(self._guard.is_own(answer["host"]) for answer in answers)
 
     async def close(self) -> None:
         if self._inner is not None:

@@ -59,8 +59,8 @@ class BodyDecoder:
         try:
             for piece in self._coding.unpack(data):
                 self._keep(piece)
-        except _find_coding_errors() as error:
-            raise BadCoding(f"is not the {self._name} that its header says ({error})") from None
+        except _find_coding_errors():
+            raise BadCoding(f"is not the {self._name or 'gzip'} that it says it is, or is damaged") from None
 
     def finish(self) -> tuple[bytes, bool]:
         """The decoded body, and whether its coding came to a proper end."""

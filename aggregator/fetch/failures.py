@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import aiohttp
-from aiohttp.http_exceptions import LineTooLong
 
 from aggregator.fetch.address import AddressBlocked
 from aggregator.fetch.decode import BadCoding, TooLarge
 from aggregator.model.feed import FetchFailed, FetchRequest
 
-_MAX_WORDS = 200
+_MAX_CHARS = 200
+#: How the HTTP parser words that a line, a header or their number is over the cap; it has no class of its own for them.
+_TOO_LONG = ("Got more than", "Too many")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def describe_failure(request: FetchRequest, error: Exception, *, host: str, time
         return FetchFailed(
             request=request,
             failure_class=error.failure_class,
-            reason=error.reason,
+            reason=_one_line(error.reason),
             status=error.status,
             retry_after=error.retry_after,
         )
@@ -71,8 +72,7 @@ def _classify(error: Exception, host: str, timeout_seconds: float) -> tuple[str,
 
 
 def _classify_bad_answer(error: aiohttp.ClientResponseError, host: str) -> tuple[str, str]:
-    cause = error.__cause__
-    if isinstance(cause, LineTooLong) or "too many headers" in error.message.lower():
+    if error.message.startswith(_TOO_LONG):
         return "too_large", f"the headers of {host}'s answer are too long"
     words = error.message.splitlines()[0].rstrip(": ") if error.message else ""
     return "connect", f"{host} does not answer in proper HTTP: {words or 'no reason known'}"
@@ -97,7 +97,7 @@ def _classify_os_error(error: OSError, host: str) -> tuple[str, str]:
         return "dns", f"the name {host} does not resolve"
     if cause.errno == errno.ECONNREFUSED:
         return "connect", f"{host} refused the connection"
-    if cause.errno in (errno.ECONNRESET, errno.EPIPE):
+    if isinstance(cause, ConnectionResetError | BrokenPipeError) or cause.errno in (errno.ECONNRESET, errno.EPIPE):
         return "connect", f"{host} broke the connection"
     words = os.strerror(cause.errno) if cause.errno else str(cause) or type(cause).__name__
     return "connect", f"no connection with {host}: {words}"
@@ -105,4 +105,4 @@ def _classify_os_error(error: OSError, host: str) -> tuple[str, str]:
 
 def _one_line(text: str) -> str:
     words = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return words if len(words) <= _MAX_WORDS else words[: _MAX_WORDS - 1] + "…"
+    return words if len(words) <= _MAX_CHARS else words[: _MAX_CHARS - 1] + "…"

@@ -84,7 +84,7 @@ def ask(open_fetcher: OpenFetcher) -> Ask:
     def ask_one(url: str, **fields: object) -> Reply:
         if not fetcher:
             fetcher.append(open_fetcher())
-        (reply,) = fetcher[0].fetch([make_request(url, **fields)])
+        (reply,) = fetcher[0].fetch([make_request(url, 1, **fields)])
         return reply
 
     return ask_one

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from aggregator.fetch.address import AddressBlocked, AddressGuard, is_open_port
-from aggregator.model.feed import FetchFailed, Fetched
+from aggregator.model.feed import Fetched, FetchFailed
 from tests.fetch.conftest import Ask, FixedResolver, OpenFetcher, make_request
 from tests.fixtures.http_server import Answer, TestHttpServer
 
@@ -27,8 +27,8 @@ CLOSED = """
     203.0.113.1  224.0.0.1  239.255.255.255  240.0.0.1  255.255.255.255
     ::  ::1  ::127.0.0.1  ::8.8.8.8  ::ffff:127.0.0.1  ::ffff:10.0.0.1  ::ffff:169.254.169.254  64:ff9b::7f00:1
     64:ff9b::808:808  64:ff9b:1::1  100::1  2001::1  2001:0:53aa::1  2001:10::1  2001:1ff:ffff::1  2001:db8::1
-    2002:7f00:1::  2002:808:808::1  3fff::1  3fff:fff::1  3ffe::1x  4000::1  5f00::1  fc00::1  fd12::1  fe80::1  fe80::1%eth0
-    fec0::1  ff02::1  localhost  not-an-address  127.1  2130706433  0x7f.1  0177.0.0.1
+    2002:7f00:1::  2002:808:808::1  3fff::1  3fff:fff::1  3ffe::1x  4000::1  5f00::1  fc00::1  fd12::1  fe80::1
+    fe80::1%eth0  fec0::1  ff02::1  localhost  not-an-address  127.1  2130706433  0x7f.1  0177.0.0.1
 """.split()
 
 
@@ -81,9 +81,9 @@ def test_ports_of_other_services_are_closed(port: int) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    """file:///etc/passwd ftp://example.org/ gopher://example.org/ data:text/xml,x feed://example.org/ javascript:alert(1)
-    //example.org/ /etc/passwd http://user:pw@example.org/ http://user@example.org/ http://example.org:25/ http:///x
-    https://example.org:6379/""".split(),
+    """file:///etc/passwd ftp://example.org/ gopher://example.org/ data:text/xml,x feed://example.org/
+    javascript:alert(1) //example.org/ /etc/passwd http://user:pw@example.org/ http://user@example.org/
+    http://example.org:25/ http:///x https://example.org:6379/""".split(),
 )
 def test_an_address_can_be_refused_by_how_it_is_written(url: str, ask: Ask) -> None:
     with pytest.raises(AddressBlocked):

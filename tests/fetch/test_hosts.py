@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 
 from aggregator.fetch.hosts import HostGates
@@ -29,7 +30,7 @@ def run_visits(gates: HostGates, hosts: list[str], *, own: bool = False) -> list
 def test_starts_at_one_public_host_lie_a_gap_apart() -> None:
     starts = run_visits(HostGates(1, 0.03), ["a.example", "A.example.", "a.example", "a.example"])
 
-    assert all(later - earlier >= 0.029 for earlier, later in zip(starts, starts[1:], strict=False))
+    assert all(later - earlier >= 0.029 for earlier, later in itertools.pairwise(starts))
 
 
 def test_other_hosts_do_not_wait() -> None:

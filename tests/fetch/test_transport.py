@@ -166,7 +166,10 @@ ODD: dict[str, tuple[bytes, Callable[[Reply], bool]]] = {
         TAGGED + b"Content-Length: 100\r\n\r\n",
         is_failure("bad_encoding"),
     ),
-    "Z24 a length that is too small": (TAGGED + b"Content-Length: 5\r\n\r\n<rss>half", is_whole(b"<rss>")),
+    "Z24 a length that is too small": (
+        TAGGED + b"Content-Length: 5\r\n\r\n<rss>half",
+        lambda reply: is_whole(b"<rss>")(reply) or is_failure("connect")(reply),
+    ),
     "Z24 a length that is no number": (TAGGED + b"Content-Length: ten\r\n\r\n<rss/>", is_failure("connect")),
     "Z24 two lengths": (
         TAGGED + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n<rss/>",
@@ -199,6 +202,13 @@ def test_an_odd_answer_is_a_document_or_one_clear_line(case: str, http_server: T
         assert "127.0.0.1" in reply.reason
         assert "Error" not in reply.reason
         assert "\n" not in reply.reason
+
+
+def test_a_reset_line_is_named_or_leaves_what_came(http_server: TestHttpServer, ask: Ask) -> None:
+    reply = ask(http_server.script("/feed", lambda line: line.reset()))
+
+    assert isinstance(reply, FetchFailed)
+    assert (reply.failure_class, reply.reason) == ("connect", "127.0.0.1 broke the connection")
 
 
 def test_truncated_gzip_is_kept_as_far_as_it_unpacks(http_server: TestHttpServer, ask: Ask) -> None:
