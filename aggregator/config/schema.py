@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, SecretStr, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, SecretStr, Tag, model_validator
 
 from aggregator.config.kinds import SECRET, SWITCH, choice, number, text, whole
 from aggregator.config.words import (
@@ -47,6 +47,15 @@ class Section(BaseModel):
     """What all sections share: unknown keys are mistakes, nothing changes after loading."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def drop_empty(cls, values: Any) -> Any:
+        """``author:`` and ``author: ""`` say the same as no such line, where nothing is the default."""
+        if not isinstance(values, dict):
+            return values
+        optional = {field.alias or name for name, field in cls.model_fields.items() if field.default in ("", None)}
+        return {key: value for key, value in values.items() if value not in ("", None) or key not in optional}
 
 
 class Site(Section):

@@ -12,6 +12,8 @@ from aggregator.config import load_config
 from aggregator.config.environment import PASSWORD_VARIABLE, get_variables
 from aggregator.config.feeds import load_feed_specs
 from aggregator.config.problems import iter_keys
+from aggregator.config.settings import build_settings
+from aggregator.model.tag import TagRules
 
 PROJECT = Path(__file__).resolve().parents[2]
 SHIPPED = PROJECT / "config.yaml"
@@ -63,6 +65,19 @@ def test_every_key_is_in_the_shipped_file(path: tuple[str, ...]) -> None:
     text = SHIPPED.read_text(encoding="utf-8")
 
     assert re.search(pattern, text, re.M) or f"{path[-1]}," in text or f", {path[-1]}" in text
+
+
+def test_every_key_behind_a_hash_may_be_uncommented(tmp_path: Path) -> None:
+    """It shows its default, so that nothing changes."""
+    text, count = re.subn(r"^( *)# ([a-z_]+:)", r"\1\2", SHIPPED.read_text(encoding="utf-8"), flags=re.M)
+    (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+
+    files = (tmp_path / "config.yaml", SHIPPED)
+    rules = TagRules()
+    shown, hidden = (build_settings(load_config(file, {}), feeds=(), tag_rules=rules) for file in files)
+
+    assert count >= 8
+    assert shown == hidden
 
 
 def name_key(path: tuple[str, ...]) -> str:
