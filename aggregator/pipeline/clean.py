@@ -70,11 +70,11 @@ _LINK_REL = "noopener noreferrer nofollow ugc"
 _MAILTO = re.compile(r"mailto:[A-Za-z0-9.!#$%&'*+/=?^_~-]{1,64}@[A-Za-z0-9.-]{1,253}\Z", re.IGNORECASE)
 _FOREIGN = re.compile(r"<(?:svg|math)\b", re.IGNORECASE)
 _OPENING = re.compile(r"<[a-zA-Z]")
-_ATTRIBUTE = re.compile(r"""[\s/]++[^\s/>=]++(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>]*+))?+""")
+_ATTRIBUTE = re.compile(r"""[\s/]++[^\s/>=]++(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>]*+))?""")
 #: Overrides of the writing direction: with them a text reads otherwise than it is stored.
 _OVERRIDES = re.compile("[\u202d\u202e]")
 # As ammonia writes it: attribute values are quoted and escaped.
-_IMAGE = re.compile(r'<img(?: [a-z]++="[^"]*+")*+>')
+_IMAGE = re.compile(r'<img(?: [a-z]++="[^"]*+")*>')
 _TRACKERS = re.compile(
     r'src="https?://(?:[a-z0-9-]+\.)*(?:feeds\.feedburner\.com/~r/|feedsportal\.com/|pixel\.wp\.com/|stats\.wordpress\.com/'
     r"|google-analytics\.com/|doubleclick\.net/|quantserve\.com/|scorecardresearch\.com/|rss\.buzzsumo\.com/)"
@@ -99,13 +99,14 @@ class CleanedParts:
 
 
 def clean_parts(entry: ParsedEntry, feed_url: str) -> CleanedParts:
-    """Everything of ``entry`` that can be shown. Without a title, the first words of its text stand for it."""
+    """All of ``entry`` that can be shown. Without a title its first words stand for it, without text its address."""
     base_url = resolve_url(feed_url, entry.base_url) or resolve_url(feed_url, entry.url) or feed_url
     url = resolve_url(feed_url, entry.url)
     content_html = clean_html(entry.content_html or entry.summary_html, base_url)
     text = html_to_text(content_html)
+    first_words = text.partition("\n")[0] or url.partition("://")[2]
     return CleanedParts(
-        title=clean_line(entry.title, MAX_TITLE) or cut_text(text.partition("\n")[0], 100),
+        title=clean_line(entry.title, MAX_TITLE) or cut_text(first_words, 100),
         author=clean_line(entry.author, MAX_AUTHOR),
         url=url,
         canonical_url=canonicalize_url(url),
@@ -193,7 +194,7 @@ def is_within_limits(html: str) -> bool:
     if html.count("<") <= MAX_DEPTH and len(html) <= 16_384:
         return True
     open_counts: Counter[str] = Counter()
-    depth = work = 0
+    depth = formatting = work = 0
     foreign, in_svg = _FOREIGN.search(html) is not None, False
     for token in iter_tokens(html):
         if token.raw:  # may be HTML after all (in svg, in template): its beginnings count, its ends do not
@@ -202,12 +203,14 @@ def is_within_limits(html: str) -> bool:
             if open_counts[token.name] > 0:
                 open_counts[token.name] -= 1
                 depth -= 1
+                formatting -= token.name in _FORMATTING
         else:
             in_svg = token.name == "svg" or (in_svg and token.name in _SVG_SHAPES)
             if _nests(token, foreign, in_svg):
                 open_counts[token.name] += 1
                 depth += 1
-        work += sum(open_counts[name] for name in _FORMATTING) if token.name == "p" else 0
+                formatting += token.name in _FORMATTING
+        work += formatting
         if depth > MAX_DEPTH or work > MAX_FORMATTING or _has_too_many_attributes(token.source):
             return False
     return True

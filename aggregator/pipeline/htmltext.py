@@ -42,12 +42,13 @@ BLOCKS = frozenset({
 _PARAGRAPHS = BLOCKS - {"br", "dd", "dt", "li", "tr", "tbody", "tfoot", "thead"}
 _CELLS = frozenset({"td", "th"})
 
-# Possessive quantifiers throughout: no input makes the search go back. A comment that is not closed goes to the end, as
-# in browsers; "<!-->" and "<!--->" are whole comments.
+# Nothing after a repetition can fail, so no input makes the search go back. A comment that is not closed goes to the end,
+# as in browsers; "<!-->" and "<!--->" are whole comments. Possessive quantifiers stand on single characters only: on
+# groups, Python 3.11.2 forgets to go back to where the group began.
 _TOKEN = re.compile(
-    r"""<!---?+>|<!--(?:[^-]++|-(?!-!?>))*+(?:--!?>)?+|<[!?][^>]*+>?+|</(?![a-zA-Z])[^>]*+>?+
+    r"""<!---?>|<!--[^-]*+(?:-(?!-!?>)[^-]*+)*(?:--!?>)?|<[!?][^>]*+>?|</(?![a-zA-Z])[^>]*+>?
     |<(?P<closing>/?)(?P<name>[a-zA-Z][^\s/>]*+)
-     (?:[\s/]++|=?+[^\s/>=]++(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+)?+)?+|=)*+>?+""",
+     (?:[\s/]++|[^\s/>=]++(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+)?)?|=)*>?""",
     re.VERBOSE,
 )
 _BIG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{8,}+;?")

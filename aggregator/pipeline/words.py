@@ -19,9 +19,8 @@ _ELEMENTS = (
     "param|picture|pre|q|rp|rt|ruby|s|samp|script|section|select|small|source|span|strike|strong|style|sub|summary|sup|svg|table|tbody|td|"
     "template|textarea|tfoot|th|thead|time|title|tr|track|tt|u|ul|var|video|wbr"
 )
-# All quantifiers are possessive: a line of a million "<" costs one pass.
-_TAG = re.compile(rf"""</?+(?:{_ELEMENTS})(?:[\s/]++(?:[^<>"']++|"[^"]*+"|'[^']*+')*+)?+>""", re.IGNORECASE)
-_BLOCK_TAG = re.compile(r"</?+(?:br|p|div|li|h[1-6]|td|tr|hr)\b", re.IGNORECASE)
+_TAG = re.compile(rf"""</?(?:{_ELEMENTS})(?:[\s/]++(?:[^<>"']++|"[^"]*+"|'[^']*+')*)?>""", re.IGNORECASE)
+_BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|h[1-6]|td|tr|hr)\b", re.IGNORECASE)
 _DROPPED = re.compile(r"<!--[^<>]*+-->|<(script|style)>[^<]*+</\1>", re.IGNORECASE)
 _BIG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{8,}+;?")
 #: C0, C1, zero-width and bidirectional controls, line and paragraph separators, byte order marks, noncharacters,
@@ -39,8 +38,8 @@ _SITE_SUFFIX = re.compile(r"\s[|\-\u2013\u2014\u2022\u00b7:]\s[^|\-\u2013\u2014\
 
 def clean_line(text: str, limit: int) -> str:
     """One line of plain text, at most ``limit`` characters, an ellipsis where it is cut; empty when nothing is left."""
-    if len(text) > 65_536:
-        text = text[:65_536]
+    if len(text) > 16_384:
+        text = text[:16_384]
     if "<" in text:
         text = _DROPPED.sub(" ", text)
         text = _TAG.sub(lambda tag: " " if _BLOCK_TAG.match(tag[0]) else "", text)

@@ -20,7 +20,9 @@ _MAGIC = (
 )
 _FEED_MARK = re.compile(r"<(?:\w{1,20}:)?(?:rss|feed|rdf|channel|item|entry)[\s>]", re.IGNORECASE)
 _WEB_MARK = re.compile(r"<!doctype\s+html|<(?:html|head|body|title|meta|script)[\s>]", re.IGNORECASE)
-_ROOT = re.compile(r"\s*+(?:<\?[^>]*+>\s*+|<!--(?:[^-]++|-(?!->))*+-->\s*+|<![^>]*+>\s*+)*+<([A-Za-z_][\w:.-]{0,60})")
+_ROOT = re.compile(
+    r"\s*+(?:<\?[^>]*+>\s*+|<!--[^-]*+(?:-(?!->)[^-]*+)*-->\s*+|<![^>]*+>\s*+)*<([A-Za-z_][\w:.-]{0,60})"
+)
 _TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,300})", re.IGNORECASE)
 _FEED_LINK = re.compile(r"<link\s[^<>]{0,1000}application/(?:rss|atom|feed)\+(?:xml|json)[^<>]{0,1000}>", re.IGNORECASE)
 _HREF = re.compile(r"""href\s{0,9}=\s{0,9}["']?([^"'\s<>]{1,300})""", re.IGNORECASE)

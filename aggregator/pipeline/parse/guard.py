@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html.entities import name2codepoint
 
 from aggregator.errors import ParseError
 from aggregator.pipeline.words import xml_text
@@ -31,7 +32,7 @@ _ENTITY = re.compile(
     (?:"([^"&%<]{{0,{MAX_ENTITY_LENGTH}}}|&\#\w{{1,8}};)"|'([^'&%<]{{0,{MAX_ENTITY_LENGTH}}}|&\#\w{{1,8}};)')\s{{0,20}}>""",
     re.VERBOSE,
 )
-_ENTITY_USE = re.compile(r"&([A-Za-z_][\w.-]{0,40}+);")
+_NAMED = re.compile(r"&(?!#)(?:([A-Za-z_][\w.-]{0,40});)?")
 _REFERENCE = re.compile(r"&#(?:([0-9]++)|[xX]([0-9a-fA-F]++))(;?)")
 _ESCAPED_BIG_REFERENCE = re.compile(r"&amp;#[xX]?[0-9a-fA-F]{9,}+")
 _LONG_TAG = re.compile(r"<[\w:][^<>]{2048,}+")
@@ -43,6 +44,7 @@ _AUTHOR = re.compile(
 _AUTHOR_TEXT = re.compile(rf"(?:>|\[CDATA\[)([^<\]]{{{MAX_AUTHOR_WORD},}}+)")
 _AUTHOR_WORD = re.compile(rf"([a-zA-Z0-9_.+-]{{{MAX_AUTHOR_WORD}}})[a-zA-Z0-9_.+-]++")
 _DOCTYPE = "<!DOCTYPE"
+_XML_NAMES = frozenset({"lt", "gt", "amp", "quot", "apos"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +60,10 @@ def bound_document(text: str) -> BoundedDocument:
     warnings: list[str] = []
     text = xml_text(text)
     start, entities = _skip_prolog(text, warnings)
-    text = _write_out(text[start:], entities)
-    if "&#" in text:
-        text = _REFERENCE.sub(_repair_reference, text)
-    if "&amp;#" in text:
-        text = _ESCAPED_BIG_REFERENCE.sub("&amp;#xFFFD", text)
+    text = text[start:]
+    _check_entities(text, entities)
+    if "&" in text:
+        text = _repair_references(text, entities)
     _check_markup(text)
     text = _shorten_authors(text)
     data = b'<?xml version="1.0" encoding="utf-8"?>\n' + text.encode("utf-8", "replace")
@@ -110,15 +111,36 @@ def _skip_doctype(text: str, start: int, entities: dict[str, str]) -> int:
     return end + 1 if end >= 0 else len(text)
 
 
-def _write_out(text: str, entities: dict[str, str]) -> str:
-    if not entities:
-        return text
+def _check_entities(text: str, entities: dict[str, str]) -> None:
     if len(entities) > MAX_ENTITIES:
         raise ParseError("too_hostile", f"{len(entities)} entities are declared, more than {MAX_ENTITIES}")
     growth = sum(text.count(f"&{name};") * len(value) for name, value in entities.items())
     if growth > MAX_ENTITY_GROWTH:
         raise ParseError("too_hostile", f"its entities would add {growth:,} characters")
-    return _ENTITY_USE.sub(lambda use: entities.get(use[1], use[0]), text)
+
+
+def _repair_references(text: str, entities: dict[str, str]) -> str:
+    """Numeric references that feedparser raises on become U+FFFD, and outside of CDATA each ``&`` becomes well-formed.
+
+    Undeclared HTML names and bare ampersands are the commonest fault of feeds. Mended here, the document can be read by
+    the strict parser; the lenient one would make ``R&D;`` of ``R&D``.
+    """
+
+    def write_out(use: re.Match[str]) -> str:
+        name = use[1]
+        if name is None:
+            return "&amp;"
+        if name in _XML_NAMES:
+            return use[0]
+        if name in entities:
+            return entities[name]
+        return f"&#{name2codepoint[name]};" if name in name2codepoint else f"&amp;{name};"
+
+    text = _ESCAPED_BIG_REFERENCE.sub("&amp;#xFFFD", _REFERENCE.sub(_repair_reference, text))
+    pieces: list[str] = []
+    for stretch, is_markup in _iter_stretches(text):
+        pieces.append(_NAMED.sub(write_out, stretch) if is_markup else stretch)
+    return "".join(pieces)
 
 
 def _repair_reference(found: re.Match[str]) -> str:
@@ -131,18 +153,21 @@ def _repair_reference(found: re.Match[str]) -> str:
     return found[0] if legal else "\ufffd"
 
 
-def _iter_markup(text: str) -> Iterator[str]:
-    """The stretches between CDATA sections, whose content is no markup."""
+def _iter_stretches(text: str) -> Iterator[tuple[str, bool]]:
+    """The text in pieces: markup, and CDATA sections (False), whose content is none."""
     position = 0
     while (start := text.find("<![CDATA[", position)) >= 0:
-        yield text[position:start]
+        yield text[position:start], True
         position = _end_of(text, "]]>", start)
-    yield text[position:]
+        yield text[start:position], False
+    yield text[position:], True
 
 
 def _check_markup(text: str) -> None:
     entries = 0
-    for stretch in _iter_markup(text):
+    for stretch, is_markup in _iter_stretches(text):
+        if not is_markup:
+            continue
         entries += sum(1 for _ in _ENTRY.finditer(stretch))
         if entries > MAX_ENTRIES:
             raise ParseError("too_hostile", f"more than {MAX_ENTRIES:,} entries")
@@ -158,7 +183,7 @@ def _shorten_authors(text: str) -> str:
     pieces: list[str] = []
     position = 0
     for found in _AUTHOR.finditer(text):
-        if found.start() < position:
+        if found.start() < position or found[0].endswith("/>"):
             continue
         end = text.find("</", found.end(), found.end() + 16 * MAX_AUTHOR)
         end = end if end >= 0 else text.find("<", found.end() + 9)
