@@ -255,6 +255,17 @@ def test_starttls_encrypts(make_smtp_server: Callable[..., SmtpServer]) -> None:
     assert server.mails[0].encrypted
 
 
+def test_implicit_tls_is_encrypted_from_the_first_byte(make_smtp_server: Callable[..., SmtpServer]) -> None:
+    """Port 465's way."""
+    server = make_smtp_server(implicit=True)
+    mailer = make_mailer(server, tls="implicit")
+
+    mailer.send(MESSAGE, about_to_commit=ignore)
+    mailer.close()
+
+    assert server.mails[0].encrypted
+
+
 def test_starttls_with_an_unknown_certificate_fails_closed(make_smtp_server: Callable[..., SmtpServer]) -> None:
     """A certificate that nobody vouches for: no mail, and the editor is told why."""
     server = make_smtp_server(tls=True)
