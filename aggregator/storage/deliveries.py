@@ -56,7 +56,8 @@ def queue_deliveries(conn: Connection, issue_id: IssueId, newsletter: str, *, no
     )
     columns = ["subscriber_id", "subscription_id", "address", *fixed]
     statement = insert(conn, deliveries).from_select(columns, recipients, include_defaults=False)
-    return conn.execute(statement.on_conflict_do_nothing()).rowcount
+    counted = {"preserve_rowcount": True}
+    return conn.execute(statement.on_conflict_do_nothing(), execution_options=counted).rowcount
 
 
 def find_due_issues(conn: Connection, *, now: datetime) -> tuple[IssueId, ...]:

@@ -35,7 +35,8 @@ def add_slots(conn: Connection, newsletter: str, planned: Sequence[PlannedSlot],
             "subject": "",
             "created_at": now,
         }
-        made += conn.execute(insert(conn, issues).values(**row).on_conflict_do_nothing()).rowcount
+        statement = insert(conn, issues).values(**row).on_conflict_do_nothing().returning(issues.c.id)
+        made += len(conn.execute(statement).all())
     return made
 
 

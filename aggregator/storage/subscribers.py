@@ -44,18 +44,16 @@ def add(conn: Connection, new: NewSubscriber, *, consent: str, now: datetime, re
         "ended_reason": "",
     }
     tie = {"subscriber_id": subscriber_id, "newsletter": new.newsletter, "public_id": secrets.token_urlsafe(16)}
-    made = conn.execute(
-        insert(conn, subscriptions).values(**tie, **wishes, created_at=now).on_conflict_do_nothing()
-    ).rowcount
-    if made:
+    statement = insert(conn, subscriptions).values(**tie, **wishes, created_at=now).on_conflict_do_nothing()
+    if conn.execute(statement.returning(subscriptions.c.id)).first():
         return True
     again = ("pending", "ended") if revive else ("pending",)
-    statement = sa.update(subscriptions).where(
+    renewed = sa.update(subscriptions).where(
         subscriptions.c.subscriber_id == subscriber_id,
         subscriptions.c.newsletter == new.newsletter,
         subscriptions.c.state.in_(again),
     )
-    return bool(conn.execute(statement.values(**wishes, ended_at=None)).rowcount)
+    return bool(conn.execute(renewed.values(**wishes, ended_at=None)).rowcount)
 
 
 def list_subscriptions(conn: Connection, newsletter: str | None = None) -> tuple[Subscription, ...]:

@@ -77,8 +77,8 @@ def _create_feeds() -> None:
         sa.Column("failure_class", sa.Text(), nullable=False),
         sa.Column("failure_reason", sa.Text(), nullable=False),
         sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("origin IN ('config', 'opml', 'added')", name="ck_feeds_origin"),
-        sa.CheckConstraint("state IN ('active', 'paused')", name="ck_feeds_state"),
+        sa.CheckConstraint("origin IN ('config', 'opml', 'added')", name=op.f("ck_feeds_origin")),
+        sa.CheckConstraint("state IN ('active', 'paused')", name=op.f("ck_feeds_state")),
         sa.PrimaryKeyConstraint("id", name="pk_feeds"),
         sa.UniqueConstraint("url", name="uq_feeds_url"),
         sqlite_autoincrement=True,
@@ -163,8 +163,8 @@ def _create_entry_parts() -> None:
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("effective_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("field IN ('title', 'text', 'category', 'feed', 'url')", name="ck_entry_tags_field"),
-        sa.CheckConstraint("kind IN ('org', 'product', 'topic')", name="ck_entry_tags_kind"),
+        sa.CheckConstraint("field IN ('title', 'text', 'category', 'feed', 'url')", name=op.f("ck_entry_tags_field")),
+        sa.CheckConstraint("kind IN ('org', 'product', 'topic')", name=op.f("ck_entry_tags_kind")),
         sa.ForeignKeyConstraint(
             ["entry_id"], ["entries.id"], name="fk_entry_tags_entry_id_entries", ondelete="CASCADE"
         ),
@@ -188,7 +188,7 @@ def _create_issues() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("frozen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("state IN ('draft', 'ready', 'sending', 'sent', 'skipped')", name="ck_issues_state"),
+        sa.CheckConstraint("state IN ('draft', 'ready', 'sending', 'sent', 'skipped')", name=op.f("ck_issues_state")),
         sa.PrimaryKeyConstraint("id", name="pk_issues"),
         sa.UniqueConstraint("newsletter", "slot_at", name="uq_issues_newsletter_slot_at"),
         sa.UniqueConstraint("newsletter", "slug", name="uq_issues_newsletter_slug"),
@@ -210,7 +210,7 @@ def _create_issues() -> None:
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("story_id", _ID, nullable=False),
         sa.Column("section", sa.Text(), nullable=False),
-        sa.CheckConstraint("section IN ('top', 'brief', 'more')", name="ck_issue_stories_section"),
+        sa.CheckConstraint("section IN ('top', 'brief', 'more')", name=op.f("ck_issue_stories_section")),
         sa.ForeignKeyConstraint(
             ["issue_id"], ["issues.id"], name="fk_issue_stories_issue_id_issues", ondelete="CASCADE"
         ),
@@ -258,7 +258,7 @@ def _create_subscribers() -> None:
         sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_reason", sa.Text(), nullable=False),
-        sa.CheckConstraint("state IN ('pending', 'confirmed', 'ended')", name="ck_subscriptions_state"),
+        sa.CheckConstraint("state IN ('pending', 'confirmed', 'ended')", name=op.f("ck_subscriptions_state")),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscribers.id"], name="fk_subscriptions_subscriber_id_subscribers"
         ),
@@ -299,7 +299,7 @@ def _create_deliveries() -> None:
         sa.CheckConstraint(
             "state IN ('queued', 'sending', 'committing', 'sent', 'deferred', 'failed', 'bounced',"
             " 'suppressed', 'unknown')",
-            name="ck_deliveries_state",
+            name=op.f("ck_deliveries_state"),
         ),
         sa.ForeignKeyConstraint(["issue_id"], ["issues.id"], name="fk_deliveries_issue_id_issues"),
         sa.ForeignKeyConstraint(["subscriber_id"], ["subscribers.id"], name="fk_deliveries_subscriber_id_subscribers"),
