@@ -20,7 +20,7 @@ from aiohttp.abc import AbstractResolver
 from aggregator.fetch.address import AddressGuard, PinningResolver
 from aggregator.fetch.exchange import Exchange, Trail
 from aggregator.fetch.failures import describe_failure
-from aggregator.fetch.headers import MAX_HEADER_BYTES, MAX_HEADER_COUNT
+from aggregator.fetch.headers import MAX_FIELD_BYTES, MAX_HEADER_COUNT
 from aggregator.fetch.hosts import OWN_AT_ONCE, HostGate, HostGates
 from aggregator.fetch.loop import LoopThread
 from aggregator.model.feed import FetchRequest, Reply
@@ -67,7 +67,7 @@ class HttpFetcher:
                 yield reply
         finally:
             cancel()
-            batch.ended.wait()  # so that nothing of this batch touches the network after it
+            loop.wait_until(batch.ended)  # so that nothing of this batch touches the network after it
         if batch.error is not None:
             raise batch.error  # not a feed's trouble: those are replies
 
@@ -131,8 +131,8 @@ class _Desk:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,  # neither a proxy nor .netrc of the environment
             auto_decompress=False,
-            max_line_size=MAX_HEADER_BYTES,
-            max_field_size=MAX_HEADER_BYTES,
+            max_line_size=MAX_FIELD_BYTES,
+            max_field_size=MAX_FIELD_BYTES,
             max_headers=MAX_HEADER_COUNT,
         )
         self._exchange = Exchange(self._session, guard, settings)

@@ -127,7 +127,7 @@ class Exchange:
                 decoder.feed(chunk)
                 elapsed = time.monotonic() - started
                 if elapsed > self._settings.timeout_seconds / 3 and decoder.read_bytes < _MIN_RATE * elapsed:
-                    raise TimeoutError
+                    raise FetchStopped("timeout", f"{answer.url.host} sends too slowly")
         except (aiohttp.ClientPayloadError, aiohttp.ClientOSError, ConnectionError) as error:
             broken = error
             for chunk in _get_unread(answer.content):

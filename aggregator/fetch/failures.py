@@ -23,7 +23,7 @@ _MAX_CHARS = 200
 _TOO_LONG = ("Got more than", "Too many")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class FetchStopped(Exception):
     """The fetch ends here, for a reason that the client found itself."""
 

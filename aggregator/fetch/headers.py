@@ -12,6 +12,8 @@ from aggregator.model.feed import FetchRequest
 
 MAX_HEADER_COUNT = 100
 MAX_HEADER_BYTES = 64 * 1024
+#: One line of them.
+MAX_FIELD_BYTES = 16 * 1024
 
 _ACCEPT = (
     "application/atom+xml, application/rss+xml, application/rdf+xml, application/feed+json, "

@@ -30,6 +30,11 @@ class LoopThread:
         """Runs a coroutine in the loop and waits for its result."""
         return asyncio.run_coroutine_threadsafe(make(), self._loop).result()
 
+    def wait_until(self, event: threading.Event) -> None:
+        """Waits for what the loop will set; not inside the loop (where garbage collection may end up)."""
+        if threading.current_thread() is not self._thread:
+            event.wait()
+
     def start(
         self, make: Callable[[], Coroutine[Any, Any, None]], on_end: Callable[[BaseException | None], None]
     ) -> Callable[[], None]:

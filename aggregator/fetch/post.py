@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _JEKYLL_NAME = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})-(?=.)")
 _ISO_DATE = re.compile(r"(\d{4}-\d\d-\d\d)[T ]+(\d\d:\d\d(?::\d\d)?)(?:\.\d+)? ?(Z|[+-]\d\d:?\d\d)?$", re.IGNORECASE)
-_HEADING = re.compile(r"^#[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+_HEADING = re.compile(r"^#[ \t]+(\S.*)$", re.MULTILINE)
 _MAX_WORDS = 100
 _MAX_MINUTES = 1_000
 
@@ -194,7 +194,7 @@ def _parse_minutes(value: object) -> int | None:
 
 def _find_heading(body: str) -> str:
     found = _HEADING.search(body)
-    return found[1] if found else ""
+    return found[1].strip().rstrip("#").rstrip() if found else ""
 
 
 def _render_line(text: str) -> str:

@@ -67,6 +67,19 @@ def test_the_deadline_covers_the_whole_fetch(case: str, http_server: TestHttpSer
     assert time.monotonic() - started < SECONDS + 3
 
 
+def test_a_body_that_only_trickles_is_given_up_before_the_deadline(
+    http_server: TestHttpServer, open_fetcher: OpenFetcher
+) -> None:
+    url = http_server.script("/feed", drip(OK + b"\r\n" + b"<rss>" * 200))
+    started = time.monotonic()
+
+    (reply,) = open_fetcher(timeout_seconds=5 * SECONDS).fetch([make_request(url)])
+
+    assert isinstance(reply, FetchFailed)
+    assert (reply.failure_class, reply.reason) == ("timeout", "127.0.0.1 sends too slowly")
+    assert time.monotonic() - started < 5 * SECONDS
+
+
 def test_the_deadline_covers_all_redirects_together(http_server: TestHttpServer, open_fetcher: OpenFetcher) -> None:
     for n in range(6):
 
