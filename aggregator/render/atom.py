@@ -1,9 +1,9 @@
 """One feed of stories as Atom 1.0 (RFC 4287), by feedgen. Never writes XML by hand and never reads a clock.
 
 What feedgen cannot write (``xml:lang``, the details of ``atom:source``, and any attribute of an entry's link but its
-``href``) comes through its own extension interface. Its traps: it puts the newest call first (we append), stamps a missing
-``updated`` with the clock (always given), and one illegal character or one entry without link and content loses the
-whole document (each entry is tried by itself).
+``href``) comes through its own extension interface. Its traps: it puts the newest call first (we append), stamps a
+missing ``updated`` with the clock (always given), and one illegal character or one entry without link and content
+loses the whole document (each entry is tried by itself).
 """
 
 from __future__ import annotations

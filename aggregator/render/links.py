@@ -7,7 +7,6 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from aggregator.model.settings import Site
 from aggregator.render.words import keep_legal
 
-
 #: ASCII that RFC 3987 forbids in an IRI: escaped by every template anyway, but feed readers refuse it.
 _FORBIDDEN = {ord(character): quote(character) for character in '<>"{}|\\^`'}
 

@@ -1,8 +1,8 @@
 """An issue as mail: MJML from a Jinja template made into HTML, a plain-text part, and the archive's body.
 
-Only plain text enters the MJML, escaped by the template, and only http(s) addresses: a feed cannot add markup to it. The
-same bytes go to everybody; what is personal is one marker (`model.newsletter.UNSUBSCRIBE_TOKEN`) that the mailer replaces.
-Never loads a font, a picture or anything else from afar.
+Only plain text enters the MJML, escaped by the template, and only http(s) addresses: a feed cannot add markup to it.
+The same bytes go to everybody; what is personal is one marker (`model.newsletter.UNSUBSCRIBE_TOKEN`) that the mailer
+replaces. Never loads a font, a picture or anything else from afar.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def make_subject(issue: ComposedIssue) -> str:
 
 
 def make_preheader(issue: ComposedIssue) -> str:
-    """40 to 90 columns of what else is in it: the next headlines, then the newsletter's name when they are too short."""
+    """40 to 90 columns of what else is in it: the next headlines, then the newsletter's name when they are short."""
     shortest, longest = PREHEADER_COLUMNS
     text = ""
     for line in [

@@ -1,7 +1,7 @@
 """The public pages as HTML. Never holds a script, a style attribute or an address outside http(s).
 
-Every page takes the values of `model.shown`, the site and the templates. ``root`` is what root-relative links begin with;
-None: the path of ``site.url``.
+Every page takes the values of `model.shown`, the site and the templates. ``root`` is what root-relative links begin
+with; None: the path of ``site.url``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _KINDS = ("org", "product", "topic")
 @cache
 def get_assets() -> Mapping[str, bytes]:
     """File name with the hash of its content -> content, to be served for ever under ``/static/``."""
-    return {hashed: data for hashed, data in _load_assets().values()}
+    return dict(_load_assets().values())
 
 
 @cache
@@ -75,7 +75,7 @@ def render_tag(page: StoriesPage, *, site: Site, templates: Templates, root: str
 
 def render_entry(page: EntryPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
     """``/entries/ID``. ``page.content_html`` must come from `pipeline.clean`: it is shown as it is."""
-    return _render("entry.html", site, templates, root, page=page, content=Markup(page.content_html))  # noqa: S704
+    return _render("entry.html", site, templates, root, page=page, content=Markup(page.content_html))
 
 
 def render_story(page: StoryPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
@@ -110,7 +110,7 @@ def render_issues(page: IssuesPage, *, site: Site, templates: Templates, root: s
 
 def render_issue(page: IssuePage, *, site: Site, templates: Templates, root: str | None = None) -> str:
     """``/issues/NEWSLETTER/SLUG``: the frozen body (our own rendering) in the site's frame."""
-    body = Markup(page.web_html)  # noqa: S704
+    body = Markup(page.web_html)
     return _render("issue.html", site, templates, root, page=page, body=body)
 
 

@@ -9,7 +9,6 @@ from aggregator.model.entry import Entry
 from aggregator.model.story import Story
 from aggregator.model.tag import Tag
 
-
 _KINDS = ("org", "product", "topic")
 
 

@@ -1,7 +1,7 @@
 """Loads and renders the Jinja templates of pages and mails. Never builds a template out of a value.
 
-Feed text only ever enters as a value: autoescape is on for every template but plain text (``.txt``), which has no markup
-to break out of, and the environment is sandboxed, because editors may bring templates of their own.
+Feed text only ever enters as a value: autoescape is on for every template but plain text (``.txt``), which has no
+markup to break out of, and the environment is sandboxed, because editors may bring templates of their own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Templates:
             return self._environment.get_template(name).render(values)
         except TemplateSyntaxError as error:
             raise RenderError(f"{error.name or name}:{error.lineno}: {error.message}") from error
-        except Exception as error:  # noqa: BLE001 - an editor's template may raise anything: it is still the template's fault
+        except Exception as error:
             place = _find_place(error.__traceback__) or name
             raise RenderError(f"{place}: {type(error).__name__}: {error}") from error
 
@@ -95,12 +95,12 @@ def _wants_escaping(name: str | None) -> bool:
 
 
 def _finalize(value: object) -> object:
-    """Every text on its way into a template loses what is illegal; what is marked as safe was made here and has lost it."""
+    """Every text on its way into a template loses what is illegal; what is marked as safe was made here, of such."""
     return words.keep_legal(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _find_place(trace: TracebackType | None) -> str:
-    """``FILE:LINE`` of the innermost template frame; Jinja rewrites the traceback so that these are the template's own."""
+    """``FILE:LINE`` of the innermost template frame; Jinja rewrites the traceback into the template's own lines."""
     place = ""
     while trace is not None:
         if "__jinja_exception__" in trace.tb_frame.f_globals:

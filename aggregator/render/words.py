@@ -48,7 +48,7 @@ def count_columns(text: str) -> int:
 
 
 def cut_text(text: str, columns: int) -> str:
-    """``text`` when it fits into ``columns``, else its beginning, cut between words where it has any, and an ellipsis."""
+    """``text`` when it fits into ``columns``, else its beginning, cut between words if it has any, and an ellipsis."""
     if count_columns(text) <= columns:
         return text
     kept, used = [], 1
@@ -91,7 +91,7 @@ def _split_pieces(text: str, room: int) -> Iterator[str]:
     """Words with the space that follows them, wide characters one by one, and over-long words in parts."""
     word = ""
     for character in text:
-        if _is_wide(character) or character in _CLOSING and not word:
+        if _is_wide(character) or (character in _CLOSING and not word):
             if word:
                 yield word
                 word = ""

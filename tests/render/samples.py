@@ -104,8 +104,8 @@ _STORIES: tuple[tuple[tuple[int, str, str, int, str], ...], ...] = (
         (
             3,
             "Orrery 4: four models for four kinds of work",
-            "Orrery 4 comes in four sizes. The smallest runs on a phone, the largest plans for hours, and all four share "
-            "one training recipe that is published with the weights.",
+            "Orrery 4 comes in four sizes. The smallest runs on a phone, the largest plans for hours, and all four "
+            "share one training recipe that is published with the weights.",
             5,
             "orrery northlight open-weights",
         ),
@@ -116,8 +116,8 @@ _STORIES: tuple[tuple[tuple[int, str, str, int, str], ...], ...] = (
         (
             1,
             "Agents that file their own expenses: what a year in one accounts department taught us",
-            "Of 41,000 receipts, the agents booked 38,200 without help. The interesting part is the rest: who noticed, how "
-            "long it took, and why nobody wanted the old way back.",
+            "Of 41,000 receipts, the agents booked 38,200 without help. The interesting part is the rest: who noticed, "
+            "how long it took, and why nobody wanted the old way back.",
             11,
             "agents",
         ),
@@ -126,8 +126,8 @@ _STORIES: tuple[tuple[tuple[int, str, str, int, str], ...], ...] = (
         (
             6,
             "Une loi, trois lectures : ce que le Parlement a vraiment voté sur les modèles ouverts",
-            "Le texte adopté mardi distingue enfin la publication des poids de leur mise en service. Trois juristes expliquent "
-            "ce que cela change pour les laboratoires publics.",
+            "Le texte adopté mardi distingue enfin la publication des poids de leur mise en service. Trois juristes "
+            "expliquent ce que cela change pour les laboratoires publics.",
             7,
             "regulation open-weights",
         ),
@@ -146,8 +146,8 @@ _STORIES: tuple[tuple[tuple[int, str, str, int, str], ...], ...] = (
         (
             4,
             "Wärme, die niemand wollte: Rechenzentren heizen jetzt ein Hallenbad, zwei Schulen und 1.400 Wohnungen",
-            "Der Vertrag läuft über zwanzig Jahre. Nach dem ersten Winter liegen Zahlen vor, und sie sind besser als der "
-            "Stadtrat sie verlangt hatte.",
+            "Der Vertrag läuft über zwanzig Jahre. Nach dem ersten Winter liegen Zahlen vor, und sie sind besser als "
+            "der Stadtrat sie verlangt hatte.",
             6,
             "chips",
         ),

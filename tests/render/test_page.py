@@ -59,8 +59,8 @@ PAGES: dict[str, Renderer] = {
 }
 #: Elements that a page of ours may hold; anything else came from somewhere else.
 ALLOWED = set(
-    "html head meta title link body a header div p nav ul ol li main footer h1 h2 h3 section article span time svg path em "
-    "strong form button".split()
+    "html head meta title link body a header div p nav ul ol li main footer h1 h2 h3 section article span time svg path "
+    "em strong form button".split()
 )
 
 
@@ -144,7 +144,7 @@ def test_no_field_of_an_entry_becomes_markup(text: str) -> None:
 
     for each in rendered:
         check_safe(each)
-        assert "49" not in each or "7*7" not in text
+        assert ("{{ 7*7 }}" in each) == ("{{ 7*7 }}" in text)
 
 
 def test_text_in_another_language_is_marked_so() -> None:
