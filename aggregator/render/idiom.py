@@ -79,7 +79,7 @@ class Idiom:
         return str(_get_locale(self.language).languages.get(primary, ""))
 
     def _write(self, skeleton: str, at: datetime, **wider: str) -> str:
-        """By the locale's own pattern for ``skeleton``, of which CLDR has the short form; ``wider`` lengthens fields."""
+        """By the locale's own pattern for ``skeleton``, which CLDR has in short; ``wider`` lengthens fields."""
         from babel.dates import format_datetime
 
         locale = _get_locale(self.language)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import BaseLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
@@ -55,8 +55,9 @@ class Templates:
 def load_templates(folders: Sequence[Path] = ()) -> Templates:
     """Templates from ``folders`` in order, then from those shipped with the program. A folder may be missing."""
     package = resources.files("aggregator")
-    shipped = [str(package.joinpath("templates")), str(package.joinpath("..", "templates"))]
-    return Templates(ChoiceLoader([FileSystemLoader([str(folder) for folder in folders]), FileSystemLoader(shipped)]))
+    installed = package.joinpath("templates")
+    shipped = installed if installed.is_dir() else package.joinpath("..", "templates")  # a checkout has them at its top
+    return Templates(FileSystemLoader([*(str(folder) for folder in folders), str(shipped)]))
 
 
 def _make_environment(loader: BaseLoader) -> SandboxedEnvironment:
