@@ -13,23 +13,23 @@ _KINDS = ("org", "product", "topic")
 
 
 def list_tags(story: Story, tags: Mapping[str, Tag], limit: int = 0) -> tuple[Tag, ...]:
-    """The lead's tags, strongest evidence first, at most ``limit`` (0: all); unknown slugs keep their slug as name."""
+    """The lead's tags, strongest evidence first, at most ``limit`` (0: all). A tag that ``tags`` lacks has no page: left out."""
     return list_entry_tags(story.lead, tags, limit)
 
 
 def list_entry_tags(entry: Entry, tags: Mapping[str, Tag], limit: int = 0) -> tuple[Tag, ...]:
     """The tags of one entry: those found in its title first, then who, what and topic, then how often."""
     strength: dict[str, tuple[bool, int]] = {}
-    kinds = {}
     for evidence in entry.tags:
+        if evidence.slug not in tags:
+            continue
         in_title, count = strength.get(evidence.slug, (False, 0))
         strength[evidence.slug] = (in_title or evidence.field == "title", count + evidence.count)
-        kinds[evidence.slug] = evidence.kind
     ordered = sorted(
-        strength, key=lambda slug: (not strength[slug][0], _KINDS.index(kinds[slug]), -strength[slug][1], slug)
+        strength, key=lambda slug: (not strength[slug][0], _KINDS.index(tags[slug].kind), -strength[slug][1], slug)
     )
     chosen = ordered[:limit] if limit else ordered
-    return tuple(tags.get(slug) or Tag(slug=slug, kind=kinds[slug], name=slug) for slug in chosen)
+    return tuple(tags[slug] for slug in chosen)
 
 
 def get_name(tag: Tag, language: str) -> str:
