@@ -13,7 +13,7 @@ _KINDS = ("org", "product", "topic")
 
 
 def list_tags(story: Story, tags: Mapping[str, Tag], limit: int = 0) -> tuple[Tag, ...]:
-    """The lead's tags, strongest evidence first, at most ``limit`` (0: all). A tag that ``tags`` lacks has no page: left out."""
+    """The lead's tags, strongest evidence first, at most ``limit`` (0: all). What ``tags`` lacks is left out."""
     return list_entry_tags(story.lead, tags, limit)
 
 
