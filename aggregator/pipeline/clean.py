@@ -147,7 +147,8 @@ def _cleaner() -> nh3.Cleaner:
     return nh3.Cleaner(
         tags=set(TAGS),
         clean_content_tags=set(DROPPED_WITH_CONTENT),
-        attributes={tag: set(names) for tag, names in ATTRIBUTES.items()},
+        # "*" must be named: without it, title and lang pass on every element.
+        attributes={"*": set(), **{tag: set(names) for tag, names in ATTRIBUTES.items()}},
         attribute_filter=_filter_attribute,
         strip_comments=True,
         link_rel=_LINK_REL,

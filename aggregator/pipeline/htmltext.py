@@ -42,7 +42,7 @@ BLOCKS = frozenset({
 _PARAGRAPHS = BLOCKS - {"br", "dd", "dt", "li", "tr", "tbody", "tfoot", "thead"}
 _CELLS = frozenset({"td", "th"})
 
-# Nothing after a repetition can fail, so no input makes the search go back. A comment that is not closed goes to the end,
+# Nothing after a repetition can fail, so no input makes the search go back. An unclosed comment goes to the end,
 # as in browsers; "<!-->" and "<!--->" are whole comments. Possessive quantifiers stand on single characters only: on
 # groups, Python 3.11.2 forgets to go back to where the group began.
 _TOKEN = re.compile(

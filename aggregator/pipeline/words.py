@@ -21,7 +21,7 @@ _ELEMENTS = (
 )
 _TAG = re.compile(rf"""</?(?:{_ELEMENTS})(?:[\s/]++(?:[^<>"']++|"[^"]*+"|'[^']*+')*)?>""", re.IGNORECASE)
 _BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|h[1-6]|td|tr|hr)\b", re.IGNORECASE)
-_DROPPED = re.compile(r"<!--[^<>]*+-->|<(script|style)>[^<]*+</\1>", re.IGNORECASE)
+_DROPPED = re.compile(r"<!--[^<>]*-->|<(script|style)>[^<]*+</\1>", re.IGNORECASE)
 _BIG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{8,}+;?")
 #: C0, C1, zero-width and bidirectional controls, line and paragraph separators, byte order marks, noncharacters,
 #: surrogates. U+200C and U+200D stay: Persian, Indic scripts and joined emoji need them.

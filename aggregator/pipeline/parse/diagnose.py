@@ -84,6 +84,8 @@ def explain_failure(text: str, trouble: object) -> ParseError:
     if _WEB_MARK.search(head, 0, 4096):
         return ParseError("web_page", describe_page(head))
     root = _ROOT.match(head)
+    if root is None and head.lstrip().startswith("<?xml"):
+        return ParseError("not_a_feed", "there is an XML declaration and nothing after it")
     if root is None:
         return ParseError("not_a_feed", "this is neither XML nor a feed")
     name = clean_line(root[1], 60)

@@ -19,6 +19,7 @@ from aggregator.pipeline.words import clean_line, xml_text
 
 MAX_HTML = 512 * 1024
 MAX_TITLE = 2048
+MAX_FEED_LINE = 500
 MAX_AUTHOR = 320
 MAX_ADDRESS = 4096
 MAX_CATEGORIES = 100
@@ -48,11 +49,12 @@ def read_feed(result: Mapping[str, Any], *, url: str, warnings: tuple[str, ...])
             rejected.append(RejectedEntry(index=index, reason=f"cannot be read: {type(error).__name__}: {error}"[:200]))
     return ParsedFeed(
         id=_text(feed, "id", MAX_ADDRESS),
-        title=_title(feed),
+        # Facts of the feed have no stage of their own that cleans them: they leave here as plain lines.
+        title=clean_line(_title(feed), MAX_FEED_LINE),
         site_url=site_url,
         language=_language(feed.get("language")),
-        rights=_text(feed, "rights", MAX_TITLE),
-        author=_author(feed),
+        rights=clean_line(_text(feed, "rights", MAX_TITLE), MAX_FEED_LINE),
+        author=clean_line(_author(feed), MAX_AUTHOR),
         updated_at=_moment(feed, "updated") or _moment(feed, "published"),
         entries=tuple(entries),
         rejected=tuple(rejected),
