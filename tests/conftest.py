@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import ipaddress
 import os
 import socket
@@ -14,13 +13,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-_FIXTURE_MODULES = (
+pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.http_server",
     "tests.fixtures.smtp_server",
     "tests.fixtures.browser",
-)
-pytest_plugins = [name for name in _FIXTURE_MODULES if importlib.util.find_spec(name)]
+    "tests.fixtures.program",
+]
 
 _PROJECT = Path(__file__).resolve().parent.parent
 
