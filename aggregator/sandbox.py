@@ -170,14 +170,17 @@ class _Child:
         self._process.kill()
 
     def kill(self, max_seconds: float, limits: tuple[int, int]) -> str:
-        """End the child at once and say why it had to die."""
-        self._process.kill()
+        """End the child and say why it had to die."""
+        try:
+            self._process.wait(timeout=0.5)  # its own end says more than ours would
+        except subprocess.TimeoutExpired:
+            self._process.kill()
         code = self.stop()
         if self._timed_out.is_set():
             return f"reading it took more than {max_seconds:g} seconds"
         if code == -signal.SIGXCPU:
             return f"reading it took more than {limits[0]} seconds of computing"
-        return f"the parser died over it (exit code {code}, limit {limits[1] >> 20} MiB)"
+        return f"the parser died over it (exit code {code}; it may use {limits[1] >> 20} MiB)"
 
     def stop(self) -> int:
         """Close its input, which ends it, and wait."""

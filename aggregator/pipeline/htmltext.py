@@ -86,8 +86,10 @@ def html_to_text(html: str) -> str:
             continue
         if token.text:
             pieces.append(_SPACES.sub(" ", _read_references(token.text)))
-        if token.name in BLOCKS:
-            pieces.append("\n\n" if token.name in _PARAGRAPHS else "\n")
+        if token.name in _PARAGRAPHS:
+            pieces.append("\n\n")
+        elif token.name in BLOCKS and not token.closing:
+            pieces.append("\n")
         elif token.name in _CELLS:
             pieces.append(" ")
     lines = (" ".join(line.split()) for line in "".join(pieces).split("\n"))

@@ -15,7 +15,7 @@ from aggregator.pipeline.htmltext import count_reading_minutes, html_to_text, it
         ("<p>One.</p><p>Two.</p>", "One.\n\nTwo."),
         ("<p>One<br>two</p>", "One\ntwo"),
         ("a <b>b</b>\n  c", "a b c"),
-        ("<ul><li>one</li><li>two</li></ul>", "one\n\ntwo"),
+        ("<ul><li>one</li><li>two</li></ul>", "one\ntwo"),
         ("<table><tr><td>a</td><td>b</td></tr></table>", "a b"),
         ("AT&amp;T &lt;T&gt; &eacute; &#8212;", "AT&T <T> é —"),
         ("x &#99999999999999999; y", "x \ufffd y"),
