@@ -20,6 +20,7 @@ from aggregator.config.taxonomy import load_tag_rules
 from aggregator.model.feed import FetchRequest, Reply
 from aggregator.model.settings import Settings
 from aggregator.model.subscriber import Message
+from aggregator.pipeline.opml import parse_opml
 from aggregator.render.templates import Templates, load_templates
 from aggregator.sandbox import ParseSandbox
 from aggregator.storage.engine import Database, open_database
@@ -117,7 +118,7 @@ def load_settings(config: Config) -> Settings:
     """Everything the editor set, the lists and files that the configuration names included."""
     return build_settings(
         config,
-        feeds=load_feed_specs(config),
+        feeds=load_feed_specs(config, parse_opml),
         tag_rules=load_tag_rules([PACKAGE / "data" / "taxonomy.yaml", *config.tag_files]),
     )
 

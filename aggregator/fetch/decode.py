@@ -87,10 +87,8 @@ def find_coding(content_encoding: str) -> str:
 
 
 def _open_coding(name: str, first: bytes) -> _Coding:
-    if name == "gzip" or (name == "" and first.startswith(_GZIP_MAGIC)):
-        return _Zlib(
-            16 + zlib.MAX_WBITS
-        )  # a .gz file served as it lies on the disk is read too: no feed begins like this
+    if name == "gzip":
+        return _Zlib(16 + zlib.MAX_WBITS)
     if name == "deflate":
         return _Zlib(zlib.MAX_WBITS if _is_zlib_header(first) else -zlib.MAX_WBITS)
     if name == "br":
