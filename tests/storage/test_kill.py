@@ -16,7 +16,7 @@ from aggregator.storage.entries import EntryQuery
 from aggregator.storage.schema import contents, entry_tags
 
 _PROJECT = Path(__file__).resolve().parent.parent.parent
-#: Saves batch after batch of ten entries, each batch with the feed's validator, and says the number of each when stored.
+#: Saves batches of ten entries, each with the validator of the feed, and says the number of each when it is stored.
 _WRITER = """
 import sys
 from datetime import timedelta

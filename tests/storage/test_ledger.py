@@ -38,6 +38,7 @@ class Ledger(RuleBasedStateMachine):
         self.held: list[Delivery] = []
         self.answered: list[Delivery] = []
         self.leased_until = dict.fromkeys(self.people, NOW)
+        self.newest_fence: dict[str, int] = {}
         self.accepted: Counter[str] = Counter()
         self.windows: Counter[str] = Counter()
         self.left: set[str] = set()
@@ -62,6 +63,7 @@ class Ledger(RuleBasedStateMachine):
             assert self.leased_until[delivery.address] <= self.now
             assert delivery.address not in self.left
             self.leased_until[delivery.address] = self.now + LEASE
+            self.newest_fence[delivery.address] = delivery.fence
         self.held += claimed
 
     @precondition(lambda self: self.held)
@@ -74,6 +76,7 @@ class Ledger(RuleBasedStateMachine):
         if not allowed:
             return
         assert delivery.address not in self.left
+        assert delivery.fence == self.newest_fence[delivery.address]
         if accept:
             self.accepted[delivery.address] += 1
         if answer and accept:
@@ -121,11 +124,11 @@ class Ledger(RuleBasedStateMachine):
         self.windows.update(delivery.address for delivery in self.answered)
         self.held, self.answered = [], []
 
-    @rule(minutes=st.integers(1, 15))
-    def wait(self, minutes: int) -> None:
+    @rule(minutes=st.sampled_from([1, 6, 11]))
+    def wait_and_recover(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
+        self.recover()
 
-    @rule()
     def recover(self) -> None:
         with self.db.write() as conn:
             deliveries.recover(conn, now=self.now, policy=self.policy)
@@ -141,6 +144,7 @@ class Ledger(RuleBasedStateMachine):
         self.left.add(address)
 
     def _free(self, delivery: Delivery) -> None:
+        assert delivery.fence == self.newest_fence[delivery.address]
         self.leased_until[delivery.address] = self.now
 
     @invariant()
