@@ -6,7 +6,7 @@ with more than one implementation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ PACKAGE = Path(__file__).parent
 class Fetcher(Protocol):
     """Asks many feeds at once."""
 
-    def fetch(self, requests: Sequence[FetchRequest]) -> Iterator[Reply]:
+    def fetch(self, requests: Sequence[FetchRequest]) -> Generator[Reply, None, None]:
         """Replies as they come, one per request; what goes wrong with a feed is a reply, never an exception."""
         ...
 

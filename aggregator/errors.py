@@ -64,7 +64,7 @@ class SchemaMismatch(StorageError):
 class ParseError(AggregatorError):
     """A document that cannot be read as a feed.
 
-    ``failure_class`` is one of the short words of `model.feed.FAILURE_CLASSES`; ``reason`` is a sentence for the editor.
+    ``failure_class`` is one of `model.feed.FAILURE_CLASSES`; ``reason`` is a sentence for the editor.
     """
 
     def __init__(self, failure_class: str, reason: str) -> None:
@@ -77,11 +77,11 @@ class ParseError(AggregatorError):
 
 
 class RenderError(AggregatorError):
-    """A template or a value could not be rendered; the message names the template and, where known, its line."""
+    """A template or a value could not be rendered; the message names the template and its line, if known."""
 
 
 class MailError(AggregatorError):
-    """A message was not accepted. ``code`` is the SMTP reply code, 0 when there was none; ``text`` the server's own words."""
+    """A message was not accepted. ``code``: the SMTP reply code, 0 without one; ``text``: the server's words."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(f"{code} {text}" if code else text)
@@ -102,7 +102,7 @@ class MailUnavailable(MailError):
 
 
 class MailUncertain(MailError):
-    """The line was lost after the final dot: accepted or not, nobody can tell (RFC 1047). Leave the row `committing`."""
+    """The line was lost after the final dot: accepted or not (RFC 1047)? Leave the row `committing`."""
 
 
 class NotFound(AggregatorError):

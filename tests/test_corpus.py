@@ -59,7 +59,7 @@ def test_every_entry_of_the_corpus_is_stored_folded_or_rejected_with_its_reason(
         lines += [f"    entry {entry['index']}: {entry['reason']}" for entry in result["rejected"]]
         if new + rejected + folded != found:
             wrong.append(lines[-1])
-    print("\n".join(lines))  # noqa: T201 - the account feed by feed, for `pytest -rP`
+    print("\n".join(lines))
 
     assert not wrong
     assert failures == json.loads(EXPECTED.read_text(encoding="utf-8"))

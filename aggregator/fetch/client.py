@@ -11,7 +11,7 @@ import queue
 import ssl
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -51,7 +51,7 @@ class HttpFetcher:
         self._desk: _Desk | None = None
         self._closed = False
 
-    def fetch(self, requests: Sequence[FetchRequest]) -> Iterator[Reply]:
+    def fetch(self, requests: Sequence[FetchRequest]) -> Generator[Reply, None, None]:
         """Yields one reply a request, as they come. Closing the generator early cancels what is still under way.
 
         A `close` of the fetcher from another thread ends the batch: requests without a reply then count as not asked.

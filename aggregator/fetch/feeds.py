@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from aiohttp.abc import AbstractResolver
 
@@ -18,7 +18,7 @@ class FeedFetcher:
     def __init__(self, settings: FetchSettings, *, resolver: AbstractResolver | None = None) -> None:
         self._http = HttpFetcher(settings, resolver=resolver)
 
-    def fetch(self, requests: Sequence[FetchRequest]) -> Iterator[Reply]:
+    def fetch(self, requests: Sequence[FetchRequest]) -> Generator[Reply, None, None]:
         """Yields one reply a request, as they come."""
         for request in requests:
             if request.url.startswith(SCHEME):

@@ -1,4 +1,4 @@
-"""A stored item of one feed, and an entry on its way to be stored. Never what the publisher sent, but what we made of it."""
+"""A stored item of one feed, and an entry on its way there. Never what the publisher sent, but what we made of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class IdentifiedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanEntry:
-    """The parts of an entry that are safe to show, made from a `ParsedEntry` by the stages clean, language, excerpt and tag."""
+    """An entry that is safe to show, made from a `ParsedEntry` by the stages clean, language, excerpt and tag."""
 
     key: str
     content_hash: str

@@ -176,7 +176,7 @@ class FeedFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedOutcome:
-    """What one fetch means for the stored feed. A success (no ``failure_class``) sets its failures to 0, a failure adds one."""
+    """What one fetch means for the stored feed. No ``failure_class`` clears its failures, one adds to them."""
 
     feed_id: FeedId
     at: datetime

@@ -1,4 +1,4 @@
-"""The entries about one event: a lead and the others that also cover it, a score with its reasons. Never decides who is who."""
+"""The entries about one event: a lead, others that also cover it, a score with reasons. Never decides who is who."""
 
 from __future__ import annotations
 

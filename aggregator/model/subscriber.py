@@ -10,7 +10,9 @@ from aggregator.model.ids import DeliveryId, IssueId, SubscriberId, Subscription
 
 SubscriptionState = Literal["pending", "confirmed", "ended"]
 #: ``committing``: the final dot may have been sent, no answer was seen. ``unknown``: so it was found after a crash.
-DeliveryState = Literal["queued", "sending", "committing", "sent", "deferred", "failed", "bounced", "suppressed", "unknown"]
+DeliveryState = Literal[
+    "queued", "sending", "committing", "sent", "deferred", "failed", "bounced", "suppressed", "unknown"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from aggregator.model.entry import CleanEntry, IdentifiedEntry
 from aggregator.model.feed import Feed
-from aggregator.model.parsed import ParsedFeed
+from aggregator.model.parsed import Enclosure, ParsedEntry, ParsedFeed
 from aggregator.model.tag import TagRules
 from aggregator.pipeline.clean import POLICY_VERSION, clean_parts
 from aggregator.pipeline.excerpt import make_excerpt
 from aggregator.pipeline.htmltext import count_reading_minutes, html_to_text
 from aggregator.pipeline.language import find_language
 from aggregator.pipeline.tag import find_tags
+from aggregator.pipeline.urls import resolve_url
 from aggregator.pipeline.words import clean_line
 
-#: How much of a title-less entry's text serves as its title.
-_TITLE_FROM_TEXT = 100
+#: How much of its id serves as the title of an entry that has nothing else.
+_TITLE_FROM_ID = 100
 
 
 def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | None, rules: TagRules) -> CleanEntry:
@@ -24,7 +25,6 @@ def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | No
     claimed = parsed.language or feed.spec.language or (document.language if document else "") or feed.language
     language = find_language(f"{parts.title}\n{parts.text}", claimed)
     summary = html_to_text(parsed.summary_html) if parsed.summary_html else ""
-    title = parts.title or clean_line(parts.text or summary, _TITLE_FROM_TEXT) or parts.url or parsed.id
     tags = find_tags(
         title=parts.title,
         text=parts.text,
@@ -40,7 +40,7 @@ def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | No
         guid=parsed.id,
         url=parts.url,
         canonical_url=parts.canonical_url,
-        title=title,
+        title=parts.title or clean_line(parsed.id, _TITLE_FROM_ID),
         author=parts.author,
         language=language,
         content_html=parts.content_html,
@@ -49,8 +49,18 @@ def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | No
         published_at=parsed.published_at,
         updated_at=parsed.updated_at,
         categories=tuple(clean_line(name, 100) for name in parsed.categories),
-        enclosures=parsed.enclosures,
+        enclosures=_clean_enclosures(parsed, feed.spec.url),
         tags=tags,
         parsed=parsed,
         policy_version=POLICY_VERSION,
+    )
+
+
+def _clean_enclosures(parsed: ParsedEntry, feed_url: str) -> tuple[Enclosure, ...]:
+    """Those at a safe, absolute address."""
+    base_url = parsed.base_url or feed_url
+    return tuple(
+        Enclosure(url=url, type=clean_line(enclosure.type, 100), length=enclosure.length)
+        for enclosure in parsed.enclosures
+        if (url := resolve_url(base_url, enclosure.url))
     )

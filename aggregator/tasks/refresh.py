@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -42,6 +44,8 @@ log = get_logger(__name__)
 
 #: Feeds whose replies are saved in one transaction; bounds both the work a kill costs and the bodies in memory.
 BATCH = 25
+#: Documents parsed at one time, each in a child process of its own.
+PARSERS = 2
 #: How long a claimed feed is left alone by others: longer than any round of one claim.
 LEASE = timedelta(minutes=15)
 #: Feeds claimed at a time.
@@ -88,14 +92,17 @@ def _fetch_and_save(
 ) -> list[FeedResult]:
     by_id = {feed.id: feed for feed in claimed}
     results: list[FeedResult] = []
-    replies = app.fetcher.fetch([_request(feed) for feed in claimed])
-    for batch in _chunked(replies, BATCH):
-        readings = [read_reply(app, by_id[reply.request.feed_id], reply) for reply in batch]
-        for result in _save_batch(app, readings):
-            results.append(result)
-            _log_result(result)
-            if on_result:
-                on_result(result)
+    with (
+        closing(app.fetcher.fetch([_request(feed) for feed in claimed])) as replies,
+        ThreadPoolExecutor(PARSERS) as parsers,
+    ):
+        for batch in _chunked(replies, BATCH):
+            readings = list(parsers.map(lambda reply: read_reply(app, by_id[reply.request.feed_id], reply), batch))
+            for result in _save_batch(app, readings):
+                results.append(result)
+                _log_result(result)
+                if on_result:
+                    on_result(result)
     _release_rest(app, by_id, results)
     return results
 
@@ -186,6 +193,9 @@ def _make_changes(
         except Exception as error:
             log.exception("entry.rejected", feed=redact_url(reading.feed.spec.url), key=item.key)
             rejected.append(RejectedEntry(index=index, reason=f"cannot be cleaned: {type(error).__name__}"))
+            continue
+        if unstorable := entries.find_unstorable(entry):
+            rejected.append(RejectedEntry(index=index, reason=unstorable))
             continue
         dated = effective_at(_claimed_at(item), first_seen_at=now, first_import=first_import)
         made.append(

@@ -1,5 +1,6 @@
 """The sandbox: same answers as in process, and a document that kills its child costs nothing else."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -46,9 +47,10 @@ def find_children() -> set[int]:
     """Children of this process that are parsers, by what they were started with."""
     found = set()
     for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            if b"aggregator.sandbox" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.add(int(child))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # threads and children end as we look
+            for child in (task / "children").read_text().split():
+                if b"aggregator.sandbox" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.add(int(child))
     return found - OTHERS
 
 
