@@ -6,6 +6,7 @@ knows ON CONFLICT, how row ids are set aside and how a name is locked for the le
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,9 @@ from aggregator.storage.failures import translate
 CHUNK = 1_000
 
 T = TypeVar("T")
+
+#: Made once: `json.dumps` makes an encoder per call when it is told anything.
+_encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 class UTC(sa.types.TypeDecorator[datetime]):
@@ -137,7 +141,7 @@ def _create_sqlite(url: URL, busy_timeout: timedelta, synchronous: str) -> Engin
         url.set(drivername="sqlite+pysqlite"),
         connect_args={"timeout": busy_timeout.total_seconds(), "check_same_thread": False},
         pool_timeout=busy_timeout.total_seconds() + 20,
-        json_serializer=_dump_json,
+        json_serializer=_encode_json,
     )
 
     @event.listens_for(engine, "connect")
@@ -168,7 +172,7 @@ def _create_postgresql(url: URL, busy_timeout: timedelta) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
         connect_args=arguments,
-        json_serializer=_dump_json,
+        json_serializer=_encode_json,
     )
 
     @event.listens_for(engine, "connect")
@@ -214,12 +218,6 @@ def _assert_ready(conn: Connection, synchronous: str) -> None:
         found = conn.exec_driver_sql(f"PRAGMA {pragma}").scalar()
         if found != value:
             raise DatabaseUnavailable(f"{conn.engine.url.database}: SQLite refused {pragma}={value} (it says {found})")
-
-
-def _dump_json(value: object) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def insert(conn: Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:

@@ -12,6 +12,8 @@ from aggregator.model.parsed import Enclosure, ParsedEntry
 _TEXTS = ("id", "url", "title", "author", "summary_html", "content_html", "language", "base_url")
 #: Above this speed is lost without much gain (feeds: 2 is 2.3 times as fast as 6, for 6 % more bytes).
 _LEVEL = 2
+#: Made once: `json.dumps` makes an encoder per call when it is told anything.
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def pack_parsed(parsed: ParsedEntry) -> bytes:
@@ -27,7 +29,7 @@ def pack_parsed(parsed: ParsedEntry) -> bytes:
         said["enclosures"] = [(part.url, part.type, part.length) for part in parsed.enclosures]
     if parsed.reading_minutes is not None:
         said["reading_minutes"] = parsed.reading_minutes
-    return zlib.compress(json.dumps(said, separators=(",", ":")).encode("ascii"), _LEVEL)
+    return zlib.compress(_encode(said).encode("ascii"), _LEVEL)
 
 
 def unpack_parsed(packed: bytes) -> ParsedEntry:
