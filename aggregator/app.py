@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Protocol
 
 from aggregator.config import Config
-from aggregator.config.feeds import load_feed_specs
+from aggregator.config.feeds import read_feed_lists
 from aggregator.config.settings import build_settings
 from aggregator.config.taxonomy import load_tag_rules
+from aggregator.log import get_logger
 from aggregator.model.feed import FetchRequest, Reply
 from aggregator.model.settings import Settings
 from aggregator.model.subscriber import Message
@@ -24,6 +25,8 @@ from aggregator.pipeline.opml import parse_opml
 from aggregator.render.templates import Templates, load_templates
 from aggregator.sandbox import ParseSandbox
 from aggregator.storage.engine import Database, open_database
+
+log = get_logger(__name__)
 
 #: Shipped files: inside the installed package, or beside it in a checkout.
 PACKAGE = Path(__file__).parent
@@ -115,10 +118,16 @@ def open_app(config: Config) -> Iterator[App]:
 
 
 def load_settings(config: Config) -> Settings:
-    """Everything the editor set, the lists and files that the configuration names included."""
+    """Everything the editor set, the lists and files that the configuration names included.
+
+    What cannot be read of a list of feeds is logged; the rest goes on. Raises `ConfigError`.
+    """
+    lists = read_feed_lists(config, parse_opml)
+    for problem in lists.problems:
+        log.warning("feeds.list", problem=str(problem))
     return build_settings(
         config,
-        feeds=load_feed_specs(config, parse_opml),
+        feeds=lists.specs,
         tag_rules=load_tag_rules([PACKAGE / "data" / "taxonomy.yaml", *config.tag_files]),
     )
 

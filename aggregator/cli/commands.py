@@ -21,12 +21,14 @@ from aggregator.cli import (
     subscribers,
     tags,
 )
+from aggregator.cli.console import ConfigOption
 
 cli = typer.Typer(
     help="Many AI-news feeds in; one Atom feed, a site and a weekly mail out.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -38,6 +40,7 @@ def _print_version(wanted: bool) -> None:
 
 @cli.callback()
 def _root(
+    config: ConfigOption = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
@@ -47,7 +50,7 @@ def _root(
 
 cli.command("init")(setup.init)
 cli.command("check")(setup.check)
-cli.command("run")(run.run)
+cli.command("run", short_help="Run the daemon until it is told to stop.")(run.run)
 cli.command("fetch")(fetch.fetch)
 cli.command("publish")(publish.publish)
 cli.command("stats")(stats.stats)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,45 +23,76 @@ from aggregator.model.newsletter import Newsletter
 from aggregator.tasks.issues import find_newsletter
 from aggregator.tasks.startup import prepare_database
 
+CONFIG_VARIABLE = "AGGREGATOR_CONFIG"
+#: Largest file that a command reads, in bytes.
+MAX_UPLOAD = 64 * 1024 * 1024
+
+
+def _inherit_config(ctx: typer.Context, value: Path | None) -> Path | None:
+    """``--config`` may stand before a command as well as behind it; the nearest counts."""
+    place = ctx.parent
+    while value is None and place is not None:
+        value, place = place.params.get("config"), place.parent
+    return value
+
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
         "--config",
         "-c",
-        envvar="AGGREGATOR_CONFIG",
-        help="The configuration file. Default: config.yaml in this folder; when that is missing, the shipped one.",
+        metavar="FILE",
+        help="Configuration file. Default: $AGGREGATOR_CONFIG, else ./config.yaml, else the shipped one.",
         show_default=False,
-        show_envvar=True,
+        callback=_inherit_config,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 SinceOption = Annotated[
-    str | None, typer.Option(help="From this date (in the site's zone) or ISO instant on.", show_default=False)
+    str | None,
+    typer.Option(metavar="DATE", help="From this date (site's zone) or ISO instant on.", show_default=False),
 ]
 UntilOption = Annotated[
     str | None,
-    typer.Option(help="Up to this date (in the site's zone, its whole day) or ISO instant.", show_default=False),
+    typer.Option(metavar="DATE", help="To the end of this date (site's zone), or to an instant.", show_default=False),
 ]
-LimitOption = Annotated[int, typer.Option(help="At most so many; 0: all.", min=0)]
+LimitOption = Annotated[int, typer.Option(metavar="N", help="At most so many; 0: all.", min=0)]
+
+#: A column of a table that is never wider than this is never folded.
+SHORT_COLUMN = 17
+#: What a terminal would obey instead of showing it.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def new_group(help_text: str) -> typer.Typer:
+    """A group of commands; ``--config`` may stand before its command, too."""
+    return typer.Typer(help=help_text, no_args_is_help=True, callback=_accept_config)
+
+
+def _accept_config(config: ConfigOption = None) -> None:
+    """Only here to take the option."""
 
 
 def find_config(path: Path | None) -> Config:
     """The configuration that ``path``, the environment or the current folder names, else the shipped one."""
-    wanted = path or Path("config.yaml")
-    from_command_line = path is not None and os.environ.get("AGGREGATOR_CONFIG") != str(path)
-    if wanted.exists() or from_command_line:
-        config = load_config(wanted, os.environ)
-    else:
-        print_note(f"no {wanted} here: using the shipped configuration (`aggregator init` writes a copy to edit)")
-        config = load_config(shipped_config(), os.environ, folder=wanted.parent.resolve())
-    return config
+    wanted = path or Path(os.environ.get(CONFIG_VARIABLE) or "config.yaml")
+    if path is not None or os.path.lexists(wanted):
+        return load_config(wanted, os.environ)
+    print_note(f"no {wanted} here: using the shipped configuration (`aggregator init` writes a copy to edit)")
+    return load_config(shipped_config(), os.environ, folder=wanted.parent.resolve())
 
 
 @contextmanager
-def opened(path: Path | None, *, quiet: bool = True) -> Iterator[App]:
-    """The program, its database ready, for one command. ``quiet``: only warnings are logged."""
-    config = find_config(path)
-    configure_logging(level="warning" if quiet else config.log.level, style=config.log.style)
+def opened(path: Path | None) -> Iterator[App]:
+    """The program, its database ready, for one command that logs nothing below a warning."""
+    with open_program(find_config(path)) as app:
+        yield app
+
+
+@contextmanager
+def open_program(config: Config) -> Iterator[App]:
+    """As `opened`, for a command that needs the configuration itself, too."""
+    configure_logging(level="warning", style=config.log.style)
     with open_app(config) as app:
         prepare_database(app)
         yield app
@@ -81,6 +113,7 @@ def _plain(value: object) -> object:
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
     """A table for people; ``empty`` is the sentence for no rows."""
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -90,10 +123,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, emp
         console.print(Text(empty))
         return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_shown(cell)) for cell in row))
+    cells = [[Text(_shown(cell)) for cell in row] for row in rows]
+    for number, name in enumerate(columns):
+        # Short columns keep their width; addresses and sentences share the rest and fold.
+        longest = max(cell_len(line) for row in cells for line in [name, *row[number].plain.split("\n")])
+        table.add_column(name, overflow="fold", no_wrap=longest <= SHORT_COLUMN)
+    for row in cells:
+        table.add_row(*row)
     console.print(table)
 
 
@@ -101,8 +137,13 @@ def _shown(cell: object) -> str:
     if cell is None:
         return ""
     if isinstance(cell, datetime):
-        return cell.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-    return str(cell)
+        return cell.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
+    return strip_controls(str(cell))
+
+
+def strip_controls(text: str) -> str:
+    """Without the characters that a terminal would obey; line ends and tabs stay."""
+    return _CONTROLS.sub("", text)
 
 
 def print_list(as_json: bool, documents: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
@@ -113,9 +154,19 @@ def print_list(as_json: bool, documents: Sequence[Mapping[str, Any]], columns: S
         print_table(columns, [[document[name] for name in columns] for document in documents], empty=empty)
 
 
+def print_line(text: object, *, err: bool = False) -> None:
+    """One line as it is, but for what a terminal would obey."""
+    typer.echo(strip_controls(str(text)), err=err)
+
+
+def say_count(count: int, one: str, many: str = "") -> str:
+    """``1 feed``, ``2 feeds``."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def print_note(text: str) -> None:
     """A remark on standard error, so that it never mixes with output that is piped on."""
-    print(f"aggregator: {text}", file=sys.stderr)
+    print(f"aggregator: {strip_controls(text)}", file=sys.stderr)
 
 
 def read_instant(text: str | None, app: App, *, end: bool = False) -> datetime | None:
@@ -131,6 +182,25 @@ def read_instant(text: str | None, app: App, *, end: bool = False) -> datetime |
     except (ValueError, OverflowError):
         raise UsageError(f"{text!r} is neither a date like 2025-12-04 nor an instant like 2025-12-04T20:39Z") from None
     return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def is_within(instant: datetime | None, begin: datetime | None, end: datetime | None) -> bool:
+    """Whether ``instant`` is in [begin, end); an end that is None is open, and then no instant will do as well."""
+    if instant is None:
+        return begin is None and end is None
+    return (begin is None or instant >= begin) and (end is None or instant < end)
+
+
+def read_upload(path: Path) -> bytes:
+    """The bytes of a file that the user named. Raises `UsageError`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_UPLOAD + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(data) > MAX_UPLOAD:
+        raise UsageError(f"{path}: is larger than {MAX_UPLOAD // 1024 // 1024} MB")
+    return data
 
 
 def choose_newsletter(app: App, slug: str | None) -> Newsletter:

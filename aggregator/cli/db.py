@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from aggregator.app import App, open_app
-from aggregator.cli.console import ConfigOption, find_config
+from aggregator.cli.console import ConfigOption, find_config, new_group
 from aggregator.config import Config
 from aggregator.errors import UsageError
 from aggregator.storage import migrate
 from aggregator.tasks.startup import prepare_database, upgrade_database
 
-commands = typer.Typer(help="The database.", no_args_is_help=True)
+commands = new_group("The database.")
 
 
 def backup_folder(config: Config) -> Path:
@@ -24,7 +24,10 @@ def backup_folder(config: Config) -> Path:
 
 @commands.command("upgrade")
 def upgrade(config: ConfigOption = None) -> None:
-    """Bring the schema up to this version; a SQLite database is backed up first."""
+    """Bring the schema up to this version, after a backup.
+
+    SQLite is backed up into var/backups; for PostgreSQL use pg_dump before.
+    """
     found = find_config(config)
     with open_app(found) as app:
         before = migrate.current(app.db)
@@ -55,7 +58,7 @@ def _find_problems(app: App) -> list[str]:
 def backup(
     config: ConfigOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder; default: var/backups beside the configuration.")
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Default: var/backups beside the configuration.")
     ] = None,
 ) -> None:
     """Copy a SQLite database while it is in use. For PostgreSQL use pg_dump."""

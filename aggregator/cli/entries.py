@@ -12,8 +12,10 @@ from aggregator.cli.console import (
     LimitOption,
     SinceOption,
     UntilOption,
+    new_group,
     opened,
     print_json,
+    print_line,
     print_list,
     read_instant,
 )
@@ -23,7 +25,7 @@ from aggregator.model.ids import EntryId
 from aggregator.storage import entries, feeds
 from aggregator.storage.entries import EntryQuery
 
-commands = typer.Typer(help="Stored entries.", no_args_is_help=True)
+commands = new_group("Stored entries.")
 
 
 @commands.command("list")
@@ -32,9 +34,11 @@ def list_entries(
     since: SinceOption = None,
     until: UntilOption = None,
     limit: LimitOption = 50,
-    feed: Annotated[str | None, typer.Option(help="Only entries of this feed (its address).")] = None,
-    tag: Annotated[str, typer.Option(help="Only entries that bear this tag.")] = "",
-    language: Annotated[str, typer.Option(help="Only entries in this language (en, ja, zh...).")] = "",
+    feed: Annotated[
+        str | None, typer.Option(metavar="URL", help="Only entries of this feed.", show_default=False)
+    ] = None,
+    tag: Annotated[str, typer.Option(metavar="SLUG", help="Only entries that bear this tag.")] = "",
+    language: Annotated[str, typer.Option(metavar="CODE", help="Only entries in this language (en, ja, zh...).")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """List entries, newest first."""
@@ -54,7 +58,7 @@ def list_entries(
 
 @commands.command("show")
 def show_entry(
-    entry: Annotated[int, typer.Argument(help="Its number, as `entries list` shows it.")],
+    entry: Annotated[int, typer.Argument(metavar="ENTRY", help="Its number, as `entries list` shows it.")],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -69,7 +73,8 @@ def show_entry(
         print_json(document)
         return
     for name, value in document.items():
-        typer.echo(f"{name}: {', '.join(tag['slug'] for tag in value) if name == 'tags' else value}")
+        shown = ", ".join(tag["slug"] for tag in value) if name == "tags" else "" if value is None else value
+        print_line(f"{name}: {shown}")
 
 
 def describe_entry(entry: Entry) -> dict[str, Any]:

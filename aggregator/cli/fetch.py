@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
 from aggregator.app import App
-from aggregator.cli.console import ConfigOption, JsonOption, opened, print_json, print_note, print_table
-from aggregator.errors import NotFound
+from aggregator.cli.console import ConfigOption, JsonOption, opened, print_json, print_note, print_table, say_count
+from aggregator.log import configure_logging, redact_url
+from aggregator.model.feed import Feed
 from aggregator.model.ids import FeedId
 from aggregator.model.round import FeedResult, Round
 from aggregator.storage import feeds
@@ -21,38 +23,44 @@ COUNTS = ("new", "changed", "unchanged", "rejected", "folded")
 def fetch(
     config: ConfigOption = None,
     feed: Annotated[
-        list[str] | None, typer.Option("--feed", help="Only this feed (its address); may be repeated.")
+        list[str] | None, typer.Option("--feed", metavar="URL", help="Only this feed; may be repeated.")
     ] = None,
     all_feeds: Annotated[bool, typer.Option("--all", help="Every active feed, due or not.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch once: the feeds that are due, one feed, or all. Failing feeds are listed; the rest goes on.
+    """Fetch once: the feeds that are due, those named, or all.
 
-    Exit code 1 when every feed failed.
+    Failing feeds are listed; the rest goes on. Exit code 1 when every feed failed, or one that was named is not known.
     """
     with opened(config) as app:
-        chosen = _choose(app, feed or [], all_feeds=all_feeds)
+        configure_logging(level="error")  # what fails is in the table or in the document
+        stored = _list_feeds(app)
+        unknown = [url for url in feed or () if url not in stored]
+        for url in unknown:
+            print_note(f"no feed {url} (see `aggregator feeds list`)")
+        chosen = _choose(app, stored, feed or [], all_feeds=all_feeds)
+        if unknown and not chosen:
+            raise typer.Exit(1)
         done = _fetch_with_progress(app, chosen, show=not as_json)
         regroup_stories(app)
         if as_json:
             print_json(describe_round(done))
         else:
-            _print_round(done)
-    if done.results and len(done.failures) == len(done.results):
+            _print_round(done, len(chosen))
+    if unknown or (done.results and len(done.failures) == len(done.results)):
         raise typer.Exit(1)
 
 
-def _choose(app: App, urls: list[str], *, all_feeds: bool) -> list[FeedId]:
-    now = app.now()
+def _list_feeds(app: App) -> dict[str, Feed]:
     with app.db.read() as conn:
-        stored = feeds.list_feeds(conn)
+        return {feed.spec.url: feed for feed in feeds.list_feeds(conn)}
+
+
+def _choose(app: App, stored: Mapping[str, Feed], urls: Sequence[str], *, all_feeds: bool) -> list[FeedId]:
     if urls:
-        by_url = {item.spec.url: item for item in stored}
-        missing = [url for url in urls if url not in by_url]
-        if missing:
-            raise NotFound(f"no feed {missing[0]} (see `aggregator feeds list`)")
-        return [by_url[url].id for url in urls]
-    return [item.id for item in stored if item.state == "active" and (all_feeds or item.next_due_at <= now)]
+        return [stored[url].id for url in dict.fromkeys(urls) if url in stored]
+    now = app.now()
+    return [item.id for item in stored.values() if item.state == "active" and (all_feeds or item.next_due_at <= now)]
 
 
 def _fetch_with_progress(app: App, chosen: list[FeedId], *, show: bool) -> Round:
@@ -63,7 +71,19 @@ def _fetch_with_progress(app: App, chosen: list[FeedId], *, show: bool) -> Round
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
         bar = progress.add_task("Fetching", total=len(chosen))
-        return refresh_feeds(app, chosen, on_result=lambda _: progress.advance(bar))
+        waiting = set(chosen)
+
+        def note(result: FeedResult) -> None:
+            waiting.discard(result.feed_id)
+            progress.advance(bar)
+
+        try:
+            return refresh_feeds(app, chosen, on_result=note)
+        except KeyboardInterrupt:
+            # What we had claimed is not to wait until the claim runs out.
+            with app.db.write() as conn:
+                feeds.release(conn, sorted(waiting))
+            raise
 
 
 def describe_round(done: Round) -> dict[str, object]:
@@ -96,15 +116,14 @@ def _describe_result(result: FeedResult) -> dict[str, object]:
     }
 
 
-def _print_round(done: Round) -> None:
+def _print_round(done: Round, chosen: int) -> None:
     if not done.results:
-        print_note("no feed is due; `--all` fetches them all the same")
+        busy = "another process is fetching them right now; try again later"
+        print_note(busy if chosen else "no feed is due; `--all` fetches them all the same")
         return
     if done.failures:
-        rows = [(result.failure_class, result.url, result.reason) for result in done.failures]
+        rows = [(result.failure_class, redact_url(result.url), result.reason) for result in done.failures]
         print_table(("failure", "feed", "reason"), rows, empty="")
     counts = ", ".join(f"{done.total(name)} {name}" for name in COUNTS)
-    typer.echo(
-        f"{len(done.results)} feeds: {done.ok} read, {done.not_modified} not modified, {len(done.failures)} failed. "
-        f"Entries: {counts}."
-    )
+    feeds_read = f"{say_count(len(done.results), 'feed')}: {done.ok} read, {done.not_modified} not modified"
+    typer.echo(f"{feeds_read}, {len(done.failures)} failed. Entries: {counts}.")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -12,45 +14,66 @@ from aggregator.cli.console import (
     ConfigOption,
     JsonOption,
     LimitOption,
+    SinceOption,
     UntilOption,
     choose_newsletter,
+    is_within,
+    new_group,
     opened,
     print_json,
+    print_line,
     print_list,
     print_note,
     read_instant,
+    say_count,
 )
-from aggregator.errors import NotFound
+from aggregator.errors import NotFound, UsageError
 from aggregator.model.newsletter import Issue, Newsletter
 from aggregator.publish import write_file
 from aggregator.storage import deliveries, issues
 from aggregator.tasks.deliver import deliver_slice
 from aggregator.tasks.group import regroup_stories
-from aggregator.tasks.issues import build_issue
+from aggregator.tasks.issues import build_issue, find_newsletter
 
-commands = typer.Typer(help="Issues of the newsletters.", no_args_is_help=True)
+commands = new_group("Issues of the newsletters.")
 NewsletterArgument = Annotated[
     str | None, typer.Argument(metavar="NEWSLETTER", help="Which one; may be left out when there is only one.")
 ]
-SlugOption = Annotated[str | None, typer.Option("--issue", help="Which issue (2026-W48); default: the newest.")]
+SlugOption = Annotated[
+    str | None, typer.Option("--issue", metavar="SLUG", help="Which issue (2026-W48); default: the newest.")
+]
 
 
 @commands.command("list")
 def list_issues(
     newsletter: NewsletterArgument = None,
     config: ConfigOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """List issues, newest first, with the states of their deliveries."""
-    with opened(config) as app, app.db.read() as conn:
-        documents = [describe_issue(issue) for issue in issues.list_issues(conn, newsletter=newsletter, limit=limit)]
+    """List issues, newest first, with their deliveries.
+
+    With --since or --until only those whose window ended in that time.
+    """
+    with opened(config) as app:
+        begin, end = read_instant(since, app), read_instant(until, app, end=True)
+        with app.db.read() as conn:
+            stored = issues.list_issues(conn, newsletter=newsletter)
+        if newsletter is not None and not stored:
+            find_newsletter(app, newsletter)
+    found = [issue for issue in stored if is_within(issue.window_end, begin, end)]
+    documents = [describe_issue(issue) for issue in found[: limit or None]]
     if not as_json:
         for document in documents:
             states = document["deliveries"].items()
-            document["mails"] = ", ".join(f"{count} {state}" for state, count in states)
-    columns = ("newsletter", "slug", "state", "stories", "subject", "reason")
-    print_list(as_json, documents, columns if as_json else (*columns, "mails"), empty="No issues yet.")
+            document["mails"] = "\n".join(f"{count} {state}" for state, count in states)
+            document["subject"] = document["subject"] or document["reason"]
+            document["issue"] = f"{document['newsletter']}/{document['slug']}"
+    columns = ("issue", "state", "stories", "subject", "mails")
+    empty = "No issues in that time." if since or until else "No issues yet. Build one: aggregator issues build"
+    print_list(as_json, documents, columns, empty=empty)
 
 
 def describe_issue(issue: Issue) -> dict[str, Any]:
@@ -76,7 +99,10 @@ def build(
     until: UntilOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Build and freeze the issue of the window up to now, or to DATE. Nothing is mailed: see `issues send`."""
+    """Build and freeze the issue of the window up to now, or to DATE.
+
+    Nothing is mailed yet: see `aggregator issues send`.
+    """
     with opened(config) as app:
         chosen = choose_newsletter(app, newsletter)
         regroup_stories(app)
@@ -84,11 +110,18 @@ def build(
     if as_json:
         print_json(describe_issue(issue))
     elif issue.state == "skipped":
-        typer.echo(f"{issue.newsletter}/{issue.slug}: skipped: {issue.reason}")
+        window = f"{_day(issue.window_start, chosen)} to {_day(issue.window_end, chosen)}"
+        print_line(f"{issue.newsletter}/{issue.slug}: skipped, {window}: {issue.reason}")
     else:
+        stories = say_count(issue.story_count, "story", "stories")
         waiting = sum(count for state, count in issue.deliveries if state == "queued")
-        typer.echo(f"{issue.newsletter}/{issue.slug}: {issue.state}, {issue.story_count} stories, {waiting} recipients")
-        typer.echo(f"Subject: {issue.subject}")
+        people = say_count(waiting, "recipient")
+        print_line(f"{issue.newsletter}/{issue.slug}: {issue.state}, {stories}, {people}")
+        print_line(f"Subject: {issue.subject}")
+
+
+def _day(instant: datetime, newsletter: Newsletter) -> str:
+    return f"{instant.astimezone(ZoneInfo(newsletter.timezone)):%Y-%m-%d %H:%M}"
 
 
 @commands.command("preview")
@@ -96,20 +129,25 @@ def preview(
     newsletter: NewsletterArgument = None,
     config: ConfigOption = None,
     issue: SlugOption = None,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the HTML and text parts.")] = Path("var/preview"),
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder for the HTML and text parts.")] = Path(
+        "var/preview"
+    ),
 ) -> None:
-    """Write a frozen issue's mail, HTML and text, to files to look at."""
+    """Write an issue's mail, HTML and text, to files to look at."""
     with opened(config) as app:
         found = _find_issue(app, choose_newsletter(app, newsletter), issue)
         with app.db.read() as conn:
             rendered = issues.get_rendered(conn, found.id)
     if rendered is None:
         raise NotFound(f"{found.newsletter}/{found.slug} is not frozen")
-    out.mkdir(parents=True, exist_ok=True)
     for suffix, text in (("html", rendered.mail_html), ("txt", rendered.mail_text)):
         path = out / f"{found.newsletter}-{found.slug}.{suffix}"
-        write_file(path, text.encode())
-        typer.echo(path)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            write_file(path, text.encode())
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+        print_line(path)
 
 
 @commands.command("send")
@@ -119,9 +157,9 @@ def send(
     issue: SlugOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Mail a frozen issue to everybody who is confirmed and has not got it. Sent twice, it is sent once.
+    """Mail an issue to everybody who is confirmed and lacks it.
 
-    Exit code 1 when the server refused us, or mails wait for another try.
+    Sent twice, it is sent once. Exit code 1 when the server refused us, or mails wait for another try.
     """
     with opened(config) as app:
         found = _find_issue(app, choose_newsletter(app, newsletter), issue)
@@ -132,7 +170,7 @@ def send(
         print_json(describe_issue(after))
     else:
         states = ", ".join(f"{count} {state}" for state, count in after.deliveries) or "no recipients"
-        typer.echo(f"{after.newsletter}/{after.slug}: {after.state}: {states}")
+        print_line(f"{after.newsletter}/{after.slug}: {after.state}: {states}")
     if stopped:
         print_note(f"stopped: {stopped}; `aggregator run` or another `issues send` goes on later")
     if after.state != "sent":

@@ -14,9 +14,14 @@ from aggregator.tasks.pages import iter_site
 
 def publish(
     config: ConfigOption = None,
-    out: Annotated[Path, typer.Option("--out", help="Folder to write to; made when it is missing.")] = Path("site"),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="Folder to write to; made when it is missing.")
+    ] = Path("site"),
 ) -> None:
-    """Write the feed and all pages to a folder that any web server can serve; each file appears whole or not at all."""
+    """Write the feed and all pages into a folder as files.
+
+    Any web server can serve it; each file appears whole or not at all.
+    """
     with opened(config) as app:
         done = publish_tree(out, iter_site(app))
     typer.echo(f"{out}: {done.written} files written, {done.unchanged} unchanged, {done.removed} removed.")

@@ -4,27 +4,35 @@ Never fetches a feed, never sends a mail.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
-from aggregator.app import App, open_app, shipped_config
-from aggregator.cli.console import ConfigOption, find_config
+from aggregator.app import build_mailer, load_settings, read_clock, shipped_config
+from aggregator.cli.console import ConfigOption, find_config, print_line, say_count
 from aggregator.config import Config
+from aggregator.config.feeds import read_feed_lists
+from aggregator.config.schema import OpmlFeeds
 from aggregator.config.settings import find_unknown_tags
-from aggregator.errors import AggregatorError, MailError, UsageError
+from aggregator.errors import AggregatorError, Problem, SenderRefused, UsageError
+from aggregator.log import configure_logging
+from aggregator.model.settings import Settings
+from aggregator.pipeline.opml import parse_opml
 from aggregator.pipeline.schedule import describe_schedule, next_slots
 from aggregator.publish import write_file
+from aggregator.render.templates import Templates, load_templates
 from aggregator.storage import migrate
+from aggregator.storage.engine import open_database
+from aggregator.tasks.check import find_idle_feed_tags, find_template_problems
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="Where to put config.yaml.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where to put config.yaml.")] = Path(),
 ) -> None:
-    """Write the shipped configuration to a folder, to be edited there."""
+    """Write the shipped configuration into a folder, to edit."""
     target = folder / "config.yaml"
     if target.exists():
         raise UsageError(f"{target} exists already")
@@ -37,22 +45,27 @@ def init(
 
 
 def check(config: ConfigOption = None) -> None:
-    """Check configuration, templates, database and mail, and say when the next issues are due.
+    """Look for mistakes in configuration, database and mail.
 
-    Exit code 2 when something is wrong.
+    In templates, tags and lists of feeds as well; and say when the next issues are due. Exit code 2 when something
+    is wrong.
     """
     found = find_config(config)
-    for warning in [*found.warnings]:
-        typer.echo(f"warning: {warning}")
-    with open_app(found) as app:
-        typer.echo(f"ok: {found.path}: {len(app.settings.feeds)} feeds, {len(app.settings.newsletters)} newsletters")
-        failed = [
-            _report("tags", lambda: _check_tags(found, app)),
-            _report("templates", lambda: _check_templates(app)),
-            _report("database", lambda: _check_database(app)),
-            _report("mail", lambda: _check_mail(app)),
-        ]
-        _print_schedules(app)
+    configure_logging(level="error", style=found.log.style)
+    settings = load_settings(found)
+    templates = load_templates([found.templates_folder])
+    newsletters = say_count(len(settings.newsletters), "newsletter")
+    print_line(f"ok: {found.path}: {say_count(len(settings.feeds), 'feed')}, {newsletters}")
+    for warning in [*found.warnings, *find_idle_feed_tags(settings)]:
+        print_line(f"warning: {warning}")
+    failed = [
+        _report("feeds", lambda: _check_lists(found)),
+        _report("tags", lambda: _check_tags(found, settings)),
+        _report("templates", lambda: _check_templates(settings, templates)),
+        _report("database", lambda: _check_database(found)),
+        _report("mail", lambda: _check_mail(found)),
+    ]
+    _print_schedules(settings)
     if any(failed):
         raise typer.Exit(2)
 
@@ -60,51 +73,65 @@ def check(config: ConfigOption = None) -> None:
 def _report(what: str, look: Callable[[], str]) -> bool:
     """Print what ``look`` found; True when it failed."""
     try:
-        typer.echo(f"ok: {what}: {look()}")
+        print_line(f"ok: {what}: {look()}")
     except AggregatorError as error:
         for line in str(error).splitlines():
-            typer.echo(f"failed: {what}: {line}", err=True)
+            print_line(f"failed: {what}: {line}", err=True)
         return True
     return False
 
 
-def _check_tags(config: Config, app: App) -> str:
-    unknown = list(find_unknown_tags(config, app.settings.tag_rules))
-    if unknown:
-        raise UsageError("\n".join(str(problem) for problem in unknown))
-    return f"{len(app.settings.tag_rules.rules)} in the taxonomy"
+def _check_lists(config: Config) -> str:
+    _refuse(read_feed_lists(config, parse_opml).problems)
+    return say_count(sum(isinstance(feed, OpmlFeeds) for feed in config.feeds), "OPML list") + " read"
 
 
-def _check_templates(app: App) -> str:
-    problems = app.templates.check()
-    if problems:
-        raise UsageError("\n".join(str(problem) for problem in problems))
-    return "all compile"
+def _check_tags(config: Config, settings: Settings) -> str:
+    _refuse(find_unknown_tags(config, settings.tag_rules))
+    return f"{len(settings.tag_rules.rules)} in the taxonomy"
 
 
-def _check_database(app: App) -> str:
-    state = migrate.current(app.db)
+def _check_templates(settings: Settings, templates: Templates) -> str:
+    _refuse(find_template_problems(settings, templates, read_clock()))
+    return "all render"
+
+
+def _refuse(problems: Iterable[Problem]) -> None:
+    text = "\n".join(str(problem) for problem in problems)
+    if text:
+        raise UsageError(text)
+
+
+def _check_database(config: Config) -> str:
     notes = {
         "empty": "reachable; empty, made at the first start",
         "current": "reachable, schema current",
         "older": "reachable; schema older, upgraded (after a backup) by `run`",
     }
-    if state not in notes:
-        raise UsageError(f"{app.db.url_text} was made by a newer version of this program")
-    return f"{app.db.url_text}: {notes[state]}"
-
-
-def _check_mail(app: App) -> str:
+    db = open_database(config.database_url)
     try:
-        return app.mailer.check()
-    except MailError as error:
-        raise UsageError(f"the mail server refused us: {error}") from error
+        state = migrate.current(db)
+    finally:
+        db.close()
+    if state not in notes:
+        raise UsageError(f"{db.url_text} was made by a newer version of this program")
+    return f"{db.url_text}: {notes[state]}"
 
 
-def _print_schedules(app: App) -> None:
-    for newsletter in app.settings.newsletters:
-        slots = next_slots(newsletter.schedule, newsletter.timezone, app.now(), 3)
+def _check_mail(config: Config) -> str:
+    mailer = build_mailer(config)
+    try:
+        return mailer.check()
+    except SenderRefused as error:
+        raise UsageError(f"the mail server refused us: {error}" if error.code else str(error)) from error
+    finally:
+        mailer.close()
+
+
+def _print_schedules(settings: Settings) -> None:
+    for newsletter in settings.newsletters:
+        slots = next_slots(newsletter.schedule, newsletter.timezone, read_clock(), 3)
         sentence = describe_schedule(newsletter.schedule)
-        typer.echo(f"ok: newsletter {newsletter.slug}: {sentence}, {newsletter.timezone}. Next issues:")
+        print_line(f"ok: newsletter {newsletter.slug}: {sentence}, {newsletter.timezone}. Next issues:")
         for slot in slots:
-            typer.echo(f"      {slot.astimezone(ZoneInfo(newsletter.timezone)):%a %Y-%m-%d %H:%M %Z}")
+            print_line(f"      {slot.astimezone(ZoneInfo(newsletter.timezone)):%a %Y-%m-%d %H:%M %Z}")

@@ -12,8 +12,10 @@ from aggregator.cli.console import (
     LimitOption,
     SinceOption,
     UntilOption,
+    new_group,
     opened,
     print_json,
+    print_line,
     print_list,
     print_table,
     read_instant,
@@ -24,7 +26,7 @@ from aggregator.model.story import Story
 from aggregator.storage import stories
 from aggregator.storage.stories import StoryQuery
 
-commands = typer.Typer(help="Stories: the entries about one event.", no_args_is_help=True)
+commands = new_group("Stories: the entries about one event.")
 
 
 @commands.command("list")
@@ -33,8 +35,8 @@ def list_stories(
     since: SinceOption = None,
     until: UntilOption = None,
     limit: LimitOption = 50,
-    tag: Annotated[str, typer.Option(help="Only stories that bear this tag.")] = "",
-    language: Annotated[str, typer.Option(help="Only stories with an entry in this language.")] = "",
+    tag: Annotated[str, typer.Option(metavar="SLUG", help="Only stories that bear this tag.")] = "",
+    language: Annotated[str, typer.Option(metavar="CODE", help="Only stories with an entry in this language.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """List stories, highest score first."""
@@ -56,7 +58,7 @@ def list_stories(
 
 @commands.command("show")
 def show_story(
-    story: Annotated[int, typer.Argument(help="Its number, as `stories list` shows it.")],
+    story: Annotated[int, typer.Argument(metavar="STORY", help="Its number, as `stories list` shows it.")],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -72,7 +74,7 @@ def show_story(
     if as_json:
         print_json(document)
         return
-    typer.echo(f"{found.id}: {found.lead.title}")
+    print_line(f"{found.id}: {found.lead.title}")
     rows = [(entry.effective_at, entry.feed_name, entry.language, entry.title, entry.url) for entry in found.entries]
     print_table(("when", "feed", "language", "title", "address"), rows, empty="")
     print_table(

@@ -12,33 +12,60 @@ from aggregator.app import App
 from aggregator.cli.console import (
     ConfigOption,
     JsonOption,
+    LimitOption,
+    SinceOption,
+    UntilOption,
     choose_newsletter,
+    is_within,
+    new_group,
     opened,
     print_json,
+    print_line,
     print_list,
     print_note,
+    read_instant,
+    read_upload,
 )
 from aggregator.errors import NotFound, UsageError
 from aggregator.model.subscriber import NewSubscriber, Subscription
 from aggregator.storage import subscribers
+from aggregator.tasks.issues import find_newsletter
 from aggregator.tasks.subscribe import add_subscribers, read_subscribers
 
-commands = typer.Typer(help="Subscribers of the newsletters.", no_args_is_help=True)
+commands = new_group("Subscribers of the newsletters.")
 NewsletterOption = Annotated[
-    str | None, typer.Option("--newsletter", help="Which newsletter; may be left out when there is only one.")
+    str | None, typer.Option("--newsletter", metavar="SLUG", help="Which one; may be left out when there is only one.")
 ]
 
 
 @commands.command("list")
 def list_subscribers(
-    config: ConfigOption = None, newsletter: NewsletterOption = None, as_json: JsonOption = False
+    config: ConfigOption = None,
+    newsletter: NewsletterOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: LimitOption = 0,
+    as_json: JsonOption = False,
 ) -> None:
-    """List subscriptions with their state."""
-    with opened(config) as app, app.db.read() as conn:
-        found = subscribers.list_subscriptions(conn, newsletter=newsletter)
-    documents = [describe_subscription(item) for item in found]
+    """List subscriptions with their state.
+
+    With --since or --until only those that began in that time.
+    """
+    with opened(config) as app:
+        begin, end = read_instant(since, app), read_instant(until, app, end=True)
+        stored = _list_subscriptions(app, newsletter)
+    found = [item for item in stored if is_within(item.created_at, begin, end)]
+    documents = [describe_subscription(item) for item in found[: limit or None]]
     columns = ("email", "newsletter", "state", "created_at", "ended_reason")
     print_list(as_json, documents, columns, empty="No subscribers. Add one: aggregator subscribers add EMAIL")
+
+
+def _list_subscriptions(app: App, newsletter: str | None) -> tuple[Subscription, ...]:
+    with app.db.read() as conn:
+        stored = subscribers.list_subscriptions(conn, newsletter=newsletter)
+    if newsletter is not None and not stored:
+        find_newsletter(app, newsletter)
+    return tuple(stored)
 
 
 def describe_subscription(item: Subscription) -> dict[str, Any]:
@@ -58,42 +85,47 @@ def describe_subscription(item: Subscription) -> dict[str, Any]:
 
 @commands.command("add")
 def add_subscriber(
-    email: Annotated[str, typer.Argument(help="The address.")],
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The address.")],
     config: ConfigOption = None,
     newsletter: NewsletterOption = None,
-    language: Annotated[str, typer.Option(help="Preferred language.")] = "",
+    language: Annotated[str, typer.Option(metavar="CODE", help="Preferred language (en, ja, zh...).")] = "",
 ) -> None:
-    """Add one person, confirmed: you answer for their consent, and that is what is recorded."""
+    """Add one person as confirmed.
+
+    You answer for their consent: what is recorded is that you added them.
+    """
     with opened(config) as app:
         new = NewSubscriber(email=email, newsletter=choose_newsletter(app, newsletter).slug, language=language)
         if not add_subscribers(app, [new], consent="added by command"):
             raise UsageError(f"{email} subscribes already, or has left and must ask again themselves")
-    typer.echo(f"Added {email}.")
+    print_line(f"Added {email}.")
 
 
 @commands.command("import")
 def import_subscribers(
-    file: Annotated[Path, typer.Argument(help="CSV with a header row: email, and newsletter, language, topics.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV with a header row: email, and newsletter, language, topics.")
+    ],
     config: ConfigOption = None,
     newsletter: NewsletterOption = None,
 ) -> None:
-    """Add everybody in a CSV file, confirmed. Nothing is added when a line is wrong; those who left stay out."""
+    """Add everybody in a CSV file as confirmed.
+
+    Nothing is added when a line is wrong; those who have left stay out.
+    """
     with opened(config) as app:
-        default = newsletter or (app.settings.newsletters[0].slug if len(app.settings.newsletters) == 1 else "")
-        try:
-            text = file.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file}: cannot be read as UTF-8 text: {error}") from error
-        people = read_subscribers(text, file=str(file), newsletters=_slugs(app), default=default)
+        known = tuple(item.slug for item in app.settings.newsletters)
+        default = find_newsletter(app, newsletter).slug if newsletter else known[0] if len(known) == 1 else ""
+        people = read_subscribers(read_upload(file), file=str(file), newsletters=known, default=default)
         added = add_subscribers(app, people, consent=f"imported from {file.name}")
-    typer.echo(f"{added} added, {len(people) - added} known already or gone.")
+    print_line(f"{added} added, {len(people) - added} known already or gone.")
 
 
 @commands.command("export")
 def export_subscribers(config: ConfigOption = None, newsletter: NewsletterOption = None) -> None:
     """Print all subscriptions as CSV."""
-    with opened(config) as app, app.db.read() as conn:
-        found = subscribers.list_subscriptions(conn, newsletter=newsletter)
+    with opened(config) as app:
+        found = _list_subscriptions(app, newsletter)
     writer = csv.writer(typer.get_text_stream("stdout"), lineterminator="\n")
     writer.writerow(("email", "newsletter", "state", "language", "topics", "consent", "created_at", "ended_at"))
     for item in found:
@@ -109,21 +141,23 @@ def _harmless(cell: str) -> str:
 
 @commands.command("remove")
 def remove_subscriber(
-    email: Annotated[str, typer.Argument(help="The address.")],
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The address.")],
     config: ConfigOption = None,
     newsletter: NewsletterOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """End a subscription (all of an address without --newsletter). They are never mailed again by an import."""
-    with opened(config) as app, app.db.write() as conn:
-        ended = subscribers.remove(conn, email, newsletter=newsletter, reason="removed by command", now=app.now())
+    """End the subscriptions of an address.
+
+    All of them, or that to --newsletter. An import does not bring them back.
+    """
+    with opened(config) as app:
+        if newsletter is not None:
+            find_newsletter(app, newsletter)
+        with app.db.write() as conn:
+            ended = subscribers.remove(conn, email, newsletter=newsletter, reason="removed by command", now=app.now())
     if not ended:
         raise NotFound(f"{email} has no subscription that is not ended")
     if as_json:
         print_json({"email": email, "ended": ended})
     else:
         print_note(f"{email}: {ended} subscriptions ended")
-
-
-def _slugs(app: App) -> tuple[str, ...]:
-    return tuple(newsletter.slug for newsletter in app.settings.newsletters)

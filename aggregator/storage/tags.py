@@ -17,9 +17,16 @@ from aggregator.storage.schema import entry_tags
 _DAY = timedelta(days=1)
 
 
-def list_tags(conn: Connection) -> tuple[tuple[str, TagKind, int], ...]:
-    """(slug, kind, number of entries) of every tag that some entry bears, most used first."""
-    return tuple((slug, kind, count) for slug, kind, count in conn.execute(_count()))
+def list_tags(
+    conn: Connection, *, since: datetime | None = None, until: datetime | None = None
+) -> tuple[tuple[str, TagKind, int], ...]:
+    """(slug, kind, number of entries) of every tag that some entry of [since, until) bears, most used first."""
+    query = _count()
+    if since is not None:
+        query = query.where(entry_tags.c.effective_at >= since)
+    if until is not None:
+        query = query.where(entry_tags.c.effective_at < until)
+    return tuple((slug, kind, count) for slug, kind, count in conn.execute(query))
 
 
 def count_by_day(

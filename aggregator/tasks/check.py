@@ -1,0 +1,220 @@
+"""Looks for mistakes that a configuration can have although it can be read. Never touches the database, the network or
+a file; what it renders is an invented story of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+from aggregator.errors import Problem, RenderError
+from aggregator.model.entry import Entry
+from aggregator.model.feed import Feed, FeedSpec
+from aggregator.model.ids import EntryId, FeedId, IssueId, StoryId
+from aggregator.model.newsletter import ComposedIssue, Issue, Newsletter
+from aggregator.model.settings import Settings, Site
+from aggregator.model.shown import (
+    EntryPage,
+    FeedsPage,
+    IssuePage,
+    IssuesPage,
+    NewsletterIssues,
+    StoriesPage,
+    StoryPage,
+    TagCount,
+    TagsPage,
+)
+from aggregator.model.story import ScoreTerm, Story
+from aggregator.model.tag import Tag, TagActivity, TagEvidence
+from aggregator.pipeline.tag import find_tags
+from aggregator.render import page as pages
+from aggregator.render.newsletter import render_issue
+from aggregator.render.templates import Templates
+
+_URL = "https://sample.example.org/one"
+_TAG = Tag(slug="sample", kind="topic", name="Sample")
+_TAGS = {_TAG.slug: _TAG}
+
+
+def find_template_problems(settings: Settings, templates: Templates, now: datetime) -> tuple[Problem, ...]:
+    """Every template that does not compile; when all do, every page and mail that a sample cannot be rendered with."""
+    problems = templates.check()
+    return problems or tuple(dict.fromkeys(_try_all(settings, templates, now)))
+
+
+def find_idle_feed_tags(settings: Settings) -> Iterator[str]:
+    """A sentence for each feed's tag that the taxonomy does not know: it is put on no entry."""
+    idle: dict[str, list[str]] = {}
+    for spec in settings.feeds:
+        for tag in spec.tags:
+            idle.setdefault(tag, []).append(spec.url)
+    for tag, urls in idle.items():
+        known = find_tags(
+            title="", text="", categories=(), url="", language="", feed_tags=(tag,), rules=settings.tag_rules
+        )
+        if not known:
+            more = f" and {len(urls) - 1} more feeds" if len(urls) > 1 else ""
+            yield f'tag "{tag}" of {urls[0]}{more} is not in the taxonomy and is put on nothing (see docs/taxonomy.md)'
+
+
+def _try_all(settings: Settings, templates: Templates, now: datetime) -> Iterator[Problem]:
+    tries = [
+        *_list_mails(settings, templates, now),
+        *_list_pages(settings.site, templates, now),
+    ]
+    for make in tries:
+        try:
+            make()
+        except RenderError as error:
+            yield Problem(file="templates", line=0, key="", message=str(error))
+
+
+def _list_mails(settings: Settings, templates: Templates, now: datetime) -> Iterator[Callable[[], object]]:
+    for newsletter in settings.newsletters:
+        archive = f"{settings.site.url}/issues/{newsletter.slug}/sample"
+        composed = _compose(newsletter, now)
+        yield lambda composed=composed, archive=archive: render_issue(  # type: ignore[misc]
+            composed, site=settings.site, tags=_TAGS, templates=templates, archive_url=archive
+        )
+
+
+def _list_pages(site: Site, templates: Templates, now: datetime) -> tuple[Callable[[], object], ...]:
+    story, issue = _make_story(now), _make_issue(now)
+    front = _make_front(story, issue, now, tag=None)
+    archive = IssuesPage(newsletters=(NewsletterIssues(slug="sample", title="Sample", issues=(issue,)),))
+    past = IssuePage(issue=issue, newsletter_title="Sample", web_html="<p>Sample</p>", previous=issue, next=issue)
+    entry = EntryPage(entry=story.lead, content_html="<p>Sample</p>", story=story, tags=_TAGS)
+    tags = TagsPage(tags=(TagCount(tag=_TAG, entry_count=2),), mentioned=(_make_activity(),))
+    return (
+        lambda: pages.render_front(front, site=site, templates=templates),
+        lambda: pages.render_tag(_make_front(story, issue, now, tag=_TAG), site=site, templates=templates),
+        lambda: pages.render_entry(entry, site=site, templates=templates),
+        lambda: pages.render_story(StoryPage(story=story, tags=_TAGS), site=site, templates=templates),
+        lambda: pages.render_tags(tags, site=site, templates=templates),
+        lambda: pages.render_feeds(FeedsPage(feeds=(_make_feed(now),)), site=site, templates=templates),
+        lambda: pages.render_issues(archive, site=site, templates=templates),
+        lambda: pages.render_issue(past, site=site, templates=templates),
+        lambda: pages.render_unsubscribe(site, templates=templates, newsletter_title="Sample", address="a@example.org"),
+        lambda: pages.render_error(site, 404, "Sample", templates=templates),
+    )
+
+
+# One invented story.
+
+
+def _make_entry(number: int, now: datetime) -> Entry:
+    return Entry(
+        id=EntryId(number),
+        feed_id=FeedId(1),
+        feed_url="https://sample.example.org/feed.xml",
+        feed_name="Sample",
+        feed_weight=1.0,
+        guid=f"sample-{number}",
+        atom_id=f"tag:sample.example.org,2026:{number}",
+        url=_URL,
+        canonical_url=_URL,
+        title="A sample of a headline",
+        author="Somebody",
+        language="en",
+        excerpt="The first sentence of a sample. And the second.",
+        reading_minutes=3,
+        published_at=now,
+        updated_at=now,
+        first_seen_at=now,
+        effective_at=now,
+        story_id=StoryId(1),
+        categories=("Sample",),
+        tags=(TagEvidence(slug=_TAG.slug, kind="topic", field="title", found="sample", rule="alias"),),
+    )
+
+
+def _make_story(now: datetime) -> Story:
+    return Story(
+        id=StoryId(1),
+        atom_id="tag:sample.example.org,2026:story/1",
+        updated_at=now,
+        score=1.5,
+        reasons=(ScoreTerm(name="sources", value="2", points=1.5),),
+        entries=(_make_entry(1, now), _make_entry(2, now)),
+    )
+
+
+def _make_activity() -> TagActivity:
+    return TagActivity(tag=_TAG, by_day=(0, 1, 2, 0, 3, 1, 1))
+
+
+def _make_front(story: Story, issue: Issue, now: datetime, *, tag: Tag | None) -> StoriesPage:
+    return StoriesPage(
+        tag=tag,
+        window_start=now - timedelta(days=7),
+        window_end=now,
+        stories=(story,),
+        river=story.entries,
+        entry_count=2,
+        feed_count=1,
+        story_count=1,
+        mentioned=(_make_activity(),),
+        issues=(issue,),
+        tags=_TAGS,
+    )
+
+
+def _make_issue(now: datetime) -> Issue:
+    return Issue(
+        id=IssueId(1),
+        newsletter="sample",
+        slug="sample",
+        slot_at=now,
+        window_start=now - timedelta(days=7),
+        window_end=now,
+        state="sent",
+        reason="",
+        subject="A sample of a subject",
+        frozen_at=now,
+        sent_at=now,
+        story_count=1,
+        deliveries=(("sent", 1),),
+    )
+
+
+def _compose(newsletter: Newsletter, now: datetime) -> ComposedIssue:
+    story = _make_story(now)
+    return ComposedIssue(
+        newsletter=newsletter,
+        slug="sample",
+        window_start=now - timedelta(days=7),
+        window_end=now,
+        top=(story,),
+        brief=(story,),
+        more=(story,),
+        entry_count=2,
+        feed_count=1,
+        mentioned=(_make_activity(),),
+    )
+
+
+def _make_feed(now: datetime) -> Feed:
+    return Feed(
+        id=FeedId(1),
+        spec=FeedSpec(url="https://sample.example.org/feed.xml", title="Sample"),
+        state="active",
+        title="Sample",
+        site_url="https://sample.example.org/",
+        language="en",
+        atom_id="",
+        rights="",
+        author="",
+        feed_updated_at=now,
+        etag="",
+        last_modified="",
+        body_hash="",
+        last_fetched_at=now,
+        last_status=200,
+        first_imported_at=now,
+        next_due_at=now,
+        next_due_reason="every 30 minutes",
+        failures=0,
+        failure_class="",
+        failure_reason="",
+        entry_count=2,
+    )
