@@ -39,6 +39,10 @@ def _run() -> None:
         for line in str(error).splitlines():
             print_note(line)
         sys.exit(2 if isinstance(error, (ConfigError, UsageError, StorageError)) else 1)
+    except UnicodeEncodeError:
+        # Bytes of the command line that are no text reach us as lone surrogates, which no database takes.
+        print_note("an argument is not UTF-8 text")
+        sys.exit(2)
 
 
 def _flush() -> None:

@@ -24,6 +24,8 @@ from aggregator.tasks.issues import find_newsletter
 from aggregator.tasks.startup import prepare_database
 
 CONFIG_VARIABLE = "AGGREGATOR_CONFIG"
+#: Databases count no further.
+MAX_NUMBER = 2**63 - 1
 #: Largest file that a command reads, in bytes.
 MAX_UPLOAD = 64 * 1024 * 1024
 
@@ -56,7 +58,7 @@ UntilOption = Annotated[
     str | None,
     typer.Option(metavar="DATE", help="To the end of this date (site's zone), or to an instant.", show_default=False),
 ]
-LimitOption = Annotated[int, typer.Option(metavar="N", help="At most so many; 0: all.", min=0)]
+LimitOption = Annotated[int, typer.Option(metavar="N", help="At most so many; 0: all.", min=0, max=MAX_NUMBER)]
 
 #: A column of a table that is never wider than this is never folded.
 SHORT_COLUMN = 17
@@ -179,9 +181,9 @@ def read_instant(text: str | None, app: App, *, end: bool = False) -> datetime |
             day = date.fromisoformat(text) + timedelta(days=1 if end else 0)
             return datetime.combine(day, time(), zone).astimezone(UTC)
         instant = datetime.fromisoformat(text)
+        return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise UsageError(f"{text!r} is neither a date like 2025-12-04 nor an instant like 2025-12-04T20:39Z") from None
-    return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def is_within(instant: datetime | None, begin: datetime | None, end: datetime | None) -> bool:

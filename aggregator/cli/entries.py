@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from aggregator.cli.console import (
+    MAX_NUMBER,
     ConfigOption,
     JsonOption,
     LimitOption,
@@ -58,7 +59,9 @@ def list_entries(
 
 @commands.command("show")
 def show_entry(
-    entry: Annotated[int, typer.Argument(metavar="ENTRY", help="Its number, as `entries list` shows it.")],
+    entry: Annotated[
+        int, typer.Argument(metavar="ENTRY", min=1, max=MAX_NUMBER, help="Its number, as `entries list` shows it.")
+    ],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from aggregator.cli.console import (
+    MAX_NUMBER,
     ConfigOption,
     JsonOption,
     LimitOption,
@@ -58,7 +59,9 @@ def list_stories(
 
 @commands.command("show")
 def show_story(
-    story: Annotated[int, typer.Argument(metavar="STORY", help="Its number, as `stories list` shows it.")],
+    story: Annotated[
+        int, typer.Argument(metavar="STORY", min=1, max=MAX_NUMBER, help="Its number, as `stories list` shows it.")
+    ],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

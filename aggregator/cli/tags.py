@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from aggregator.cli.console import (
+    MAX_NUMBER,
     ConfigOption,
     JsonOption,
     LimitOption,
@@ -54,7 +55,10 @@ def list_tags(
 
 @commands.command("explain")
 def explain_tags(
-    entry: Annotated[int, typer.Argument(metavar="ENTRY", help="An entry's number, as `entries list` shows it.")],
+    entry: Annotated[
+        int,
+        typer.Argument(metavar="ENTRY", min=1, max=MAX_NUMBER, help="An entry's number, as `entries list` shows it."),
+    ],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

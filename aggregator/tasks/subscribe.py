@@ -97,8 +97,8 @@ def _check_columns(rows: csv.DictReader[str], file: str) -> None:
     names = [name.strip().lower() for name in rows.fieldnames or ()]
     problems = []
     if "email" not in names:
-        shown = ", ".join(names)[:80] or "nothing"
-        message = f"found {shown!r}, expected a header row with the column email (and {', '.join(COLUMNS[1:])})"
+        shown = repr(", ".join(names)[:80]) if names else "nothing"
+        message = f"found {shown}, expected a header row with the column email (and {', '.join(COLUMNS[1:])})"
         problems.append(("", message))
     else:
         unknown = [name for name in names if name not in COLUMNS]
