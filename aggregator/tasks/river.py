@@ -65,7 +65,7 @@ def build_feed(app: App, *, tag: Tag | None = None) -> FeedDocument:
             listed = entries.list_entries(
                 conn, EntryQuery(until=now, limit=combined.limit, tag=slug, combined_only=True)
             )
-            found = tuple(_stand_alone(entry) for entry in listed)
+            found = tuple(_stand_alone(entry, now) for entry in listed)
         sources = feeds.get_feeds(conn, sorted({story.lead.feed_id for story in found}))
     ordered = tuple(sorted(found, key=lambda story: (story.lead.effective_at, story.id), reverse=True))
     path = f"/tags/{slug}" if slug else "/"
@@ -76,7 +76,8 @@ def build_feed(app: App, *, tag: Tag | None = None) -> FeedDocument:
         page_url=f"{site.url}{path}",
         # Of what is in it, never the clock: the same content gives the same bytes and so the same ETag.
         updated_at=max(
-            (story.updated_at for story in ordered), default=datetime.combine(identity.minted_on, time(), UTC)
+            (instant for story in ordered for instant in _list_changes(story, now)),
+            default=datetime.combine(identity.minted_on, time(), UTC),
         ),
         stories=ordered,
         feeds=sources,
@@ -84,12 +85,19 @@ def build_feed(app: App, *, tag: Tag | None = None) -> FeedDocument:
     )
 
 
-def _stand_alone(entry: Entry) -> Story:
+def _list_changes(story: Story, now: datetime) -> tuple[datetime, ...]:
+    """When the story became what it is. Its members count: one that swallowed a newer story must not look older."""
+    return (story.updated_at, *(entry.effective_at for entry in story.entries if entry.effective_at <= now))
+
+
+def _stand_alone(entry: Entry, now: datetime) -> Story:
     """An entry as a story of its own, under its own id."""
+    claimed = entry.updated_at
     return Story(
         id=entry.story_id or StoryId(0),
         atom_id=entry.atom_id,
-        updated_at=entry.updated_at or entry.effective_at,
+        # A claim of the future, or of a time before the entry was there, is none.
+        updated_at=claimed if claimed and entry.effective_at < claimed <= now else entry.effective_at,
         score=0.0,
         reasons=(),
         entries=(entry,),

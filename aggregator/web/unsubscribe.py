@@ -14,18 +14,20 @@ from aggregator.tasks.subscribe import end_by_token
 _HEADERS = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 
 
-def ask_unsubscribe(request: Request) -> Response:
-    """GET changes nothing, however often a link scanner asks; it shows the button."""
-    return _page(request.app.state.app, done=False)
+def show_unsubscribe(request: Request) -> Response:
+    """GET changes nothing, however often a link scanner asks; it shows the button.
 
-
-def do_unsubscribe(request: Request) -> Response:
-    """POST ends the subscription at once; 200 the second time and for unknown tokens, too. The body is not read."""
+    POST ends the subscription at once; 200 the second time and for unknown tokens, too. The body is not read.
+    """
     app: App = request.app.state.app
-    end_by_token(app, request.path_params["token"], reason="one click")
-    return _page(app, done=True)
-
-
-def _page(app: App, *, done: bool) -> Response:
-    body = render_unsubscribe(app.settings.site, templates=app.templates, done=done)
+    done = request.method == "POST"
+    if done:
+        end_by_token(app, request.path_params["token"], reason="one click")
+    body = render_unsubscribe(app.settings.site, templates=app.templates, newsletter_title=_get_name(app), done=done)
     return Response(body, media_type="text/html", headers=_HEADERS)
+
+
+def _get_name(app: App) -> str:
+    """The same for every token, so that the page tells nothing about it."""
+    newsletters = app.settings.newsletters
+    return newsletters[0].title if len(newsletters) == 1 else app.settings.site.title
