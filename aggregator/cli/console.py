@@ -26,6 +26,8 @@ from aggregator.tasks.startup import prepare_database
 CONFIG_VARIABLE = "AGGREGATOR_CONFIG"
 #: Databases count no further.
 MAX_NUMBER = 2**63 - 1
+#: Years that make sense, with room to reckon before and after them.
+CALENDAR = range(1900, 9000)
 #: Largest file that a command reads, in bytes.
 MAX_UPLOAD = 64 * 1024 * 1024
 
@@ -179,11 +181,15 @@ def read_instant(text: str | None, app: App, *, end: bool = False) -> datetime |
     try:
         if len(text) == len("2025-12-04"):
             day = date.fromisoformat(text) + timedelta(days=1 if end else 0)
-            return datetime.combine(day, time(), zone).astimezone(UTC)
-        instant = datetime.fromisoformat(text)
-        return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+            instant = datetime.combine(day, time(), zone)
+        else:
+            instant = datetime.fromisoformat(text)
+        instant = (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+        if instant.year not in CALENDAR:
+            raise ValueError
     except (ValueError, OverflowError):
         raise UsageError(f"{text!r} is neither a date like 2025-12-04 nor an instant like 2025-12-04T20:39Z") from None
+    return instant
 
 
 def is_within(instant: datetime | None, begin: datetime | None, end: datetime | None) -> bool:

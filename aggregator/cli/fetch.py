@@ -126,4 +126,4 @@ def _print_round(done: Round, chosen: int) -> None:
         print_table(("failure", "feed", "reason"), rows, empty="")
     counts = ", ".join(f"{done.total(name)} {name}" for name in COUNTS)
     feeds_read = f"{say_count(len(done.results), 'feed')}: {done.ok} read, {done.not_modified} not modified"
-    typer.echo(f"{feeds_read}, {len(done.failures)} failed. Entries: {counts}.")
+    typer.echo(f"{feeds_read}, {len(done.failures)} failed.\nEntries: {counts}.")

@@ -63,7 +63,7 @@ def read_subscribers(data: bytes, *, file: str, newsletters: Sequence[str], defa
             else:
                 problems.append(Problem(file=file, line=rows.line_num, key=found[0], message=found[1]))
     except csv.Error as error:
-        problems.append(Problem(file=file, line=rows.line_num, key="", message=f"is no CSV: {error}"))
+        problems.append(Problem(file=file, line=rows.reader.line_num, key="", message=f"is no CSV: {error}"))
     if problems:
         raise ConfigError(tuple(problems))
     return tuple(people)

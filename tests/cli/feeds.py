@@ -15,8 +15,9 @@ def make_item(number: int, day: str, title: str = "") -> str:
     """One whole item; ``day`` as ``01 Dec 2025``."""
     name = title or f"OpenAI ships part {number} of its harbour crane software"
     return (
-        f"<title>{name}</title><link>https://wire.example.com/{number}</link><guid>wire-{number}</guid>"
-        f"<pubDate>{day} 12:00:00 GMT</pubDate><description>The crane number {number} lifts boxes.</description>"
+        f"<title>{name}</title><link>https://wire.example.com/{number}</link>"
+        f"<guid isPermaLink='false'>wire-{number}</guid><pubDate>{day} 12:00:00 GMT</pubDate>"
+        f"<description>The crane number {number} lifts boxes.</description>"
     )
 
 
