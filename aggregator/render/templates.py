@@ -75,7 +75,8 @@ def _make_environment(loader: BaseLoader) -> SandboxedEnvironment:
     install: Callable[..., None] = environment.install_null_translations  # type: ignore[attr-defined]
     install(newstyle=True)
     filters: dict[str, Callable[..., Any]] = {
-        "headline": words.get_headline,
+        "headline": words.set_headline,
+        "excerpt": words.set_excerpt,
         "feed_name": words.get_feed_name,
         "wrap": words.wrap_text,
         "web_url": links.get_web_url,

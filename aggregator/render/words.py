@@ -13,6 +13,7 @@ from aggregator.model.entry import Entry
 from aggregator.model.newsletter import UNSUBSCRIBE_TOKEN
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FRENCH_SPACE = re.compile(r" (?=[:;!?»](?:\s|$))|(?<=«) ")
 #: Marks that may not begin a line, so they may hang a little over its end.
 _CLOSING = frozenset("、。，．・：；？！」』）〕］｝〉》】〙〗’”ーぁぃぅぇぉっゃゅょァィゥェォッャュョ…,.;:!?)]}")
 _HANGING = 4
@@ -34,6 +35,21 @@ def get_headline(entry: Entry) -> str:
         if line:
             return line
     return "Untitled"
+
+
+def set_headline(entry: Entry) -> str:
+    """The headline as it is set on a page or in a mail."""
+    return keep_together(get_headline(entry), entry.language)
+
+
+def set_excerpt(entry: Entry) -> str:
+    """The excerpt as it is set on a page or in a mail; may be empty."""
+    return keep_together(keep_legal(entry.excerpt), entry.language)
+
+
+def keep_together(text: str, language: str) -> str:
+    """French sets a space before : ; ! ? and », which must not begin a line; publishers often type a plain one."""
+    return _FRENCH_SPACE.sub("\u00a0", text) if language.partition("-")[0] == "fr" else text
 
 
 def get_feed_name(name: str) -> str:

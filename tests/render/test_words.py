@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from aggregator.model.newsletter import UNSUBSCRIBE_TOKEN
-from aggregator.render.words import count_columns, cut_text, get_feed_name, get_headline, keep_legal, wrap_text
+from aggregator.render.words import (
+    count_columns,
+    cut_text,
+    get_feed_name,
+    get_headline,
+    keep_legal,
+    keep_together,
+    wrap_text,
+)
 from tests.render.samples import STORIES
 
 any_text = st.text(st.characters(exclude_categories=()))
@@ -86,3 +94,17 @@ def test_wrapped_lines_fit_and_lose_nothing(text: str, indent: str) -> None:
 def test_a_line_does_not_begin_with_a_full_stop() -> None:
     """A closing mark hangs over the end of its line instead."""
     assert wrap_text("あ" * 36 + "。" + "い" * 3).split("\n") == ["あ" * 36 + "。", "い" * 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "wanted"),
+    [
+        ("Une seule fois : notre passerelle", "fr", "Une seule fois\u00a0: notre passerelle"),
+        ("Vraiment ?", "fr-CA", "Vraiment\u00a0?"),
+        ("Le mot « modèle »", "fr", "Le mot «\u00a0modèle\u00a0»"),
+        ("Un smiley :)", "fr", "Un smiley :)"),
+        ("Spaced out : on purpose", "en", "Spaced out : on purpose"),
+    ],
+)
+def test_french_marks_do_not_begin_a_line(text: str, language: str, wanted: str) -> None:
+    assert keep_together(text, language) == wanted
