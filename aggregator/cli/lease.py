@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
 import threading
 from datetime import timedelta
 
@@ -12,6 +10,7 @@ from aggregator.app import App
 from aggregator.errors import StorageError
 from aggregator.log import get_logger
 from aggregator.storage import leases
+from aggregator.tasks.worker import is_dead, worker_name
 
 log = get_logger(__name__)
 
@@ -26,7 +25,9 @@ class LeaseKeeper:
     def __init__(self, app: App, stop: threading.Event) -> None:
         self._app = app
         self._stop = stop
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        #: Another daemon took over.
+        self.lost = False
+        self._owner = f"{worker_name()}:{secrets.token_hex(4)}"
 
     def wait(self) -> bool:
         """Until the lease is ours; False when asked to stop first."""
@@ -43,6 +44,8 @@ class LeaseKeeper:
 
     def renew(self) -> None:
         """Called by the clock; a daemon that lost its lease stops rather than work beside another."""
+        if self._stop.is_set():
+            return  # about to be released
         try:
             kept = self._acquire()
         except StorageError as error:
@@ -50,9 +53,11 @@ class LeaseKeeper:
             return
         if not kept:
             log.error("lease.lost", reason="another daemon took over")
+            self.lost = True
             self._stop.set()
 
     def release(self) -> None:
+        """Give it up, so that a successor need not wait."""
         with self._app.db.write() as conn:
             leases.release(conn, LEASE_NAME, self._owner)
 
@@ -62,27 +67,8 @@ class LeaseKeeper:
             if leases.acquire(conn, LEASE_NAME, self._owner, now=now, ttl=LEASE) is not None:
                 return True
             holder = leases.get_owner(conn, LEASE_NAME)
-            if not _is_dead(holder):
+            # A killed daemon must not cost its successor a minute.
+            if not is_dead(holder):
                 return False
             leases.release(conn, LEASE_NAME, holder)
             return leases.acquire(conn, LEASE_NAME, self._owner, now=now, ttl=LEASE) is not None
-
-
-def _is_dead(owner: str) -> bool:
-    """Whether a holder on this machine is gone: a killed daemon must not cost its successor a minute.
-
-    In a container every daemon is process 1; a holder that bears *our* number is an earlier one.
-    """
-    host, _, rest = owner.partition(":")
-    number = rest.partition(":")[0]
-    if host != socket.gethostname() or not number.isdigit():
-        return False
-    if int(number) == os.getpid():
-        return True
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

@@ -1,7 +1,7 @@
 """``aggregator run``: the daemon. Scheduler, worker and web in one process, until SIGTERM. Never does the work itself.
 
-Order of starting: schema, lease, recovery, worker, clock, web. Order of stopping (SIGTERM, SIGINT): web, clock,
-fetching, worker (which finishes the mails it has claimed), lease.
+Order of starting: schema, lease, recovery, worker, clock, web. Order of stopping (SIGTERM, SIGINT): new jobs, fetching,
+clock, web, worker (which finishes the mail it is at), lease. What hangs longer than `DRAIN_SECONDS` is cut off.
 """
 
 from __future__ import annotations
@@ -9,20 +9,32 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
+from time import monotonic
 from types import FrameType
+from typing import TYPE_CHECKING
+
+import typer
 
 from aggregator.app import App, open_app
 from aggregator.cli.console import ConfigOption, find_config
 from aggregator.cli.db import backup_folder
 from aggregator.cli.lease import LeaseKeeper
-from aggregator.errors import UsageError
+from aggregator.errors import StorageError, UsageError
 from aggregator.log import configure_logging, get_logger
 from aggregator.scheduler import start_clock
 from aggregator.tasks.due import get_tasks
 from aggregator.tasks.startup import prepare_database, recover_claims, upgrade_database
 
+if TYPE_CHECKING:
+    import uvicorn
+
 log = get_logger(__name__)
+
+#: How long a shutdown waits for what is under way. A mail server may take ten minutes to answer; service managers
+#: kill earlier.
+DRAIN_SECONDS = 15.0
 
 
 def run(config: ConfigOption = None) -> None:
@@ -42,12 +54,25 @@ def run(config: ConfigOption = None) -> None:
         prepare_database(app)
         keeper = LeaseKeeper(app, stop)
         if keeper.wait():
+            daemon = Daemon(app, host=found.web.host, port=found.web.port)
             try:
                 recover_claims(app)
-                Daemon(app, host=found.web.host, port=found.web.port).serve(stop, keeper)
+                daemon.serve(stop, keeper)
             finally:
                 keeper.release()
+            if daemon.hangs:
+                _end_now(app)
+            if keeper.lost or daemon.web_failed:
+                raise typer.Exit(1)
     log.info("daemon.stopped")
+
+
+def _end_now(app: App) -> None:
+    """Threads that hang would keep the process; what they had claimed is free already."""
+    app.sandbox.close()
+    log.info("daemon.stopped")
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _ask_to_stop(stop: threading.Event, number: int, frame: FrameType | None) -> None:
@@ -64,22 +89,43 @@ class Daemon:
         self._app = app
         self._host = host
         self._port = port
+        #: Something was still under way when the wait for it was over.
+        self.hangs = False
+        #: The web server ended on its own.
+        self.web_failed = False
 
     def serve(self, stop: threading.Event, keeper: LeaseKeeper) -> None:
         """Until ``stop``; then drain in order."""
-        listener = self._listen()
-        worker = threading.Thread(target=self._app.queue.run, args=(get_tasks(self._app),), name="worker")
+        listener, server = self._listen(), self._make_web()
+        tasks = get_tasks(self._app, pause=lambda seconds: stop.wait(max(seconds, 0)))
+        worker = threading.Thread(target=self._app.queue.run, args=(tasks,), name="worker")
         worker.start()
         clock = start_clock(self._app, renew=keeper.renew)
+        # In a thread of its own, so that signals stay ours: uvicorn would answer them before the mails are finished.
+        web = threading.Thread(target=self._serve_web, args=(server, listener, stop), name="web")
+        web.start()
         log.info("daemon.started", web=f"http://{self._host}:{self._port}", database=self._app.db.url_text)
         try:
-            self._serve_web(listener, stop)
+            stop.wait()
         finally:
             log.info("daemon.stopping")
-            clock.shutdown(wait=True)
+            deadline = monotonic() + DRAIN_SECONDS
+            server.should_exit = True
             self._app.queue.stop()
             self._app.fetcher.close()
-            worker.join()
+            clock.shutdown(wait=True)
+            for thread in (web, worker):
+                thread.join(max(0.0, deadline - monotonic()))
+            if web.is_alive() or worker.is_alive():
+                self._cut_off()
+
+    def _cut_off(self) -> None:
+        self.hangs = True
+        log.warning("daemon.cut_off", reason=f"something was still under way after {DRAIN_SECONDS:g} seconds")
+        try:
+            recover_claims(self._app, ours=True)
+        except StorageError as error:
+            log.warning("claims.not_recovered", reason=str(error))  # the next start does it
 
     def _listen(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
@@ -87,17 +133,18 @@ class Daemon:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((self._host, self._port))
+            listener.listen(2048)  # now, not when the web server is ready: only this tells that the address is taken
         except OSError as error:
             listener.close()
             raise UsageError(f"web.listen: cannot listen on {self._host}:{self._port}: {error.strerror}") from error
         return listener
 
-    def _serve_web(self, listener: socket.socket, stop: threading.Event) -> None:
+    def _make_web(self) -> uvicorn.Server:
         import uvicorn
 
         from aggregator.web.site import create_site
 
-        server = uvicorn.Server(
+        return uvicorn.Server(
             uvicorn.Config(
                 create_site(self._app),
                 log_config=None,
@@ -110,15 +157,9 @@ class Daemon:
             )
         )
 
-        def serve() -> None:
-            try:
-                server.run(sockets=[listener])
-            finally:
-                stop.set()
-
-        # In a thread of its own, so that signals stay ours: uvicorn would answer them before the mails are finished.
-        web = threading.Thread(target=serve, name="web")
-        web.start()
-        stop.wait()
-        server.should_exit = True
-        web.join()
+    def _serve_web(self, server: uvicorn.Server, listener: socket.socket, stop: threading.Event) -> None:
+        try:
+            server.run(sockets=[listener])
+        finally:
+            self.web_failed = not stop.is_set()
+            stop.set()

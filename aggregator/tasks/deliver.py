@@ -7,15 +7,15 @@ the answer. A kill before the dot is certainly not accepted and queued again; a 
 
 from __future__ import annotations
 
-import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from aggregator.app import App
-from aggregator.errors import MailError, MailUncertain, NotFound, RecipientRefused, SenderRefused
+from aggregator.errors import MailError, MailUncertain, NotFound, RecipientRefused, SenderRefused, StorageError
 from aggregator.log import get_logger
 from aggregator.mail.message import PreparedMessage, get_sender_domain, message_id, prepare_message
 from aggregator.model.ids import IssueId
@@ -24,14 +24,17 @@ from aggregator.model.settings import Settings
 from aggregator.model.subscriber import Delivery
 from aggregator.storage import deliveries, issues, meta
 from aggregator.tasks.subscribe import UNSUBSCRIBE
+from aggregator.tasks.worker import is_dead, worker_name
 from aggregator.tokens import sign_token
 
 log = get_logger(__name__)
 
-#: Deliveries claimed at a time: what a shutdown waits for at most.
+#: Deliveries claimed at a time.
 SLICE = 10
+#: Longer than a slice may take: with a low ``mail.rate`` fewer rows are claimed at a time.
 LEASE = timedelta(minutes=10)
-#: Waits after the first, second... temporary refusal; after the last the row has failed.
+SLICE_SECONDS = 60
+#: Waits after the first, second... temporary refusal.
 RETRIES = (
     timedelta(minutes=5),
     timedelta(minutes=15),
@@ -41,8 +44,24 @@ RETRIES = (
     timedelta(hours=12),
     timedelta(hours=24),
 )
-#: When the server refuses us, not a recipient, nothing is sent for this long.
+#: A row fails for good when all of them are used up and its issue is older than this: tries that our own wrong
+#: password cost are not the recipient's fault.
+GIVE_UP = timedelta(hours=48)
+#: When the server refuses us, not a recipient, the daemon sends nothing for this long: no login a second.
 SENDER_PAUSE = timedelta(minutes=15)
+#: When the line is lost or the server asks for rest (421).
+LINE_PAUSE = timedelta(minutes=1)
+#: Waits between two tries to note what was sent, in seconds: a mail that is not noted would be sent again.
+NOTE_AGAIN = (1.0, 4.0, 10.0)
+
+_PAUSED = "mail waits until"
+
+
+def sleep(seconds: float) -> bool:
+    """Wait; never asked to stop. The daemon hands in a wait that a shutdown ends."""
+    if seconds > 0:
+        time.sleep(seconds)
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +90,17 @@ class LeaseLost(Exception):
     """Another worker has the row: nothing may be sent for it here."""
 
 
-def deliver_slice(app: App, issue_id: IssueId, *, on_result: Callable[[Delivery, str], None] | None = None) -> Slice:
+def deliver_slice(
+    app: App,
+    issue_id: IssueId,
+    *,
+    on_result: Callable[[Delivery, str], None] | None = None,
+    pause: Callable[[float], bool] = sleep,
+) -> Slice:
     """Send the next few mails of an issue that is being sent; marks it sent when no row waits any more.
 
-    ``on_result`` hears of each row and its new state.
+    ``on_result`` hears of each row and its new state. ``pause`` waits so many seconds and says whether to stop; it is
+    asked after each mail. What was claimed and not tried is handed back, whatever happens.
     """
     with app.db.read() as conn:
         issue, rendered = issues.get_by_id(conn, issue_id), issues.get_rendered(conn, issue_id)
@@ -82,23 +108,61 @@ def deliver_slice(app: App, issue_id: IssueId, *, on_result: Callable[[Delivery,
     if issue is None or rendered is None:
         raise NotFound(f"issue {issue_id} is not frozen")
     mail = _prepare(app.settings, issue, rendered)
+    rest = _claim(app, issue_id)
+    done = Slice(empty=not rest)
+    try:
+        while rest:
+            started = app.now()
+            state, stopped = _deliver(app, mail, key, rest[0], pause)
+            delivery = rest.popleft()
+            done = done.add(state, stopped)
+            if on_result:
+                on_result(delivery, state)
+            if stopped or pause(_time_left(app, started)):
+                break
+    finally:
+        _hand_back(app, rest)
     with app.db.write() as conn:
-        deliveries.recover(conn, now=app.now(), policy="resend")
-        claimed = deliveries.claim(conn, issue_id, owner=worker_name(), now=app.now(), limit=SLICE, lease=LEASE)
-    done = Slice(empty=not claimed)
-    for position, delivery in enumerate(claimed):
-        started = app.now()
-        state, stopped = _deliver(app, mail, key, delivery)
-        done = done.add(state, stopped)
-        if on_result:
-            on_result(delivery, state)
-        if stopped:
-            _hand_back(app, claimed[position + 1 :])
-            break
-        _keep_rate(app, started)
-    with app.db.write() as conn:
+        if done.sent and not done.stopped:
+            meta.set_value(conn, _PAUSED, "")
         issues.mark_sent(conn, issue_id, now=app.now())
     return done
+
+
+def is_paused(app: App) -> bool:
+    """Whether the server refused us, or was not there, a short while ago: the daemon waits, a command need not."""
+    with app.db.read() as conn:
+        until = meta.get_value(conn, _PAUSED)
+    return bool(until) and app.now() < datetime.fromisoformat(until)
+
+
+def _claim(app: App, issue_id: IssueId) -> deque[Delivery]:
+    rate = app.settings.mail.rate
+    limit = max(1, min(SLICE, int(rate * SLICE_SECONDS))) if rate else SLICE
+    recover_dead(app)
+    with app.db.write() as conn:
+        return deque(deliveries.claim(conn, issue_id, owner=worker_name(), now=app.now(), limit=limit, lease=LEASE))
+
+
+def recover_dead(app: App) -> None:
+    """Free what lost workers had claimed: those whose lease is over, and dead processes of this machine at once.
+
+    Who sends from this machine stands in a list, ourselves included; a worker that two at once wrote out of it is only
+    waited for until its lease is over.
+    """
+    name, us, now = f"senders on {socket.gethostname()}", worker_name(), app.now()
+    with app.db.write() as conn:
+        listed = meta.get_value(conn, name) or []
+        dead = [worker for worker in listed if is_dead(worker)]
+        wanted = sorted({us, *listed} - set(dead))
+        if wanted != listed:
+            meta.set_value(conn, name, wanted)
+        counts = deliveries.recover(conn, now=now, policy="resend")
+        for worker in dead:
+            more = deliveries.recover(conn, now=now, policy="resend", owner=worker)
+            counts = {what: number + more[what] for what, number in counts.items()}
+    if any(counts.values()):
+        log.warning("deliveries.recovered", **counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +173,8 @@ class IssueMail:
     issue_slug: str
     domain: str
     site_url: str
+    #: Before this nobody is given up.
+    give_up_at: datetime
 
 
 def _prepare(settings: Settings, issue: Issue, rendered: RenderedIssue) -> IssueMail:
@@ -131,10 +197,13 @@ def _prepare(settings: Settings, issue: Issue, rendered: RenderedIssue) -> Issue
         issue_slug=issue.slug,
         domain=get_sender_domain(sender),
         site_url=site.url,
+        give_up_at=(issue.frozen_at or issue.slot_at) + GIVE_UP,
     )
 
 
-def _deliver(app: App, mail: IssueMail, key: bytes, delivery: Delivery) -> tuple[str, str]:
+def _deliver(
+    app: App, mail: IssueMail, key: bytes, delivery: Delivery, pause: Callable[[float], bool]
+) -> tuple[str, str]:
     """One row; its new state, and why nothing more can be sent now (empty: go on)."""
 
     def about_to_commit() -> None:
@@ -154,58 +223,77 @@ def _deliver(app: App, mail: IssueMail, key: bytes, delivery: Delivery) -> tuple
         log.warning("delivery.lost", reason=str(error))
         return "lost", ""
     except MailError as error:
-        return _mark_refused(app, delivery, error)
-    with app.db.write() as conn:
-        deliveries.mark_sent(conn, delivery, reply=reply, now=app.now())
+        return _mark_refused(app, mail, delivery, error)
+    except StorageError:
+        raise  # the database is away: nothing was sent, and nothing can be noted either
+    except Exception as error:
+        # A fault of ours with this one row: it waits its turns, the others go on.
+        log.exception("delivery.fault", delivery=delivery.id)
+        return _mark_refused(app, mail, delivery, MailError(-1, f"{type(error).__name__}: {error}"))
+    _note_sent(app, delivery, reply, pause)
     log.info("delivery.sent", delivery=delivery.id, reply=reply)
     return "sent", ""
 
 
-def _mark_refused(app: App, delivery: Delivery, error: MailError) -> tuple[str, str]:
+def _note_sent(app: App, delivery: Delivery, reply: str, pause: Callable[[float], bool]) -> None:
+    """The one mark that is worth waiting for: without it the mail goes out a second time."""
+    for seconds in (*NOTE_AGAIN, None):
+        try:
+            with app.db.write() as conn:
+                deliveries.mark_sent(conn, delivery, reply=reply, now=app.now())
+            return
+        except StorageError as error:
+            if seconds is None:
+                raise
+            log.warning("delivery.not_noted", delivery=delivery.id, reason=str(error))
+            pause(seconds)
+
+
+def _mark_refused(app: App, mail: IssueMail, delivery: Delivery, error: MailError) -> tuple[str, str]:
     now = app.now()
     log.warning("delivery.refused", delivery=delivery.id, code=error.code, reason=error.text, kind=type(error).__name__)
+    # Greylisting is about one recipient; 421 and a lost line are about the server.
+    about_line = isinstance(error, MailUncertain) or error.code in (0, 421)
+    gone = delivery.attempts > len(RETRIES) and now >= mail.give_up_at
+    next_try = now + RETRIES[min(delivery.attempts, len(RETRIES)) - 1]
+    code, reply = max(error.code, 0), error.text
     with app.db.write() as conn:
         match error:
             case MailUncertain():
                 # The row stays ``committing``; recovery settles it by policy when its lease is over.
-                return "uncertain", str(error)
-            case RecipientRefused():
-                deliveries.mark_failed(conn, delivery, code=error.code, reply=error.text, now=now)
-                return "failed", ""
+                state, stopped, wait = "uncertain", str(error), LINE_PAUSE
             case SenderRefused():
-                next_try = now + SENDER_PAUSE
-                deliveries.mark_deferred(
-                    conn, delivery, code=error.code, reply=error.text, next_try_at=next_try, now=now
-                )
-                return "deferred", str(error)
-        if delivery.attempts > len(RETRIES):
-            deliveries.mark_failed(conn, delivery, code=error.code, reply=error.text, now=now)
-            return "failed", ""
-        next_try = now + RETRIES[delivery.attempts - 1]
-        deliveries.mark_deferred(conn, delivery, code=error.code, reply=error.text, next_try_at=next_try, now=now)
-        # Greylisting is about one recipient; 421 and a lost line are about the server.
-        return "deferred", str(error) if error.code in (0, 421) else ""
+                # It may be tried again as soon as somebody says so; the daemon waits because sending is paused.
+                deliveries.mark_deferred(conn, delivery, code=code, reply=reply, next_try_at=now, now=now)
+                state, stopped, wait = "deferred", str(error), SENDER_PAUSE
+            case _ if gone or isinstance(error, RecipientRefused):
+                deliveries.mark_failed(conn, delivery, code=code, reply=reply, now=now)
+                state, stopped, wait = "failed", "", LINE_PAUSE
+            case _:
+                deliveries.mark_deferred(conn, delivery, code=code, reply=reply, next_try_at=next_try, now=now)
+                state, stopped, wait = "deferred", str(error) if about_line else "", LINE_PAUSE
+        if stopped:
+            meta.set_value(conn, _PAUSED, (now + wait).isoformat())
+    return state, stopped
 
 
-def _hand_back(app: App, rows: Sequence[Delivery]) -> None:
-    with app.db.write() as conn:
-        for delivery in rows:
-            deliveries.requeue(conn, delivery, now=app.now())
+def _hand_back(app: App, rows: Collection[Delivery]) -> None:
+    if not rows:
+        return
+    try:
+        with app.db.write() as conn:
+            for delivery in rows:
+                deliveries.requeue(conn, delivery, now=app.now())
+    except StorageError as error:
+        log.warning("deliveries.not_handed_back", rows=len(rows), reason=str(error))  # their lease ends
 
 
-def _keep_rate(app: App, started: datetime) -> None:
-    """Wait until the next mail may leave: ``mail.rate`` a second at most."""
-    if app.settings.mail.rate:
-        left = 1 / app.settings.mail.rate - (app.now() - started).total_seconds()
-        if left > 0:
-            time.sleep(left)
+def _time_left(app: App, started: datetime) -> float:
+    """Seconds until the next mail may leave: ``mail.rate`` a second at most."""
+    rate = app.settings.mail.rate
+    return max(0.0, 1 / rate - (app.now() - started).total_seconds()) if rate else 0.0
 
 
 def unsubscribe_url(site_url: str, key: bytes, public_id: str) -> str:
     """The address of one subscription's own unsubscribe page; it never expires."""
     return f"{site_url}/unsubscribe/{sign_token(key, UNSUBSCRIBE, public_id)}"
-
-
-def worker_name() -> str:
-    """Who claims: host and process."""
-    return f"{socket.gethostname()}:{os.getpid()}"

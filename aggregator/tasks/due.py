@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from aggregator.app import App
-from aggregator.model.ids import IssueId
+from aggregator.errors import StorageError
+from aggregator.log import get_logger
 from aggregator.storage import deliveries, feeds
-from aggregator.tasks.deliver import deliver_slice
+from aggregator.tasks.deliver import deliver_slice, is_paused, sleep
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import make_due_issues
 from aggregator.tasks.refresh import refresh_due
+
+log = get_logger(__name__)
 
 
 def defer_due(app: App) -> None:
@@ -19,32 +22,57 @@ def defer_due(app: App) -> None:
     now = app.now()
     with app.db.read() as conn:
         feeds_due = feeds.count_due(conn, now=now)
-        sending = deliveries.find_due_issues(conn, now=now)
-    if feeds_due:
-        app.queue.defer("refresh", key="refresh")
-    if app.settings.newsletters:
-        app.queue.defer("issues", key="issues")
-    for issue_id in sending:
-        app.queue.defer("deliver", key=f"deliver:{issue_id}", issue_id=issue_id)
+        mails_due = deliveries.find_due_issues(conn, now=now)
+    if feeds_due or app.settings.newsletters:
+        app.queue.defer("round", key="round")
+    if mails_due and not is_paused(app):
+        app.queue.defer("deliver", key="deliver")
 
 
-def get_tasks(app: App) -> Mapping[str, Callable[..., None]]:
-    """Every task that the queue may call, by name."""
-    return {
-        "refresh": partial(_refresh, app),
-        "issues": partial(make_due_issues, app),
-        "deliver": partial(_deliver, app),
-    }
+def get_tasks(app: App, *, pause: Callable[[float], bool] = sleep) -> Mapping[str, Callable[..., None]]:
+    """Every task that the queue may call, by name. ``pause`` waits so many seconds and says whether we are to stop."""
+    return {"round": partial(_round, app, pause), "deliver": partial(_deliver, app, pause)}
+
+
+def _round(app: App, pause: Callable[[float], bool]) -> None:
+    """First what is due to be read, then the issues: after downtime an issue holds what was missed."""
+    try:
+        _refresh(app)
+    except Exception as error:
+        if pause(0):
+            log.info("refresh.stopped", reason=str(error))  # a fetcher that a shutdown has closed
+            return
+        log.exception("refresh.failed")  # feeds that cannot be read never keep an issue from being made
+    if not pause(0):
+        make_due_issues(app)
 
 
 def _refresh(app: App) -> None:
-    refresh_due(app)
-    app.sandbox.rest()
+    with app.db.read() as conn:
+        due = feeds.count_due(conn, now=app.now())
+    if due:
+        refresh_due(app)
+        app.sandbox.rest()
     regroup_stories(app)
 
 
-def _deliver(app: App, issue_id: int) -> None:
-    done = deliver_slice(app, IssueId(issue_id))
-    if not done.empty and not done.stopped:
-        # A slice at a time, so that a shutdown waits for a few mails and not for a list.
-        app.queue.defer("deliver", key=f"deliver:{issue_id}", issue_id=issue_id)
+def _deliver(app: App, pause: Callable[[float], bool]) -> None:
+    """A slice of each issue in turn; one job at a time, so that ``mail.rate`` holds for all of them together."""
+    with app.db.read() as conn:
+        due = deliveries.find_due_issues(conn, now=app.now())
+    more = False
+    for issue_id in due:
+        if pause(0):
+            return
+        try:
+            done = deliver_slice(app, issue_id, pause=pause)
+        except StorageError:
+            raise
+        except Exception:
+            log.exception("issue.not_delivered", issue=issue_id)  # the other issues go on
+            continue
+        if done.stopped:
+            return
+        more = more or not done.empty
+    if more:
+        app.queue.defer("deliver", key="deliver")

@@ -6,7 +6,8 @@ daemon or a kill neither loses nor doubles an issue.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -47,9 +48,7 @@ def make_due_issues(app: App) -> None:
             drafts = issues.list_issues(conn, newsletter=newsletter.slug, states=("draft",))
         for draft in drafts:
             try:
-                if freeze_draft(app, newsletter, draft):
-                    with app.db.write() as conn:
-                        issues.mark_sending(conn, draft.id, now=app.now())
+                freeze_draft(app, newsletter, draft)
             except RenderError as error:
                 # The draft stays: a mended template makes it at the next tick. A broken one never stops the daemon.
                 log.error("issue.not_rendered", newsletter=newsletter.slug, issue=draft.slug, reason=str(error))
@@ -91,25 +90,33 @@ def build_issue(app: App, newsletter: Newsletter, *, until: datetime | None = No
     end = until or now
     if end > now:
         raise UsageError("the window of an issue cannot end in the future")
-    with app.db.write() as conn:
+    with app.db.read() as conn:
         draft = issues.get_by_slot(conn, newsletter.slug, end)
-        if draft is None:
-            start = issues.get_last_window_end(conn, newsletter.slug, before=end) or end - WEEK
-            planned = PlannedSlot(
-                slot_at=end,
-                slug=_free_slug(newsletter, end, {issue.slug for issue in issues.list_issues(conn, newsletter.slug)}),
-                window_start=start,
-                window_end=end,
-                state="draft",
-            )
+        last_end = issues.get_last_window_end(conn, newsletter.slug, before=end)
+        taken = {issue.slug for issue in issues.list_issues(conn, newsletter.slug)}
+    planned = PlannedSlot(
+        slot_at=end,
+        slug=_free_slug(newsletter, end, taken),
+        window_start=last_end or end - WEEK,
+        window_end=end,
+        state="draft",
+    )
+    if draft is None or draft.state == "draft":
+        found = compose_draft(app, newsletter, draft or planned)
+        ready = None if isinstance(found, TooFew) else render_within_limit(app, found)
+        # The row is made and frozen in one transaction: a draft is the daemon's to mail, this is not.
+        with app.db.write() as conn:
             issues.add_slots(conn, newsletter.slug, [planned], now=now)
             draft = issues.get_by_slot(conn, newsletter.slug, end)
-    if draft is None:
-        raise NotFound(f"no issue of {newsletter.slug} for {end.isoformat()}")
-    if draft.state == "draft":
-        freeze_draft(app, newsletter, draft)
+            if draft is not None and ready is not None:
+                issues.freeze(conn, draft.id, ready[1], _items(ready[0]), now=now)
+            elif draft is not None and isinstance(found, TooFew):
+                issues.skip(conn, draft.id, found.reason)
     with app.db.read() as conn:
-        return issues.get(conn, newsletter.slug, draft.slug) or draft
+        built = issues.get_by_slot(conn, newsletter.slug, end)
+    if built is None:
+        raise NotFound(f"no issue of {newsletter.slug} for {end.isoformat()}")
+    return built
 
 
 def _free_slug(newsletter: Newsletter, end: datetime, taken: set[str]) -> str:
@@ -119,7 +126,7 @@ def _free_slug(newsletter: Newsletter, end: datetime, taken: set[str]) -> str:
 
 
 def freeze_draft(app: App, newsletter: Newsletter, draft: Issue) -> bool:
-    """Compose, render and freeze a draft with its recipients; False when it was skipped for want of stories."""
+    """Compose, render and freeze a slot's draft and hand it to the ledger; False when there are too few stories."""
     composed = compose_draft(app, newsletter, draft)
     if isinstance(composed, TooFew):
         with app.db.write() as conn:
@@ -128,13 +135,16 @@ def freeze_draft(app: App, newsletter: Newsletter, draft: Issue) -> bool:
         return False
     composed, rendered = render_within_limit(app, composed)
     with app.db.write() as conn:
+        # One transaction: an issue that a kill leaves frozen but not being sent would wait for somebody to send it.
         frozen = issues.freeze(conn, draft.id, rendered, _items(composed), now=app.now())
+        if frozen:
+            issues.mark_sending(conn, draft.id, now=app.now())
     if frozen:
         log.info("issue.frozen", newsletter=newsletter.slug, issue=draft.slug, subject=rendered.subject)
     return True
 
 
-def compose_draft(app: App, newsletter: Newsletter, draft: Issue) -> ComposedIssue | TooFew:
+def compose_draft(app: App, newsletter: Newsletter, draft: Issue | PlannedSlot) -> ComposedIssue | TooFew:
     """What the issue of ``draft``'s window holds now."""
     start, end = draft.window_start, draft.window_end
     with app.db.read() as conn:
@@ -180,21 +190,39 @@ def _as_of(story: Story, end: datetime, app: App) -> Story:
 
 def render_within_limit(app: App, composed: ComposedIssue) -> tuple[ComposedIssue, RenderedIssue]:
     """The rendered issue, its lowest stories moved to the web until the mail is small enough. Raises `RenderError`."""
+    rendered = _render(app, composed)
+    if not too_large(rendered):
+        return composed, rendered
+    # A step of shrinking is cheap, rendering is not: the first step that is small enough is looked for by halves.
+    steps = list(_iter_smaller(composed))
+    results: dict[int, RenderedIssue] = {}
+
+    def fits(step: int) -> bool:
+        results[step] = _render(app, steps[step])
+        return not too_large(results[step])
+
+    first = bisect_left(range(len(steps)), True, key=fits)
+    if first == len(steps):
+        raise RenderError(f"{composed.newsletter.template}: the mail is too large even with one story in it")
+    return steps[first], results[first]
+
+
+def _iter_smaller(composed: ComposedIssue) -> Iterator[ComposedIssue]:
+    smaller = shrink_issue(composed)
+    while smaller is not None:
+        yield smaller
+        smaller = shrink_issue(smaller)
+
+
+def _render(app: App, composed: ComposedIssue) -> RenderedIssue:
     site = app.settings.site
-    while True:
-        rendered = render_issue(
-            composed,
-            site=site,
-            tags=get_tags(app.settings.tag_rules),
-            templates=app.templates,
-            archive_url=f"{site.url}/issues/{composed.newsletter.slug}/{composed.slug}",
-        )
-        if not too_large(rendered):
-            return composed, rendered
-        smaller = shrink_issue(composed)
-        if smaller is None:
-            raise RenderError(f"{composed.newsletter.template}: the mail is too large even with one story in it")
-        composed = smaller
+    return render_issue(
+        composed,
+        site=site,
+        tags=get_tags(app.settings.tag_rules),
+        templates=app.templates,
+        archive_url=f"{site.url}/issues/{composed.newsletter.slug}/{composed.slug}",
+    )
 
 
 def _items(composed: ComposedIssue) -> Sequence[IssueItem]:

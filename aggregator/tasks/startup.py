@@ -10,6 +10,8 @@ from aggregator.app import App
 from aggregator.errors import SchemaMismatch
 from aggregator.log import get_logger
 from aggregator.storage import deliveries, feeds, meta, migrate
+from aggregator.tasks.deliver import recover_dead
+from aggregator.tasks.worker import worker_name
 
 log = get_logger(__name__)
 
@@ -43,10 +45,15 @@ def upgrade_database(app: App, backups: Path) -> Path | None:
     return saved
 
 
-def recover_claims(app: App) -> None:
-    """For the daemon that has just become the only one: what a dead process had claimed is free again."""
+def recover_claims(app: App, *, ours: bool = False) -> None:
+    """For the daemon that has just become the only one: what a dead process had claimed is free again.
+
+    ``ours``: for one that ends with work under way. Whatever its threads still do, a row that was freed is not sent:
+    each mark looks at the row first.
+    """
     with app.db.write() as conn:
         feeds.release(conn)
-        counts = deliveries.recover(conn, now=app.now(), policy="resend")
-    if any(counts.values()):
-        log.warning("deliveries.recovered", **counts)
+        if ours:
+            deliveries.recover(conn, now=app.now(), policy="resend", owner=worker_name())
+    if not ours:
+        recover_dead(app)
