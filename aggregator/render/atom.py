@@ -89,14 +89,19 @@ def _fill_entry(entry: Any, story: Story, document: FeedDocument, site: Site) ->
         entry.category({"term": tag.slug, "scheme": f"{site.url}/tags/", "label": keep_legal(tag.name)})
     if lead.excerpt:
         entry.summary(keep_legal(lead.excerpt))
-    entry.content(_render_content(story, tags, site), type="html")
+    source = document.feeds.get(lead.feed_id)
+    entry.content(_render_content(story, source, tags, site), type="html")
 
 
-def _render_content(story: Story, tags: tuple[Tag, ...], site: Site) -> str:
-    """The excerpt, who else covers it, and our tags, as HTML made of escaped text only."""
+def _render_content(story: Story, source: Feed | None, tags: tuple[Tag, ...], site: Site) -> str:
+    """The excerpt, where it comes from (few readers show ``atom:source``), who else covers it, and our tags.
+
+    HTML made of escaped text only.
+    """
     parts = []
     if story.lead.excerpt:
         parts.append(Markup("<p>{}</p>").format(keep_legal(story.lead.excerpt)))
+    parts.append(Markup("<p>Source: {}</p>").format(_render_source(story.lead, source)))
     if story.others:
         lines = [_render_other(other, site) for other in story.others[:MAX_OTHERS]]
         if more := len(story.others) - len(lines):
@@ -105,9 +110,13 @@ def _render_content(story: Story, tags: tuple[Tag, ...], site: Site) -> str:
     if tags:
         links = [Markup('<a href="{}/tags/{}">{}</a>').format(site.url, tag.slug, keep_legal(tag.name)) for tag in tags]
         parts.append(Markup("<p>Tags: {}</p>").format(Markup(", ").join(links)))
-    if not parts:
-        parts.append(Markup("<p>{}</p>").format(get_headline(story.lead)))
     return str(Markup("\n").join(parts))
+
+
+def _render_source(entry: Entry, feed: Feed | None) -> Markup | str:
+    name = get_feed_name(feed.name if feed else entry.feed_name)
+    url = get_web_url(feed.site_url) if feed else ""
+    return Markup('<a href="{}">{}</a>').format(url, name) if url else name
 
 
 def _render_other(entry: Entry, site: Site) -> Markup:

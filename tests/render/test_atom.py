@@ -224,3 +224,11 @@ def test_a_year_long_ago_is_still_a_date() -> None:
     story = with_lead(STORIES[1], published_at=datetime(1, 1, 1, tzinfo=UTC))
 
     check_feed(read(with_stories(story)))
+
+
+def test_the_content_says_where_an_entry_comes_from() -> None:
+    """Few readers show ``atom:source``, so its name stands in what all of them show."""
+    parsed = feedparser.parse(render_atom(DOCUMENT, SITE))
+
+    for entry, story in zip(parsed.entries, STORIES, strict=True):
+        assert story.lead.feed_name in entry.content[0].value
