@@ -17,7 +17,7 @@ from aggregator.config import Config
 from aggregator.config.feeds import read_feed_lists
 from aggregator.config.schema import OpmlFeeds
 from aggregator.config.settings import find_unknown_tags
-from aggregator.errors import AggregatorError, Problem, SenderRefused, UsageError
+from aggregator.errors import AggregatorError, SenderRefused, UsageError
 from aggregator.log import configure_logging
 from aggregator.model.settings import Settings
 from aggregator.pipeline.opml import parse_opml
@@ -96,7 +96,7 @@ def _check_templates(settings: Settings, templates: Templates) -> str:
     return "all render"
 
 
-def _refuse(problems: Iterable[Problem]) -> None:
+def _refuse(problems: Iterable[object]) -> None:
     text = "\n".join(str(problem) for problem in problems)
     if text:
         raise UsageError(text)

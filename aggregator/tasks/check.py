@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
-from aggregator.errors import Problem, RenderError
+from aggregator.errors import RenderError
 from aggregator.model.entry import Entry
 from aggregator.model.feed import Feed, FeedSpec
 from aggregator.model.ids import EntryId, FeedId, IssueId, StoryId
@@ -36,9 +36,9 @@ _TAG = Tag(slug="sample", kind="topic", name="Sample")
 _TAGS = {_TAG.slug: _TAG}
 
 
-def find_template_problems(settings: Settings, templates: Templates, now: datetime) -> tuple[Problem, ...]:
-    """Every template that does not compile; when all do, every page and mail that a sample cannot be rendered with."""
-    problems = templates.check()
+def find_template_problems(settings: Settings, templates: Templates, now: datetime) -> tuple[str, ...]:
+    """A line for every template that does not compile; when all do, for all that a sample cannot be rendered with."""
+    problems = tuple(str(problem) for problem in templates.check())
     return problems or tuple(dict.fromkeys(_try_all(settings, templates, now)))
 
 
@@ -57,7 +57,7 @@ def find_idle_feed_tags(settings: Settings) -> Iterator[str]:
             yield f'tag "{tag}" of {urls[0]}{more} is not in the taxonomy and is put on nothing (see docs/taxonomy.md)'
 
 
-def _try_all(settings: Settings, templates: Templates, now: datetime) -> Iterator[Problem]:
+def _try_all(settings: Settings, templates: Templates, now: datetime) -> Iterator[str]:
     tries = [
         *_list_mails(settings, templates, now),
         *_list_pages(settings.site, templates, now),
@@ -66,7 +66,7 @@ def _try_all(settings: Settings, templates: Templates, now: datetime) -> Iterato
         try:
             make()
         except RenderError as error:
-            yield Problem(file="templates", line=0, key="", message=str(error))
+            yield str(error)
 
 
 def _list_mails(settings: Settings, templates: Templates, now: datetime) -> Iterator[Callable[[], object]]:

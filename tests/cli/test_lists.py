@@ -169,10 +169,20 @@ def test_a_bad_date_is_code_2_and_one_line(text: str, local: Program) -> None:
     """With an example of a good one."""
     local.configure()
 
-    for arguments in (("entries", "list", "--since"), ("tags", "list", "--until"), ("issues", "build", "--until")):
-        result = local.run(*arguments, text)
-        assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
-        assert f"{text!r} is neither a date like 2025-12-04 nor" in result.err
+    result = local.run("entries", "list", "--since", text)
+
+    assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+    assert f"{text!r} is neither a date like 2025-12-04 nor" in result.err
+
+
+@pytest.mark.parametrize(
+    "words", ["feeds list", "stories list", "tags list", "issues list", "subscribers list", "issues build"]
+)
+def test_every_command_that_takes_a_date_reads_it_alike(words: str, local: Program) -> None:
+    """A bad one is refused before anything is done."""
+    local.configure()
+
+    assert local.run(*words.split(), "--until", "yesterday").code == 2
 
 
 def test_json_is_one_document_even_where_the_terminal_knows_few_letters(local: Program) -> None:
