@@ -21,8 +21,11 @@ from playwright.sync_api import Browser, sync_playwright
 PROJECT = Path(__file__).resolve().parent.parent
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
-#: name, width, height
-SIZES = (("wide", 1280, 1050), ("narrow", 360, 780))
+#: Of each kind of page: name, width, height.
+SIZES = {
+    "front": (("wide", 1280, 1050), ("narrow", 360, 780)),
+    "mail": (("wide", 680, 900), ("narrow", 360, 780)),
+}
 
 
 def main() -> int:
@@ -38,7 +41,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         for name, url in pages.items():
             for scheme in ("light", "dark"):
-                take(browser, url, scheme, out / name)
+                take(browser, url, scheme, out, name)
         browser.close()
     server.shutdown()
     return 0
@@ -61,12 +64,12 @@ def write_mail(demo: Path) -> Path:
     return path
 
 
-def take(browser: Browser, url: str, scheme: Literal["light", "dark"], stem: Path) -> None:
+def take(browser: Browser, url: str, scheme: Literal["light", "dark"], out: Path, name: str) -> None:
     """One page in one scheme, at each size."""
-    for size, width, height in SIZES:
+    for size, width, height in SIZES[name]:
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
         page.goto(url)
-        path = stem.with_name(f"{stem.name}-{scheme}-{size}.png")
+        path = out / f"{name}-{scheme}-{size}.png"
         page.screenshot(path=path)
         print(path)
         page.close()
