@@ -71,19 +71,7 @@ def _fetch_with_progress(app: App, chosen: list[FeedId], *, show: bool) -> Round
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
         bar = progress.add_task("Fetching", total=len(chosen))
-        waiting = set(chosen)
-
-        def note(result: FeedResult) -> None:
-            waiting.discard(result.feed_id)
-            progress.advance(bar)
-
-        try:
-            return refresh_feeds(app, chosen, on_result=note)
-        except KeyboardInterrupt:
-            # What we had claimed is not to wait until the claim runs out.
-            with app.db.write() as conn:
-                feeds.release(conn, sorted(waiting))
-            raise
+        return refresh_feeds(app, chosen, on_result=lambda _: progress.advance(bar))
 
 
 def describe_round(done: Round) -> dict[str, object]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -86,7 +87,7 @@ def load_tag_rules(paths: Sequence[Path]) -> TagRules:
 def _read_file(reading: _Reading, path: Path) -> None:
     file = str(path)
     try:
-        node = YAML(typ="rt").compose(path.read_text(encoding="utf-8-sig"))
+        node = _compose_shipped() if path == SHIPPED else _compose(path)
     except (OSError, UnicodeDecodeError) as error:
         reading.complain((file, 0), "", f"cannot be read: {error}")
         return
@@ -107,6 +108,16 @@ def _read_file(reading: _Reading, path: Path) -> None:
                 _read_tag(reading, slug, body, where)
         else:
             reading.complain(place, key, f"is not known{_suggest(key, ('contexts', 'tags'))}")
+
+
+def _compose(path: Path) -> Node | None:
+    return YAML(typ="rt").compose(path.read_text(encoding="utf-8-sig"))  # type: ignore[no-any-return]
+
+
+@cache
+def _compose_shipped() -> Node | None:
+    """It is most of the work of loading, and the file never changes under a running program."""
+    return _compose(SHIPPED)
 
 
 def _iter_items(

@@ -75,7 +75,7 @@ class Database:
         #: ``sqlite`` or ``postgresql``.
         self.dialect = engine.dialect.name
         #: The address without its password.
-        self.url_text = engine.url.render_as_string(hide_password=True)
+        self.url_text = engine.url.set(drivername=self.dialect).render_as_string(hide_password=True)
         if self.dialect == "sqlite":
             self._reader: Engine = engine.execution_options(begin=("PRAGMA query_only=1", "BEGIN"))
             self._writer: Engine = engine.execution_options(begin=("PRAGMA query_only=0", "BEGIN IMMEDIATE"))

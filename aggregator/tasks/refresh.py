@@ -92,23 +92,25 @@ def _fetch_and_save(
 ) -> list[FeedResult]:
     by_id = {feed.id: feed for feed in claimed}
     results: list[FeedResult] = []
-    with (
-        closing(app.fetcher.fetch([_request(feed) for feed in claimed])) as replies,
-        ThreadPoolExecutor(PARSERS) as parsers,
-    ):
-        for batch in _chunked(replies, BATCH):
-            readings = list(parsers.map(lambda reply: read_reply(app, by_id[reply.request.feed_id], reply), batch))
-            for result in _save_batch(app, readings):
-                results.append(result)
-                _log_result(result)
-                if on_result:
-                    on_result(result)
-    _release_rest(app, by_id, results)
+    try:
+        with (
+            closing(app.fetcher.fetch([_request(feed) for feed in claimed])) as replies,
+            ThreadPoolExecutor(PARSERS) as parsers,
+        ):
+            for batch in _chunked(replies, BATCH):
+                readings = list(parsers.map(lambda reply: read_reply(app, by_id[reply.request.feed_id], reply), batch))
+                for result in _save_batch(app, readings):
+                    results.append(result)
+                    _log_result(result)
+                    if on_result:
+                        on_result(result)
+    finally:
+        _release_rest(app, by_id, results)
     return results
 
 
 def _release_rest(app: App, claimed: Mapping[FeedId, Feed], results: Sequence[FeedResult]) -> None:
-    """Feeds that a shutdown left without an answer are due again at once."""
+    """Feeds that a shutdown, an interrupt or a fault left without an answer are due again at once."""
     rest = sorted(claimed.keys() - {result.feed_id for result in results})
     if rest:
         with app.db.write() as conn:
