@@ -1,0 +1,357 @@
+"""The daemon as a user runs it: a process of its own, with feeds, pages, a newsletter and signals."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from aggregator.app import App, read_clock
+from aggregator.model.subscriber import NewSubscriber
+from aggregator.storage import deliveries, issues
+from aggregator.tasks.subscribe import add_subscribers
+from tests.fixtures.http_server import Line, TestHttpServer
+from tests.fixtures.program import Program
+from tests.fixtures.smtp_server import SmtpServer
+
+_PROJECT = Path(__file__).resolve().parent.parent.parent
+DAILY = {"slug": "daily", "title": "AI Daily", "schedule": "0 0 * * *", "timezone": "UTC", "min_stories": 1}
+READERS = tuple(f"reader{number}@example.org" for number in range(3))
+
+
+class Daemon:
+    """One ``aggregator run``; what it says on standard error is kept."""
+
+    def __init__(self, program: Program, port: int, **options: Any) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.lines: list[str] = []
+        self._changed = threading.Condition()
+        command = [sys.executable, "-m", "aggregator", "run", "--config", str(program.config)]
+        self.process = subprocess.Popen(
+            command,
+            cwd=options.pop("cwd", _PROJECT),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            **options,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._changed:
+                self.lines.append(line.rstrip())
+                self._changed.notify_all()
+        with self._changed:
+            self.lines.append("(end)")
+            self._changed.notify_all()
+
+    def wait_for(self, word: str, seconds: float = 20) -> str:
+        """The first line that holds ``word``."""
+
+        def found() -> str | None:
+            return next((line for line in self.lines if word in line), None)
+
+        with self._changed:
+            ended = self._changed.wait_for(lambda: found() or "(end)" in self.lines, seconds)
+            line = found()
+        assert line, f"no {word!r} ({ended=}): {self.lines}"
+        return line
+
+    def has(self, word: str) -> bool:
+        with self._changed:
+            return any(word in line for line in self.lines)
+
+    def get(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.end()
+
+    def end(self, seconds: float = 25) -> int:
+        code = self.process.wait(seconds)
+        self._reader.join(10)
+        return code
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.end()
+
+    def count_children(self) -> int:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return len(children.read_text().split())
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._reader.join(10)
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+
+Start = Callable[..., Daemon]
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number = probe.getsockname()[1]
+    assert isinstance(number, int)
+    return number
+
+
+@pytest.fixture
+def start(program: Program, port: int) -> Iterator[Start]:
+    """A function that starts a daemon on ``port``."""
+    started: list[Daemon] = []
+
+    def begin(**options: Any) -> Daemon:
+        started.append(Daemon(program, options.pop("port", port), **options))
+        return started[-1]
+
+    yield begin
+    for daemon in started:
+        daemon.close()
+
+
+@pytest.fixture
+def on_sqlite(database_url: str) -> None:
+    """Skips the second round: the database does not matter to the test."""
+    if not database_url.startswith("sqlite"):
+        pytest.skip("once is enough")
+
+
+def configure(program: Program, port: int, **sections: Any) -> None:
+    program.configure(**{"web": {"listen": f"127.0.0.1:{port}"}, "newsletters": [DAILY], **sections})
+
+
+def get_last_slot() -> datetime:
+    """When the newsletter's newest slot ended."""
+    return read_clock().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def make_feed(server: TestHttpServer) -> str:
+    at = (get_last_slot() - timedelta(hours=3)).strftime("%a, %d %b %Y %H:%M:%S +0000")
+    item = f"<item><title>A new model of bees</title><link>https://a.example.org/1</link><pubDate>{at}</pubDate></item>"
+    feed = f'<rss version="2.0"><channel><title>Bees</title><link>https://a.example.org/</link>{item}</channel></rss>'
+    return server.add("/feed.xml", feed.encode())
+
+
+@contextmanager
+def overdue(program: Program) -> Iterator[App]:
+    """Readers, and a slot of the newsletter that ended while no daemon ran."""
+    with program.app() as app:
+        add_subscribers(app, [NewSubscriber(email=email, newsletter="daily") for email in READERS], consent="test")
+        with app.db.write() as conn:
+            issues.set_planned_until(conn, "daily", get_last_slot() - timedelta(hours=1))
+        yield app
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 30) -> None:
+    """Ask again and again, as long as the process lives."""
+    end = monotonic() + seconds
+    while not condition():
+        assert monotonic() < end, "waited too long"
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            continue
+        pytest.fail("the daemon ended")
+
+
+def get_states(app: App) -> dict[str, int]:
+    with app.db.read() as conn:
+        found = issues.list_issues(conn, "daily", states=("sending", "sent"))
+        return deliveries.count_states(conn, found[0].id) if found else {}
+
+
+def test_it_reads_its_feeds_serves_pages_mails_an_overdue_issue_and_ends_at_sigterm(
+    program: Program, start: Start, port: int, http_server: TestHttpServer
+) -> None:
+    configure(program, port, feeds=[{"url": make_feed(http_server)}])
+    with overdue(program) as app:
+        daemon = start()
+        daemon.wait_for("daemon.started")
+        assert daemon.get("/healthz") == (200, "ok\n")
+        assert daemon.get("/readyz") == (200, "ready\n")
+        wait_until(lambda: get_states(app) == {"sent": 3}, daemon.process)
+        assert "A new model of bees" in daemon.get("/")[1]
+        mails = list((program.folder / "var" / "outbox").glob("*.eml"))
+        assert len(mails) == 3
+        assert all("A new model of bees" in mail.read_text() for mail in mails)
+        with app.db.read() as conn:
+            assert [issue.state for issue in issues.list_issues(conn)] == ["sent"]
+        wait_until(lambda: daemon.count_children() == 0, daemon.process)
+        assert daemon.stop() == 0
+        daemon.wait_for("daemon.stopped")
+        assert not daemon.has("Traceback")
+
+
+def test_killed_in_the_middle_of_a_mail_its_successor_starts_and_resends_at_once(
+    program: Program, start: Start, port: int, http_server: TestHttpServer, smtp_server: SmtpServer
+) -> None:
+    silence = HangingServer()
+    mail = {"from": "News <news@example.org>", "smtp": {"host": "127.0.0.1", "port": silence.port, "tls": "none"}}
+    configure(program, port, feeds=[{"url": make_feed(http_server)}], mail=mail)
+    with silence.running(), overdue(program) as app:
+        daemon = start()
+        wait_until(lambda: get_states(app).get("sending") == 3, daemon.process)
+        daemon.kill()
+        assert get_states(app) == {"sending": 3}
+        mail["smtp"] = {"host": "127.0.0.1", "port": smtp_server.port, "tls": "none"}
+        configure(program, port, feeds=[{"url": make_feed(http_server)}], mail=mail)
+        began = monotonic()
+        successor = start()
+        successor.wait_for("daemon.started")
+        wait_until(lambda: get_states(app) == {"sent": 3}, successor.process)
+        assert monotonic() - began < 20
+        assert not successor.has("daemon.stands_by")
+        assert successor.stop() == 0
+    assert sorted(address for got in smtp_server.mails for address in got.recipients) == list(READERS)
+
+
+class HangingServer:
+    """Greets nobody: whoever connects waits."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        with self._listener:  # the kernel takes the connections, nobody answers
+            yield
+
+
+@pytest.mark.usefixtures("on_sqlite")
+def test_a_mail_server_that_hangs_does_not_keep_it_from_ending(
+    program: Program, start: Start, port: int, http_server: TestHttpServer
+) -> None:
+    silence = HangingServer()
+    mail = {"from": "News <news@example.org>", "smtp": {"host": "127.0.0.1", "port": silence.port, "tls": "none"}}
+    configure(program, port, feeds=[{"url": make_feed(http_server)}], mail=mail)
+    with silence.running(), overdue(program) as app:
+        daemon = start()
+        wait_until(lambda: get_states(app).get("sending") == 3, daemon.process)
+        began = monotonic()
+        assert daemon.stop() == 0
+        assert monotonic() - began < 20
+        daemon.wait_for("daemon.cut_off")
+        assert get_states(app) == {"queued": 3}
+
+
+@pytest.mark.usefixtures("on_sqlite")
+def test_a_feed_that_hangs_does_not_keep_it_from_ending(
+    program: Program, start: Start, port: int, http_server: TestHttpServer
+) -> None:
+    asked = threading.Event()
+
+    def hang(line: Line) -> None:
+        asked.set()
+        line.wait_until_closed()
+
+    url = http_server.script("/slow.xml", hang)
+    configure(program, port, feeds=[{"url": url}, {"url": make_feed(http_server)}])
+    with overdue(program) as app:
+        daemon = start()
+        assert asked.wait(20)
+        began = monotonic()
+        assert daemon.stop() == 0
+        assert monotonic() - began < 10
+        assert not daemon.has("Traceback")
+        assert not daemon.has("issue.frozen")
+        with app.db.read() as conn:
+            assert issues.list_issues(conn) == ()
+
+
+def test_a_second_daemon_stands_by_and_takes_over(program: Program, start: Start, port: int) -> None:
+    configure(program, port)
+    first = start()
+    first.wait_for("daemon.started")
+    second = start()
+    second.wait_for("daemon.stands_by")
+    assert second.process.poll() is None
+    assert first.stop() == 0
+    second.wait_for("daemon.started")
+    assert second.get("/healthz") == (200, "ok\n")
+    second.kill()
+    third = start()
+    third.wait_for("daemon.started", 10)
+    assert not third.has("daemon.stands_by")
+    assert third.stop() == 0
+
+
+@pytest.mark.usefixtures("on_sqlite")
+def test_one_that_stands_by_ends_at_once(program: Program, start: Start, port: int) -> None:
+    configure(program, port)
+    first = start()
+    first.wait_for("daemon.started")
+    second = start()
+    second.wait_for("daemon.stands_by")
+    assert second.stop() == 0
+    assert first.stop() == 0
+
+
+@pytest.mark.usefixtures("on_sqlite")
+def test_a_port_that_is_taken_is_one_clear_line(program: Program, start: Start, port: int) -> None:
+    configure(program, port)
+    with socket.create_server(("127.0.0.1", port)):
+        daemon = start()
+        assert daemon.end() == 2
+    (line,) = [line for line in daemon.lines if line.startswith("aggregator: ")]
+    assert f"127.0.0.1:{port}" in line
+    assert "Address already in use" in line
+    assert not daemon.has("Traceback")
+    again = start()
+    again.wait_for("daemon.started")
+    assert again.stop() == 0
+
+
+@pytest.mark.usefixtures("on_sqlite")
+def test_a_folder_that_cannot_be_written_is_one_clear_line(
+    program: Program, start: Start, port: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    configure(program, port, database="sqlite:///closed/news.sqlite3")
+    folder = program.folder / "closed"
+    folder.mkdir(mode=0o555)
+    options: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        options = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        for place in (program.folder, *program.folder.parents):
+            if place.stat().st_mode & 0o005 != 0o005:
+                place.chmod(0o755)
+            if place == tmp_path_factory.getbasetemp().parent:
+                break
+    daemon = start(**options)
+    assert daemon.end() == 2
+    (line,) = [line for line in daemon.lines if line.startswith("aggregator: ")]
+    assert str(folder) in line
+    assert "cannot be written" in line
+    assert not daemon.has("Traceback")
+    shutil.rmtree(folder)
