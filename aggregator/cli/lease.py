@@ -16,7 +16,7 @@ log = get_logger(__name__)
 
 LEASE_NAME = "daemon"
 LEASE = timedelta(seconds=60)
-STAND_BY_SECONDS = 5.0
+STAND_BY_SECONDS = 2.0
 
 
 class LeaseKeeper:

@@ -22,10 +22,15 @@ def defer_due(app: App) -> None:
     now = app.now()
     with app.db.read() as conn:
         feeds_due = feeds.count_due(conn, now=now)
-        mails_due = deliveries.find_due_issues(conn, now=now)
     if feeds_due or app.settings.newsletters:
         app.queue.defer("round", key="round")
-    if mails_due and not is_paused(app):
+    _defer_mails(app)
+
+
+def _defer_mails(app: App) -> None:
+    with app.db.read() as conn:
+        due = deliveries.find_due_issues(conn, now=app.now())
+    if due and not is_paused(app):
         app.queue.defer("deliver", key="deliver")
 
 
@@ -45,6 +50,7 @@ def _round(app: App, pause: Callable[[float], bool]) -> None:
         log.exception("refresh.failed")  # feeds that cannot be read never keep an issue from being made
     if not pause(0):
         make_due_issues(app)
+        _defer_mails(app)
 
 
 def _refresh(app: App) -> None:
