@@ -22,6 +22,7 @@ from aggregator.cli.console import ConfigOption, find_config
 from aggregator.cli.db import backup_folder
 from aggregator.cli.lease import LeaseKeeper
 from aggregator.errors import StorageError, UsageError
+from aggregator.heap import limit_arenas
 from aggregator.log import configure_logging, get_logger
 from aggregator.scheduler import start_clock
 from aggregator.tasks.due import get_tasks
@@ -43,6 +44,7 @@ def run(config: ConfigOption = None) -> None:
     A second daemon on the same database stands by and takes over when the first one ends.
     """
     found = find_config(config)
+    limit_arenas()
     configure_logging(level=found.log.level, style=found.log.style)
     for warning in found.warnings:
         log.warning("config", problem=str(warning))

@@ -7,6 +7,7 @@ from functools import partial
 
 from aggregator.app import App
 from aggregator.errors import StorageError
+from aggregator.heap import release_freed
 from aggregator.log import get_logger
 from aggregator.storage import deliveries, feeds
 from aggregator.tasks.deliver import deliver_slice, is_paused, sleep
@@ -60,6 +61,8 @@ def _refresh(app: App) -> None:
         refresh_due(app)
         app.sandbox.rest()
     regroup_stories(app)
+    if due:
+        release_freed()
 
 
 def _deliver(app: App, pause: Callable[[float], bool]) -> None:
