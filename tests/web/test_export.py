@@ -137,7 +137,7 @@ def test_the_feed_is_atom_with_stable_bytes(site: tuple[Program, App, Door]) -> 
     feed = check_atom(data)
     check_atom(door.ask("/tags/openai.atom").body)
     (post,) = [e for e in feed.findall(f"{ATOM}entry") if "業界" in (e.findtext(f"{ATOM}title") or "")]
-    link = post.find(f"{ATOM}link").get("href")  # type: ignore[union-attr]
+    link = post.find(f"{ATOM}link").get("href")
     assert re.fullmatch(r"http://news\.example\.org/entries/\d+", link or "")
     page = door.ask((link or "").removeprefix("http://news.example.org"))
     assert page.status == 200 and "NVIDIAのチップ" in page.text and 'lang="ja"' in page.text

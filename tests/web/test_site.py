@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -207,10 +207,8 @@ class _Silent:
     url_text = "sqlite:///gone"
     dialect = "sqlite"
 
-    @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    def read(self) -> AbstractContextManager[sa.Connection]:
         raise DatabaseUnavailable("it is gone: secret detail")
-        yield
 
     write = read
 
