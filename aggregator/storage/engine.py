@@ -195,14 +195,23 @@ def _prepare_folder(path: Path) -> None:
             f"{folder}: cannot be created for the database: {error.strerror} ({_describe_owner(folder)})"
         ) from None
     for place in (folder, path):
-        if place.exists() and not os.access(place, os.W_OK, effective_ids=True):
+        if _is_there(place) and not os.access(place, os.W_OK, effective_ids=True):
             raise DatabaseUnavailable(f"{place}: cannot be written ({_describe_owner(place)})")
+
+
+def _is_there(place: Path) -> bool:
+    """Whether it can be seen; `Path.exists` raises where a folder above it is closed to us."""
+    try:
+        place.stat()
+    except OSError:
+        return False
+    return True
 
 
 def _describe_owner(path: Path) -> str:
     """Our uid, and the owner and mode of the nearest part of ``path`` that exists."""
     place = path
-    while not place.exists() and place != place.parent:
+    while not _is_there(place) and place != place.parent:
         place = place.parent
     status = place.stat()
     mode = stat.S_IMODE(status.st_mode)

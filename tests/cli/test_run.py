@@ -26,7 +26,7 @@ from aggregator.model.subscriber import NewSubscriber
 from aggregator.storage import deliveries, issues
 from aggregator.tasks.subscribe import add_subscribers
 from tests.fixtures.http_server import Line, TestHttpServer
-from tests.fixtures.program import Program
+from tests.fixtures.program import Program, open_way_to
 from tests.fixtures.smtp_server import SmtpServer
 
 _PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -116,6 +116,10 @@ class Daemon:
 Start = Callable[..., Daemon]
 
 
+#: For tests to which the database does not matter.
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
 def port() -> int:
     with socket.socket() as probe:
@@ -137,13 +141,6 @@ def start(program: Program, port: int) -> Iterator[Start]:
     yield begin
     for daemon in started:
         daemon.close()
-
-
-@pytest.fixture
-def on_sqlite(database_url: str) -> None:
-    """Skips the second round: the database does not matter to the test."""
-    if not database_url.startswith("sqlite"):
-        pytest.skip("once is enough")
 
 
 def configure(program: Program, port: int, **sections: Any) -> None:
@@ -248,7 +245,7 @@ class HangingServer:
             yield
 
 
-@pytest.mark.usefixtures("on_sqlite")
+@on_sqlite
 def test_a_mail_server_that_hangs_does_not_keep_it_from_ending(
     program: Program, start: Start, port: int, http_server: TestHttpServer
 ) -> None:
@@ -265,7 +262,7 @@ def test_a_mail_server_that_hangs_does_not_keep_it_from_ending(
         assert get_states(app) == {"queued": 3}
 
 
-@pytest.mark.usefixtures("on_sqlite")
+@on_sqlite
 def test_a_feed_that_hangs_does_not_keep_it_from_ending(
     program: Program, start: Start, port: int, http_server: TestHttpServer
 ) -> None:
@@ -306,7 +303,7 @@ def test_a_second_daemon_stands_by_and_takes_over(program: Program, start: Start
     assert third.stop() == 0
 
 
-@pytest.mark.usefixtures("on_sqlite")
+@on_sqlite
 def test_one_that_stands_by_ends_at_once(program: Program, start: Start, port: int) -> None:
     configure(program, port)
     first = start()
@@ -317,7 +314,7 @@ def test_one_that_stands_by_ends_at_once(program: Program, start: Start, port: i
     assert first.stop() == 0
 
 
-@pytest.mark.usefixtures("on_sqlite")
+@on_sqlite
 def test_a_port_that_is_taken_is_one_clear_line(program: Program, start: Start, port: int) -> None:
     configure(program, port)
     with socket.create_server(("127.0.0.1", port)):
@@ -332,10 +329,8 @@ def test_a_port_that_is_taken_is_one_clear_line(program: Program, start: Start, 
     assert again.stop() == 0
 
 
-@pytest.mark.usefixtures("on_sqlite")
-def test_a_folder_that_cannot_be_written_is_one_clear_line(
-    program: Program, start: Start, port: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@on_sqlite
+def test_a_folder_that_cannot_be_written_is_one_clear_line(program: Program, start: Start, port: int) -> None:
     configure(program, port, database="sqlite:///closed/news.sqlite3")
     folder = program.folder / "closed"
     folder.mkdir(mode=0o555)
@@ -343,11 +338,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         options = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        for place in (program.folder, *program.folder.parents):
-            if place.stat().st_mode & 0o005 != 0o005:
-                place.chmod(0o755)
-            if place == tmp_path_factory.getbasetemp().parent:
-                break
+        open_way_to(program.folder)
     daemon = start(**options)
     assert daemon.end() == 2
     (line,) = [line for line in daemon.lines if line.startswith("aggregator: ")]

@@ -17,6 +17,7 @@ from aggregator.storage.engine import Database, open_database, reserve_ids
 from aggregator.storage.schema import entries as entries_table
 from aggregator.storage.schema import leases as leases_table
 from aggregator.storage.schema import meta as meta_table
+from tests.fixtures.program import open_way_to
 from tests.storage.samples import HOUR, NOW, ensure_feed
 
 
@@ -176,11 +177,24 @@ def test_a_folder_that_cannot_be_made_is_named_with_owner_and_mode(tmp_path: Pat
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_folder_that_cannot_even_be_reached_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "closed" / "var"
+    folder.mkdir(parents=True)
+    open_way_to(tmp_path)
+    folder.parent.chmod(0o700)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(DatabaseUnavailable, match=rf"{folder}: cannot be .*uid 65534; {folder.parent} .*uid 0"):
+            open_database(f"sqlite:///{folder}/news.sqlite3")
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_folder_of_somebody_else_is_named_with_owner_and_mode(tmp_path: Path) -> None:
     folder = tmp_path / "var"
     folder.mkdir(mode=0o755)
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
+    open_way_to(tmp_path)
     os.seteuid(65534)
     try:
         with pytest.raises(DatabaseUnavailable, match=rf"{folder}: cannot be written .*uid 65534; .* uid 0, mode 0755"):

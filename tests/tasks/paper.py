@@ -13,6 +13,7 @@ from aggregator.model.subscriber import NewSubscriber
 from aggregator.storage import deliveries, issues
 from aggregator.tasks.deliver import Slice, deliver_slice
 from aggregator.tasks.group import regroup_stories
+from aggregator.tasks.issues import build_issue
 from aggregator.tasks.refresh import refresh_feeds
 from aggregator.tasks.subscribe import add_subscribers
 from tests.fixtures.program import Program
@@ -117,3 +118,12 @@ def get_issue(app: App, slug: str) -> Issue:
         found = issues.get(conn, "weekly", slug)
     assert found is not None
     return found
+
+
+@contextmanager
+def ready(paper: Paper, *emails: str) -> Iterator[tuple[App, Issue]]:
+    """A frozen issue and its readers."""
+    with paper.app() as app:
+        paper.subscribe(app, *(emails or READERS))
+        paper.read(app)
+        yield app, build_issue(app, paper.newsletter(app))
