@@ -131,8 +131,8 @@ def _read_row(row: Mapping[str, Any], newsletters: Sequence[str], default: str) 
 
 def end_by_token(app: App, token: str, *, reason: str) -> None:
     """End the subscription that ``token`` was made for; unknown or spent tokens change nothing and say nothing."""
-    with app.db.write() as conn:
-        key = meta.get_identity(conn).signing_key
-        public_id = read_token(key, UNSUBSCRIBE, token)
-        if public_id is not None:
+    with app.db.read() as conn:
+        public_id = read_token(meta.get_identity(conn).signing_key, UNSUBSCRIBE, token)
+    if public_id is not None:
+        with app.db.write() as conn:
             subscribers.end(conn, public_id, reason=reason, now=app.now())
