@@ -11,8 +11,8 @@ import signal
 import socket
 import sys
 import threading
+from queue import SimpleQueue
 from time import monotonic
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import typer
@@ -48,9 +48,7 @@ def run(config: ConfigOption = None) -> None:
     configure_logging(level=found.log.level, style=found.log.style)
     for warning in found.warnings:
         log.warning("config", problem=str(warning))
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda number, frame: _ask_to_stop(stop, number, frame))
+    stop = watch_signals()
     with open_app(found) as app:
         upgrade_database(app, backup_folder(found))
         prepare_database(app)
@@ -77,11 +75,24 @@ def _end_now(app: App) -> None:
     os._exit(0)
 
 
-def _ask_to_stop(stop: threading.Event, number: int, frame: FrameType | None) -> None:
-    if stop.is_set():
-        # Asked twice: now. What was claimed is recovered at the next start.
-        os._exit(128 + number)
-    stop.set()
+def watch_signals() -> threading.Event:
+    """What SIGTERM and SIGINT set. Asked twice, the process ends now; what it had claimed is recovered at the next start.
+
+    A handler runs in the middle of whatever the main thread does, which may be `Event.wait` with its lock in hand:
+    setting the event there would wait for itself. `SimpleQueue.put` is made for that; a thread does the rest.
+    """
+    stop = threading.Event()
+    asked: SimpleQueue[int] = SimpleQueue()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda number, _: asked.put(number))
+
+    def watch() -> None:
+        asked.get()
+        stop.set()
+        os._exit(128 + asked.get())
+
+    threading.Thread(target=watch, name="signals", daemon=True).start()
+    return stop
 
 
 class Daemon:

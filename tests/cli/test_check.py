@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.program import Program
+from tests.fixtures.program import Program, find_nobody
 from tests.fixtures.smtp_server import SmtpServer
 
 NEWSLETTER = {"slug": "weekly", "title": "AI Weekly", "schedule": "0 8 * * 1"}
@@ -194,7 +194,7 @@ def public(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
 def run_unprivileged(public: Program, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A real process that is not root, because root may write everywhere."""
-    identity: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    identity = find_nobody()
     return subprocess.run(
         [sys.executable, "-m", "aggregator", *arguments],
         cwd=public.folder,

@@ -17,6 +17,10 @@ from tests.cli.feeds import make_item, make_rss
 from tests.fixtures.http_server import Answer, Line, TestHttpServer
 from tests.fixtures.program import Program
 
+#: What a shell puts in the background has SIGINT ignored, and so have the tests in it, and so would this.
+START = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from aggregator.cli import main; main()"
+)
 GOOD = make_rss(make_item(1, "01 Dec 2025"))
 PAGE = b"<!doctype html><html><head><title>Sign in</title></head><body><p>Sign in</p></body></html>"
 
@@ -136,7 +140,7 @@ def test_an_interrupt_ends_quietly_and_frees_what_was_claimed(local: Program, ht
     http_server.script("/slow", hang)
     local.configure(feeds=[{"url": http_server.url + "/slow"}])
     process = subprocess.Popen(
-        [sys.executable, "-m", "aggregator", "fetch"],
+        [sys.executable, "-c", START, "fetch"],
         cwd=local.folder,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE,

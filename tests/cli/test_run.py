@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import shutil
 import signal
 import socket
@@ -26,7 +24,7 @@ from aggregator.model.subscriber import NewSubscriber
 from aggregator.storage import deliveries, issues
 from aggregator.tasks.subscribe import add_subscribers
 from tests.fixtures.http_server import Line, TestHttpServer
-from tests.fixtures.program import Program, open_way_to
+from tests.fixtures.program import Program, find_nobody, open_way_to
 from tests.fixtures.smtp_server import SmtpServer
 
 _PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -334,11 +332,8 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(program: Program, sta
     configure(program, port, database="sqlite:///closed/news.sqlite3")
     folder = program.folder / "closed"
     folder.mkdir(mode=0o555)
-    options: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        options = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        open_way_to(program.folder)
+    options = find_nobody()
+    open_way_to(program.folder)
     daemon = start(**options)
     assert daemon.end() == 2
     (line,) = [line for line in daemon.lines if line.startswith("aggregator: ")]
@@ -346,3 +341,18 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(program: Program, sta
     assert "cannot be written" in line
     assert not daemon.has("Traceback")
     shutil.rmtree(folder)
+
+
+def test_a_signal_in_the_middle_of_waiting_does_not_wait_for_itself() -> None:
+    """The handler may run while the main thread holds the lock of the very event that it waits for."""
+    script = (
+        "import os, signal\n"
+        "from aggregator.cli.run import watch_signals\n"
+        "stop = watch_signals()\n"
+        "with stop._cond:\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "assert stop.wait(20)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=_PROJECT, timeout=60, check=False)
+
+    assert done.returncode == 0
