@@ -197,9 +197,8 @@ def _send_with_progress(app: App, issue: Issue, *, show: bool) -> str:
 
 def _find_issue(app: App, newsletter: Newsletter, slug: str | None) -> Issue:
     with app.db.read() as conn:
-        stored = issues.list_issues(conn, newsletter=newsletter.slug)
-    readable = [issue for issue in stored if issue.state in ("ready", "sending", "sent")]
-    chosen = readable if slug is None else [issue for issue in readable if issue.slug == slug]
+        readable = issues.list_issues(conn, newsletter.slug, states=issues.FROZEN)
+    chosen = [issue for issue in readable if slug in (None, issue.slug)]
     if not chosen:
         wanted = f"issue {slug}" if slug else "issue that could be sent"
         raise NotFound(f"{newsletter.slug} has no {wanted}; build one: aggregator issues build {newsletter.slug}")

@@ -76,7 +76,7 @@ def _end_now(app: App) -> None:
 
 
 def watch_signals() -> threading.Event:
-    """What SIGTERM and SIGINT set. Asked twice, the process ends now; what it had claimed is recovered at the next start.
+    """What SIGTERM and SIGINT set. Asked twice, the process ends now; its claims are recovered at the next start.
 
     A handler runs in the middle of whatever the main thread does, which may be `Event.wait` with its lock in hand:
     setting the event there would wait for itself. `SimpleQueue.put` is made for that; a thread does the rest.

@@ -16,7 +16,7 @@ from aggregator.storage.deliveries import OPEN, count_by_issue, queue_deliveries
 from aggregator.storage.engine import insert, iter_chunks
 from aggregator.storage.schema import deliveries, issue_entries, issue_stories, issues, renderings, stories
 
-#: States in which an issue's bytes and contents stand fixed.
+#: States in which bytes and contents of an issue stand fixed, and everybody may read it.
 FROZEN: tuple[IssueState, ...] = ("ready", "sending", "sent")
 
 
@@ -76,12 +76,6 @@ def get_by_id(conn: Connection, issue_id: IssueId) -> Issue | None:
 def get_by_slot(conn: Connection, newsletter: str, slot_at: datetime) -> Issue | None:
     """By the instant of its slot."""
     return _fetch_one(conn, issues.c.newsletter == newsletter, issues.c.slot_at == slot_at)
-
-
-def get_last(conn: Connection, newsletter: str) -> Issue | None:
-    """The newest frozen one."""
-    found = list_issues(conn, newsletter, states=FROZEN, limit=1)
-    return found[0] if found else None
 
 
 def get_last_window_end(conn: Connection, newsletter: str, *, before: datetime) -> datetime | None:

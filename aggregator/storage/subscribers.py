@@ -64,11 +64,6 @@ def list_subscriptions(conn: Connection, newsletter: str | None = None) -> tuple
     return tuple(_make_subscription(row) for row in conn.execute(query).mappings())
 
 
-def get_by_public_id(conn: Connection, public_id: str) -> Subscription | None:
-    """By what tokens carry."""
-    row = conn.execute(_select().where(subscriptions.c.public_id == public_id)).mappings().first()
-    return None if row is None else _make_subscription(row)
-
 
 def end(conn: Connection, public_id: str, reason: str, now: datetime) -> bool:
     """The person leaves; asked again it stays so. False when there is no such subscription."""

@@ -8,10 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from aggregator.model.ids import EntryId
-from aggregator.model.tag import TagEvidence, TagKind
+from aggregator.model.tag import TagKind
 from aggregator.storage.engine import iter_chunks
-from aggregator.storage.entries import get_tags
 from aggregator.storage.schema import entry_tags
 
 _DAY = timedelta(days=1)
@@ -47,10 +45,6 @@ def count_by_day(
             days[slug][(effective_at - since) // _DAY] += 1
     return tuple((slug, tuple(counts)) for slug, counts in days.items())
 
-
-def get_evidence(conn: Connection, entry_id: EntryId) -> tuple[TagEvidence, ...]:
-    """Why one entry bears its tags."""
-    return get_tags(conn, [entry_id]).get(entry_id, ())
 
 
 def _count() -> sa.Select[Any]:

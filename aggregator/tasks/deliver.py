@@ -22,6 +22,7 @@ from aggregator.model.ids import IssueId
 from aggregator.model.newsletter import Issue, RenderedIssue
 from aggregator.model.settings import Settings
 from aggregator.model.subscriber import Delivery
+from aggregator.pipeline.words import header_text
 from aggregator.storage import deliveries, issues, meta
 from aggregator.tasks.subscribe import UNSUBSCRIBE
 from aggregator.tasks.worker import is_dead, worker_name
@@ -183,7 +184,7 @@ def _prepare(settings: Settings, issue: Issue, rendered: RenderedIssue) -> Issue
     prepared = prepare_message(
         newsletter=issue.newsletter,
         issue_slug=issue.slug,
-        subject=rendered.subject,
+        subject=header_text(rendered.subject),
         html=rendered.mail_html,
         text=rendered.mail_text,
         sender=sender,

@@ -33,8 +33,6 @@ from aggregator.tasks.river import build_feed, build_stories_page
 
 HTML = "text/html; charset=utf-8"
 ATOM = "application/atom+xml; charset=utf-8"
-#: States in which an issue may be read by everybody.
-PUBLIC_STATES = ("ready", "sending", "sent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +127,7 @@ def _iter_paths(app: App) -> Iterator[str]:
     yield from ("/tags/", "/feeds", "/issues/")
     with app.db.read() as conn:
         used = [slug for slug, _, _ in tags.list_tags(conn)]
-        read = [(i.newsletter, i.slug) for i in issues.list_issues(conn) if i.state in PUBLIC_STATES]
+        read = [(i.newsletter, i.slug) for i in issues.list_issues(conn, states=issues.FROZEN)]
         sent = issues.mailed_story_ids(conn)
     known = get_tags(app.settings.tag_rules)
     yield from (f"/tags/{slug}" for slug in used if slug in known)
@@ -204,7 +202,7 @@ def _render_story(app: App, number: str) -> Found:
 
 def _render_issues(app: App) -> Page:
     with app.db.read() as conn:
-        stored = [issue for issue in issues.list_issues(conn) if issue.state in PUBLIC_STATES]
+        stored = issues.list_issues(conn, states=issues.FROZEN)
     lists = tuple(
         NewsletterIssues(
             slug=newsletter.slug,
@@ -218,7 +216,7 @@ def _render_issues(app: App) -> Page:
 
 def _render_issue(app: App, newsletter: str, slug: str) -> Page | None:
     with app.db.read() as conn:
-        stored = [i for i in issues.list_issues(conn, newsletter=newsletter) if i.state in PUBLIC_STATES]
+        stored = issues.list_issues(conn, newsletter, states=issues.FROZEN)
         position = next((at for at, issue in enumerate(stored) if issue.slug == slug), None)
         if position is None:
             return None

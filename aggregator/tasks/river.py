@@ -33,7 +33,7 @@ def build_stories_page(app: App, *, tag: Tag | None = None) -> StoriesPage:
             conn, EntryQuery(since=since, until=now, limit=RIVER, tag=slug, combined_only=True)
         )
         activity = tags.count_by_day(conn, since=since, until=now, limit=MENTIONED * 4)
-        recent = [issue for issue in issues.list_issues(conn, limit=20) if issue.state in ("ready", "sending", "sent")]
+        recent = issues.list_issues(conn, states=issues.FROZEN, limit=RECENT_ISSUES)
     members = [entry for story in found for entry in story.entries]
     return StoriesPage(
         tag=tag,
@@ -47,7 +47,7 @@ def build_stories_page(app: App, *, tag: Tag | None = None) -> StoriesPage:
         mentioned=tuple(TagActivity(tag=known[slug], by_day=by_day) for slug, by_day in activity if slug in known)[
             :MENTIONED
         ],
-        issues=tuple(recent[:RECENT_ISSUES]),
+        issues=recent,
         tags=known,
     )
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from aggregator.app import App
-from aggregator.errors import SchemaMismatch
 from aggregator.log import get_logger
 from aggregator.storage import deliveries, feeds, meta, migrate
 from aggregator.tasks.deliver import recover_dead
@@ -21,13 +20,9 @@ def prepare_database(app: App) -> None:
 
     Raises `SchemaMismatch` or `DatabaseUnavailable`.
     """
-    state = migrate.current(app.db)
-    if state == "older":
-        raise SchemaMismatch(f"{app.db.url_text} has an older schema: run `aggregator db upgrade` (it backs up first)")
-    if state == "newer":
-        raise SchemaMismatch(f"{app.db.url_text} was made by a newer version of this program")
-    if state == "empty":
+    if migrate.current(app.db) == "empty":
         migrate.upgrade(app.db)
+    migrate.require_current(app.db)
     with app.db.write() as conn:
         meta.ensure_identity(conn, site_url=app.settings.site.url, now=app.now())
         counts = feeds.sync_specs(conn, app.settings.feeds, now=app.now())

@@ -57,7 +57,7 @@ def test_an_entry_comes_back_as_it_was_saved(db: Database) -> None:
         found = entries.get(conn, entry_id)
         html = entries.get_content_html(conn, [entry_id])
         parsed = entries.get_parsed(conn, entry_id)
-        evidence = tags.get_evidence(conn, entry_id)
+        evidence = entries.get_tags(conn, [entry_id])[entry_id]
 
     assert found is not None
     same = (
@@ -266,7 +266,7 @@ def test_what_is_not_there_is_none(db: Database) -> None:
         assert entries.get(conn, EntryId(1)) is None
         assert entries.get_parsed(conn, EntryId(1)) is None
         assert entries.get_content_html(conn, [EntryId(1)]) == {}
-        assert tags.get_evidence(conn, EntryId(1)) == ()
+        assert entries.get_tags(conn, [EntryId(1)]) == {}
 
 
 def test_tags_are_counted_by_entry_and_by_day(db: Database) -> None:
