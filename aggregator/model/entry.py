@@ -45,7 +45,7 @@ class CleanEntry:
     categories: tuple[str, ...]
     enclosures: tuple[Enclosure, ...]
     tags: tuple[TagEvidence, ...]
-    #: What the publisher said, to be cleaned again when the policy changes; stored compressed.
+    #: What the publisher said, kept (compressed) for the day when a better policy comes.
     parsed: ParsedEntry
     policy_version: int
 
