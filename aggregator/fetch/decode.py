@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Protocol
 
 #: A document may grow this many times when its coding is taken off, once it is beyond `RATIO_FREE_BYTES`.
 MAX_RATIO = 200
 RATIO_FREE_BYTES = 1024 * 1024
+#: Streams that may follow each other in one body; each costs a new unpacker.
+MAX_FRAMES = 1_000
 
 ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 
@@ -17,6 +19,8 @@ _PIECE_BYTES = 64 * 1024
 _ZSTD_BYTES = 64
 _ZSTD_WINDOW = 8 * 1024 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
 
 
 class BadCoding(Exception):
@@ -36,6 +40,23 @@ class _Coding(Protocol):
     def complete(self) -> bool: ...
 
 
+class _Frame(Protocol):
+    """One stream of a coding that may hold several."""
+
+    def unpack(self, data: bytes) -> Generator[bytes, None, bytes]:
+        """Yields what ``data`` unpacks to; returns the bytes of it that stand after the stream's end."""
+        ...
+
+    @property
+    def complete(self) -> bool: ...
+
+
+class _FrameOpener(Protocol):
+    """The unpacker for what begins with ``head``; None when that is no further frame."""
+
+    def __call__(self, head: bytes, *, first: bool) -> _Frame | None: ...
+
+
 class BodyDecoder:
     """Collects one body. ``max_bytes`` caps both what comes over the wire and what it unpacks to."""
 
@@ -52,7 +73,7 @@ class BodyDecoder:
         if not data:
             return
         if self._coding is None:
-            self._coding = _open_coding(self._name, data)
+            self._coding = _open_coding(self._name)
         self.read_bytes += len(data)
         if self.read_bytes > self._max_bytes:
             raise TooLarge(f"is larger than {self._max_bytes:,} bytes")
@@ -86,19 +107,31 @@ def find_coding(content_encoding: str) -> str:
     return name
 
 
-def _open_coding(name: str, first: bytes) -> _Coding:
+def _open_coding(name: str) -> _Coding:
     if name == "gzip":
-        return _Zlib(16 + zlib.MAX_WBITS)
+        return _Frames(_open_gzip, head_bytes=2)
     if name == "deflate":
-        return _Zlib(zlib.MAX_WBITS if _is_zlib_header(first) else -zlib.MAX_WBITS)
+        return _Frames(_open_deflate, head_bytes=2)
     if name == "br":
         return _Brotli()
-    return _Zstd() if name == "zstd" else _Plain()
+    return _Frames(_open_zstd, head_bytes=4) if name == "zstd" else _Plain()
 
 
-def _is_zlib_header(first: bytes) -> bool:
+def _open_gzip(head: bytes, *, first: bool) -> _Frame | None:
+    """Members may follow each other (RFC 1952 2.2)."""
+    return _ZlibFrame(16 + zlib.MAX_WBITS) if first or head.startswith(_GZIP_MAGIC) else None
+
+
+def _open_deflate(head: bytes, *, first: bool) -> _Frame | None:
     """RFC 1950 2.2; half of the servers send raw RFC 1951 instead and call it deflate too."""
-    return len(first) >= 2 and first[0] & 0x0F == 8 and (first[0] * 256 + first[1]) % 31 == 0
+    has_header = head[0] & 0x0F == 8 and (head[0] * 256 + head[1]) % 31 == 0
+    return _ZlibFrame(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS) if first else None
+
+
+def _open_zstd(head: bytes, *, first: bool) -> _Frame | None:
+    """Frames may follow each other, those with data for somebody else too (RFC 8878 3.1)."""
+    is_skippable = head[0] & 0xF0 == 0x50 and head[1:4] == _ZSTD_SKIPPABLE
+    return _ZstdFrame() if first or is_skippable or head.startswith(_ZSTD_MAGIC) else None
 
 
 def _find_coding_errors() -> tuple[type[Exception], ...]:
@@ -115,21 +148,55 @@ class _Plain:
         yield data
 
 
-class _Zlib:
-    """gzip (of several members too), zlib and raw deflate."""
+class _Frames:
+    """Whole streams one after the other, cut anywhere. Padding after the last is dropped, as browsers do."""
 
-    def __init__(self, window_bits: int) -> None:
-        self._window_bits = window_bits
-        self._stream = zlib.decompressobj(window_bits)
+    def __init__(self, open_frame: _FrameOpener, *, head_bytes: int) -> None:
+        self._open_frame = open_frame
+        self._head_bytes = head_bytes
+        self._frame: _Frame | None = None
+        self._count = 0
+        #: The first bytes of a frame, too few yet to tell of what kind it is.
+        self._head = b""
+        self._over = False
 
     def unpack(self, data: bytes) -> Iterator[bytes]:
-        while data:
-            if self._stream.eof:
-                if self._window_bits < 16 or not data.startswith(_GZIP_MAGIC):
-                    return  # padding after the end is dropped, as browsers do
-                self._stream = zlib.decompressobj(self._window_bits)
-            yield self._stream.decompress(data, _PIECE_BYTES)
-            data = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+        data, self._head = self._head + data, b""
+        while data and not self._over:
+            if self._frame is None or self._frame.complete:
+                if len(data) < self._head_bytes:
+                    self._head = data
+                    return
+                self._open_next(data)
+            else:
+                data = yield from self._frame.unpack(data)
+
+    def _open_next(self, data: bytes) -> None:
+        frame = self._open_frame(data[: self._head_bytes], first=self._count == 0)
+        self._count += 1
+        if self._count > MAX_FRAMES:
+            raise TooLarge(f"is packed in more than {MAX_FRAMES:,} pieces")
+        self._over = frame is None
+        self._frame = frame or self._frame
+
+    @property
+    def complete(self) -> bool:
+        return self._frame is not None and self._frame.complete
+
+
+class _ZlibFrame:
+    """A gzip member, zlib or raw deflate."""
+
+    def __init__(self, window_bits: int) -> None:
+        self._stream = zlib.decompressobj(window_bits)
+
+    def unpack(self, data: bytes) -> Generator[bytes, None, bytes]:
+        piece = b""
+        while not self._stream.eof and (data or len(piece) == _PIECE_BYTES):  # a full piece may have left some inside
+            piece = self._stream.decompress(data, _PIECE_BYTES)
+            data = self._stream.unconsumed_tail
+            yield piece
+        return self._stream.unused_data
 
     @property
     def complete(self) -> bool:
@@ -154,17 +221,18 @@ class _Brotli:
         return bool(self._stream.is_finished())
 
 
-class _Zstd:
+class _ZstdFrame:
     def __init__(self) -> None:
         import zstandard
 
         self._stream = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
 
-    def unpack(self, data: bytes) -> Iterator[bytes]:
-        for start in range(0, len(data), _ZSTD_BYTES):
-            if self.complete:
-                return
-            yield self._stream.decompress(data[start : start + _ZSTD_BYTES])
+    def unpack(self, data: bytes) -> Generator[bytes, None, bytes]:
+        position = 0
+        while position < len(data) and not self.complete:
+            yield self._stream.decompress(data[position : position + _ZSTD_BYTES])
+            position += _ZSTD_BYTES
+        return self._stream.unused_data + data[position:]
 
     @property
     def complete(self) -> bool:

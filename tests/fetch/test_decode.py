@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aggregator.fetch.decode import BadCoding, BodyDecoder, TooLarge, find_coding
@@ -35,8 +35,14 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def unpack(coding: str, packed: bytes, *, max_bytes: int = MIB, step: int = 1000) -> tuple[bytes, bool]:
+def unpack(
+    coding: str, packed: bytes, *, max_bytes: int = MIB, step: int = 1000, cuts: Sequence[int] = ()
+) -> tuple[bytes, bool]:
+    """Feeds pieces as long as ``cuts`` say, then pieces of ``step`` bytes."""
     decoder = BodyDecoder(coding, max_bytes)
+    for cut in cuts:
+        decoder.feed(packed[:cut])
+        packed = packed[cut:]
     for start in range(0, len(packed), step):
         decoder.feed(packed[start : start + step])
     return decoder.finish()
@@ -47,15 +53,53 @@ def test_every_coding_that_is_asked_for_unpacks(coding: str) -> None:
     assert unpack(coding, PACKERS[coding](TEXT)) == (TEXT, True)
 
 
-@given(st.sampled_from(sorted(PACKERS)), st.binary(max_size=5000), st.integers(2, 700))
-def test_the_cut_into_packets_does_not_matter(coding: str, data: bytes, step: int) -> None:
-    packed = PACKERS[coding](b"<" + data)
+@given(
+    st.sampled_from(sorted(PACKERS)),
+    st.one_of(st.binary(max_size=5000), st.builds(bytes.__mul__, st.binary(max_size=3), st.integers(0, 200_000))),
+    st.lists(st.integers(0, 700), max_size=8),
+    st.sampled_from([1, 2, 7, 1000, MIB]),
+)
+@example("Deflate", b"a" * 65_600, [], MIB)
+@example("deflate", b"zlib", [], 1)
+@settings(deadline=None)
+def test_the_cut_into_packets_does_not_matter(coding: str, data: bytes, cuts: list[int], step: int) -> None:
+    packed = PACKERS[coding](data)
+    step = max(step, len(packed) // 2000)
 
-    assert unpack(coding, packed, step=step) == (b"<" + data, True)
+    assert unpack(coding, packed, step=step) == (data, True)
+    assert unpack(coding, packed, cuts=cuts) == (data, True)
 
 
-def test_gzip_of_several_members_is_one_body_and_padding_after_it_is_dropped() -> None:
-    assert unpack("gzip", gzip.compress(b"one ") + gzip.compress(b"two") + b"\0\0\0") == (b"one two", True)
+@given(
+    st.sampled_from(["gzip", "zstd"]),
+    st.lists(st.one_of(st.binary(max_size=300), st.just(b"a" * 65_600)), min_size=1, max_size=5),
+    st.lists(st.integers(0, 100), max_size=8),
+    st.sampled_from([b"", b"\0", b"\0\0\0\0\0" + gzip.compress(b"not a member"), b"\x1f", b"\x28\xb5\x2f"]),
+    st.sampled_from([1, 3, 1000]),
+)
+@settings(deadline=None)
+def test_streams_that_follow_each_other_are_one_body_and_padding_is_dropped(
+    coding: str, parts: list[bytes], cuts: list[int], padding: bytes, step: int
+) -> None:
+    """RFC 1952 2.2, RFC 8878 3.1."""
+    packed = b"".join(PACKERS[coding](part) for part in parts) + padding
+
+    assert unpack(coding, packed, step=step) == (b"".join(parts), True)
+    assert unpack(coding, packed, cuts=cuts) == (b"".join(parts), True)
+
+
+@pytest.mark.parametrize("step", [1, 3, 1000])
+def test_zstd_frames_with_data_for_somebody_else_are_skipped(step: int) -> None:
+    pack = PACKERS["zstd"]
+    skippable = b"\x5a\x2a\x4d\x18\x03\0\0\0abc"
+
+    assert unpack("zstd", skippable + pack(b"one ") + skippable + pack(b"two"), step=step) == (b"one two", True)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_a_body_of_thousands_of_streams_is_refused(coding: str) -> None:
+    with pytest.raises(TooLarge, match="more than 1,000 pieces"):
+        unpack(coding, PACKERS[coding](b"") * 1001)
 
 
 def test_only_a_declared_coding_is_unpacked() -> None:
