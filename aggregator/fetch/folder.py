@@ -83,17 +83,16 @@ def _read_feed(root: Path, paths: list[Path], url_prefix: str) -> ParsedFeed:
     rejected: list[RejectedEntry] = []
     taken: set[str] = set()
     for path in posts[-MAX_POSTS:]:  # Jekyll's names begin with the date: the last are the newest
-        name = path.relative_to(root).as_posix()
+        name = _get_name(root, path)
         try:
             post = read_post(_read_bytes(path), name)
+            entry_id = post.id if post.id not in taken else name
+            entries.append(_make_entry(post, entry_id, url_prefix))
+            taken.add(entry_id)
         except NoPost:
             continue
-        except (OSError, PostError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a post does to the libraries that read it
             rejected.append(RejectedEntry(index=len(entries) + len(rejected), reason=f"{name}: {_say(error)}"))
-            continue
-        entry_id = post.id if post.id not in taken else name
-        taken.add(entry_id)
-        entries.append(_make_entry(post, entry_id, url_prefix))
     return ParsedFeed(
         title=(index.title if index and index.has_title else "") or root.name,
         site_url=url_prefix,
@@ -109,10 +108,15 @@ def _read_index(root: Path, paths: list[Path]) -> Post | None:
     for path in paths:
         if path.parent == root and path.stem.lower() in _INDEX_NAMES:
             try:
-                return read_post(_read_bytes(path), path.name)
-            except (OSError, PostError, NoPost):
+                return read_post(_read_bytes(path), _get_name(root, path))
+            except Exception:  # noqa: BLE001 - as for any post; the folder has a name without it
                 continue
     return None
+
+
+def _get_name(root: Path, path: Path) -> str:
+    """The path inside the folder as text that can be stored; on disk a name is any bytes."""
+    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
 
 
 def _is_index(root: Path, path: Path) -> bool:
@@ -154,4 +158,4 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _say(error: Exception) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__

@@ -205,6 +205,28 @@ def test_a_broken_post_costs_only_itself(write: Write, read: Read) -> None:
     assert sorted(rejected.index for rejected in feed.rejected) == [0, 2, 3, 4, 5, 6, 7]
 
 
+def test_a_number_too_long_to_be_written_out_costs_only_its_post(write: Write, read: Read) -> None:
+    write("_index.md", f"---\ntitle: 0x{'f' * 5000}\n---\n")
+    write("a.md", f"---\nid: 0x{'f' * 5000}\n---\n")
+    write("b.md", "---\ntitle: fine\n---\n")
+
+    feed = read()
+
+    assert [entry.title for entry in feed.entries] == ["fine"]
+    assert [rejected.reason.split(":")[0] for rejected in feed.rejected] == ["a.md"]
+
+
+def test_a_name_that_is_no_utf_8_is_read_as_text_that_can_be_stored(write: Write, read: Read) -> None:
+    write("caf\udce9.md", "---\ndate: 2026-01-01\n---\n")
+    write("na\udcefve.md", "---\ndate: [\n---\n")
+
+    feed = read(url_prefix="https://example.org/")
+
+    assert [(entry.id, entry.title) for entry in feed.entries] == [("caf\ufffd", "caf\ufffd")]
+    assert [entry.url for entry in feed.entries] == ["https://example.org/caf%EF%BF%BD"]
+    assert [rejected.reason.split(":")[0] for rejected in feed.rejected] == ["na\ufffdve.md"]
+
+
 def test_yaml_can_neither_run_code_nor_grow_without_end() -> None:
     bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(20)
