@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote_plus, urljoin, urlsplit, urlunsplit
 
 #: Longer links are not shown: no reader follows them, and mail programs break them.
 MAX_URL_LENGTH = 2048
@@ -128,11 +128,9 @@ def _without_extras(url: str) -> str:
 
 
 def _without_tracking(query: str) -> str:
-    if not query:
-        return ""
-    pairs = parse_qsl(query, keep_blank_values=True)
-    kept = [pair for pair in pairs if not is_tracking_parameter(pair[0])]
-    return query if len(kept) == len(pairs) else urlencode(kept)
+    """What stays, stays byte for byte: a query need not be UTF-8."""
+    parts = query.split("&")
+    return "&".join(part for part in parts if not is_tracking_parameter(unquote_plus(part.partition("=")[0])))
 
 
 def is_tracking_parameter(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,12 @@ ADDRESSES = st.one_of(
         _PARTS,
     ),
     st.builds("https://{}".format, _PARTS),
+    st.builds(
+        "https://e.org/?{}".format,
+        st.lists(
+            st.sampled_from(["utm_source=a", "q=%82%a0", "%82=", "utm%5Fx", "a=b=c", "+utm_x=1", "", "=", "%26=%3d"])
+        ).map("&".join),
+    ),
     st.text(max_size=60),
 )
 
@@ -51,6 +58,14 @@ def test_canonicalising_twice_changes_nothing(url: str) -> None:
 
     assert canonicalize_url(once) == once
     assert not once or is_web_url(once)
+
+
+@given(st.binary(min_size=1, max_size=8), st.binary(min_size=1, max_size=8))
+def test_a_tracking_parameter_never_makes_two_queries_equal(one: bytes, other: bytes) -> None:
+    """Whatever the encoding of the query."""
+    keys = {canonicalize_url(f"https://e.org/?q={quote(value, safe='')}&utm_source=a") for value in (one, other)}
+
+    assert len(keys) == len({one, other})
 
 
 @given(ADDRESSES, ADDRESSES)
