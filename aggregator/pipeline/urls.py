@@ -86,14 +86,6 @@ def is_web_url(url: str) -> bool:
     return bool(host) and not any(character in parts.netloc for character in "@\\ <>\"'`{}|^%")
 
 
-def get_host(url: str) -> str:
-    """The host of an address in lower case, without port; empty when there is none."""
-    try:
-        return (urlsplit(url).hostname or "").rstrip(".")
-    except ValueError:
-        return ""
-
-
 def canonicalize_url(url: str) -> str:
     """A key that is equal for two addresses of one page; empty when ``url`` is no safe http(s) address.
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.pipeline.urls import MAX_URL_LENGTH, canonicalize_url, get_host, is_tracking_parameter, is_web_url
+from aggregator.pipeline.urls import MAX_URL_LENGTH, canonicalize_url, is_tracking_parameter, is_web_url
 from aggregator.pipeline.urls import resolve_url as resolve
 
 CASES = json.loads((Path(__file__).parent / "data" / "urls.json").read_text())
@@ -79,14 +79,6 @@ def test_resolving_never_raises_and_gives_only_safe_addresses(base: str, url: st
 def test_an_address_that_grows_too_long_is_refused() -> None:
     assert resolve("", "https://e.org/" + "a" * MAX_URL_LENGTH) == ""
     assert resolve("", "https://e.org/" + " a" * 900) == ""
-
-
-@pytest.mark.parametrize(
-    ("url", "host"),
-    [("https://E.org:8080/x", "e.org"), ("https://e.org./", "e.org"), ("http://[::1]/", "::1"), ("http://[", "")],
-)
-def test_the_host_of_an_address(url: str, host: str) -> None:
-    assert get_host(url) == host
 
 
 def test_tracking_parameters_are_known_by_name_and_by_beginning() -> None:
