@@ -153,7 +153,7 @@ class SmtpMailer:
         try:
             self._open(line)
             self._hello(line)
-            if settings.tls in ("starttls", "opportunistic"):
+            if settings.tls == "starttls":
                 self._start_tls(line)
             if settings.username:
                 self._log_in(line)
@@ -185,8 +185,6 @@ class SmtpMailer:
     def _start_tls(self, line: Line) -> None:
         """Encrypt a plain line. Fails closed: a server that cannot is one that somebody may be speaking for."""
         if not line.has_extn("starttls"):
-            if self._settings.tls == "opportunistic":
-                return
             raise SenderRefused(0, "the server offers no encryption (STARTTLS), and mail.smtp.tls asks for it")
         code, text = line.docmd("STARTTLS")
         if code != 220:

@@ -82,8 +82,7 @@ class SmtpSettings:
     username: str = ""
     password: str = field(default="", repr=False)
     #: ``starttls``: a plain line that must turn into an encrypted one; ``implicit``: encrypted from the first byte.
-    #: ``opportunistic``: as ``starttls``, but a server that cannot encrypt is spoken to all the same.
-    tls: Literal["starttls", "implicit", "none", "opportunistic"] = "starttls"
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
     timeout_seconds: float = 30.0
     #: For the answer after the final dot (RFC 5321 4.5.3.2.6 asks for ten minutes).
     final_timeout_seconds: float = 600.0
