@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 
 from aggregator.config.schema import Config, FeedOptions, FolderFeed, OpmlFeeds, UrlFeed
 from aggregator.errors import Problem
-from aggregator.model.feed import FeedSpec, OpmlResult
-
-MAX_LIST_BYTES = 8 * 1024 * 1024
+from aggregator.model.feed import MAX_OPML_BYTES, FeedSpec, OpmlResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +22,6 @@ class FeedLists:
 OpmlParser = Callable[[bytes], OpmlResult]
 
 
-def load_feed_specs(config: Config, parse_opml: OpmlParser | None = None) -> tuple[FeedSpec, ...]:
-    """Every feed once, those of the file itself before those of its lists. Reads the OPML files again at each call.
-
-    Without ``parse_opml`` a configuration that names a list is a ValueError.
-    """
-    return read_feed_lists(config, parse_opml).specs
-
-
 def find_feed_place(config: Config, url: str) -> str:
     """``config.yaml:12`` for a feed (or folder) that the file itself names; empty for any other."""
     for index, feed in enumerate(config.feeds):
@@ -40,8 +30,8 @@ def find_feed_place(config: Config, url: str) -> str:
     return ""
 
 
-def read_feed_lists(config: Config, parse_opml: OpmlParser | None) -> FeedLists:
-    """As `load_feed_specs`, with the problems of the lists."""
+def read_feed_lists(config: Config, parse_opml: OpmlParser) -> FeedLists:
+    """Every feed once, those of the file itself before those of its lists. Reads the OPML files again at each call."""
     specs: dict[str, FeedSpec] = {}
     problems: list[Problem] = []
     for feed in config.feeds:
@@ -50,8 +40,6 @@ def read_feed_lists(config: Config, parse_opml: OpmlParser | None) -> FeedLists:
             specs.setdefault(spec.url, spec)
     for index, feed in enumerate(config.feeds):
         if isinstance(feed, OpmlFeeds):
-            if parse_opml is None:
-                raise ValueError("a list of feeds needs parse_opml to be read")
             found, mistakes = _read_list(config, feed, index, parse_opml)
             problems += mistakes
             for spec in found:
@@ -84,7 +72,7 @@ def _read_list(
     path = config.folder / feed.opml
     try:
         with path.open("rb") as stream:
-            data = stream.read(MAX_LIST_BYTES + 1)
+            data = stream.read(MAX_OPML_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         message = f"found {feed.opml} unreadable ({reason}), expected an OPML file"

@@ -48,6 +48,10 @@ class FeedSpec:
     url_prefix: str = ""
 
 
+#: A longer list of feeds is refused.
+MAX_OPML_BYTES = 8 * 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpmlResult:
     """The feeds of a list, each address once, and what was wrong with the rest."""

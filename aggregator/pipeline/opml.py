@@ -9,10 +9,9 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from aggregator.model.feed import FeedSpec, OpmlResult
+from aggregator.model.feed import MAX_OPML_BYTES, FeedSpec, OpmlResult
 from aggregator.pipeline.words import clean_line, xml_text
 
-MAX_BYTES = 8 * 1024 * 1024
 MAX_FEEDS = 20_000
 MAX_TITLE = 300
 _SLUG = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*")
@@ -34,7 +33,7 @@ def parse_opml(data: bytes) -> OpmlResult:
 
     A folder's name becomes a tag when it is a clean slug already; ``language`` is taken from each outline.
     """
-    text = _decode(data[: MAX_BYTES + 1])
+    text = _decode(data[: MAX_OPML_BYTES + 1])
     refusal = _find_refusal(data, text)
     if refusal:
         return OpmlResult(feeds=(), problems=(refusal,))
@@ -89,8 +88,8 @@ def render_opml(feeds: Sequence[FeedSpec], title: str, now: datetime) -> bytes:
 
 
 def _find_refusal(data: bytes, text: str) -> str:
-    if len(data) > MAX_BYTES:
-        return f"found more than {MAX_BYTES:,} bytes, expected less"
+    if len(data) > MAX_OPML_BYTES:
+        return f"found more than {MAX_OPML_BYTES:,} bytes, expected less"
     if _DTD.search(_COMMENT.sub("", text)):
         return "found a document type declaration, expected OPML without one"
     return "" if text.strip() else "found an empty file, expected OPML"

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from aggregator.config import Config, load_config
 from aggregator.config.environment import get_variables
-from aggregator.config.feeds import find_feed_place, load_feed_specs, read_feed_lists
+from aggregator.config.feeds import find_feed_place, read_feed_lists
 from aggregator.config.settings import build_settings, find_unknown_tags
 from aggregator.errors import ConfigError
 from aggregator.model.settings import Settings
@@ -28,7 +28,7 @@ def load(folder: Path, text: str, environ: dict[str, str] | None = None) -> Conf
 
 
 def build(config: Config) -> Settings:
-    return build_settings(config, feeds=load_feed_specs(config), tag_rules=TagRules())
+    return build_settings(config, feeds=read_feed_lists(config, parse_opml).specs, tag_rules=TagRules())
 
 
 def read_error(folder: Path, text: str, environ: dict[str, str]) -> list[str]:
@@ -227,7 +227,7 @@ def test_folders_and_lists_are_found_beside_the_file(tmp_path: Path) -> None:
         "  - {url: 'https://b.example/f', title: Mine}\n"
     )
     config = load(tmp_path, text)
-    posts, mine, listed = load_feed_specs(config, parse_opml)
+    posts, mine, listed = read_feed_lists(config, parse_opml).specs
 
     assert config.warnings == ()
     assert (posts.url, posts.title, posts.url_prefix) == (f"folder:{tmp_path}/posts", "posts", "https://a.example/")

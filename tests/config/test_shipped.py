@@ -10,10 +10,11 @@ import pytest
 
 from aggregator.config import load_config
 from aggregator.config.environment import PASSWORD_VARIABLE, get_variables
-from aggregator.config.feeds import load_feed_specs
+from aggregator.config.feeds import read_feed_lists
 from aggregator.config.problems import iter_keys
 from aggregator.config.settings import build_settings
 from aggregator.model.tag import TagRules
+from aggregator.pipeline.opml import parse_opml
 
 PROJECT = Path(__file__).resolve().parents[2]
 SHIPPED = PROJECT / "config.yaml"
@@ -35,7 +36,7 @@ def test_the_shipped_file_has_no_mistake() -> None:
 
 def test_the_shipped_feeds_are_many_and_of_many_languages() -> None:
     """Each with title and language."""
-    specs = load_feed_specs(load_config(SHIPPED, {}))
+    specs = read_feed_lists(load_config(SHIPPED, {}), parse_opml).specs
 
     assert len(specs) >= 60
     assert len({spec.language.partition("-")[0] for spec in specs}) >= 8
@@ -45,7 +46,7 @@ def test_the_shipped_feeds_are_many_and_of_many_languages() -> None:
 
 def test_the_shipped_feeds_come_from_their_publishers() -> None:
     """No bridge, no copy, one feed a publisher."""
-    hosts = [urlsplit(spec.url).hostname or "" for spec in load_feed_specs(load_config(SHIPPED, {}))]
+    hosts = [urlsplit(spec.url).hostname or "" for spec in read_feed_lists(load_config(SHIPPED, {}), parse_opml).specs]
 
     assert [host for host in hosts if any(bridge in host for bridge in BRIDGES)] == []
     assert len(set(hosts)) == len(hosts)

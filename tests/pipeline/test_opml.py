@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.model.feed import FeedSpec
+from aggregator.model.feed import MAX_OPML_BYTES, FeedSpec
 from aggregator.pipeline import opml
 from aggregator.pipeline.opml import parse_opml, render_opml
 
@@ -99,7 +99,7 @@ def test_what_is_no_list_is_named(data: bytes) -> None:
 
 def test_a_large_file_is_refused() -> None:
     """Before anything parses it."""
-    (problem,) = parse_opml(b" " * (opml.MAX_BYTES + 1)).problems
+    (problem,) = parse_opml(b" " * (MAX_OPML_BYTES + 1)).problems
 
     assert problem == "found more than 8,388,608 bytes, expected less"
 
