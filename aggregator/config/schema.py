@@ -114,14 +114,14 @@ class FeedOptions(Section):
     weight: Annotated[float, WEIGHT] = Field(1.0, description="How much its entries count in a story's score.")
     tags: tuple[Annotated[str, TAG], ...] = Field((), description="Tags that all of its entries bear.")
     interval: Annotated[timedelta, DURATION] | None = Field(
-        None, description="Fixed time between two checks, instead of what the feed's rhythm suggests."
+        None, description="At least this long between two checks; the feed or its server may ask for more."
     )
 
 
 class UrlFeed(FeedOptions):
     """A feed on the web."""
 
-    url: Annotated[str, URL] = Field(description="Address of the Atom, RSS, RDF or JSON feed.")
+    url: Annotated[str, URL] = Field(description="Address of the Atom, RSS or RDF feed.")
     title: Title = Field("", description="What pages call it; default: as the feed says.")
     headers: dict[Annotated[str, HEADER_NAME], Annotated[SecretStr, SECRET]] = Field(
         {}, description="HTTP headers to send along, such as Authorization."

@@ -16,8 +16,7 @@ MAX_HEADER_BYTES = 64 * 1024
 MAX_FIELD_BYTES = 16 * 1024
 
 _ACCEPT = (
-    "application/atom+xml, application/rss+xml, application/rdf+xml, application/feed+json, "
-    "application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.5"
+    "application/atom+xml, application/rss+xml, application/rdf+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.5"
 )
 _MAX_VALIDATOR_CHARS = 1024
 _LONGEST_FRESH = timedelta(days=31)

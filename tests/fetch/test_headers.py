@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from aggregator.fetch.headers import find_fresh_for, find_retry_after, get_validator
+from aggregator.fetch.headers import find_fresh_for, find_retry_after, get_validator, make_request_headers
+from tests.fetch.conftest import make_request
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -73,3 +74,10 @@ def test_validators_are_kept_byte_for_byte(etag: str) -> None:
 @pytest.mark.parametrize("etag", ["", "x" * 1025, '"\udce9"', '"é"', "a\tb", "a\0b"])
 def test_validators_that_could_not_be_sent_back_are_dropped(etag: str) -> None:
     assert get_validator({"ETag": etag}, "ETag") == ""
+
+
+def test_only_what_can_be_read_is_asked_for() -> None:
+    accept = make_request_headers(make_request("https://example.org/feed"), "x/1", with_own=True)["Accept"]
+
+    assert "json" not in accept
+    assert "application/atom+xml" in accept
