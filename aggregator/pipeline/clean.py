@@ -1,8 +1,8 @@
 """What a publisher wrote -> what may be shown: the one place where HTML becomes safe. Never fetches.
 
-The policy is a short list of what stays; all else goes. It is versioned: the raw text is kept beside the cleaned one,
-and a new policy cleans it again. ammonia (through nh3) does the work, inside limits, because its time grows with the
-square of the nesting; what is over a limit is shown as text.
+The policy is a short list of what stays; all else goes. It is versioned: the raw text and the policy's number are kept
+beside the cleaned text. ammonia (through nh3) does the work, inside limits, because its time grows with the square of
+the nesting; what is over a limit is shown as text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from aggregator.pipeline.words import clean_line, cut_text, xml_text
 if TYPE_CHECKING:
     import nh3
 
-#: Raise it with every change of what comes out: stored entries of an older version are cleaned again.
+#: Raise it with every change of what comes out: each stored entry bears the one that it was cleaned by.
 POLICY_VERSION = 1
 
 MAX_HTML_LENGTH = 512 * 1024
