@@ -161,6 +161,11 @@ HOSTILE = {
     "entity growth": (b'<!DOCTYPE r [<!ENTITY a "%s">]><rss>%s</rss>' % (b"x" * 250, b"&a;" * 5_000), "would add"),
     "start tag": (rss(f"<item a='{'x' * 70_000}'/>"), "start tag of more"),
     "attributes": (rss("<item " + " ".join(f"attribute{n}='x'" for n in range(300)) + "/>"), "attributes"),
+    "nested elements": (rss("<a>" * 200_000 + "</a>" * 200_000), "400,000 tags"),
+    "less than": (rss("< " * 400_001), "400,000 tags"),
+    "elements behind CDATA in a comment": (rss("<!-- <![CDATA[ -->" + "<a/>" * 400_001), "400,000 tags"),
+    "elements behind CDATA in an instruction": (rss("<?a <![CDATA[ ?>" + "<a/>" * 400_001), "400,000 tags"),
+    "prefixes": (rss("".join(f"<x{n}:a xmlns:x{n}='u:{n}'/>" for n in range(50_000))), "100 namespace prefixes"),
     "prolog": (b"<?xml version='1.0'?>" + b"\n" * 140_000 + b"<rss/>", "first 131,072"),
 }
 
@@ -174,6 +179,17 @@ def test_a_document_over_a_limit_is_refused_with_the_limit_named(limit: str) -> 
 
     assert caught.value.failure_class == "too_hostile"
     assert words in caught.value.reason
+
+
+def test_what_real_feeds_do_a_thousand_times_is_no_attack() -> None:
+    """XHTML content declares its namespace in each entry; tags in CDATA are text."""
+    declared = (
+        '<entry><id>{}</id><content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">x</div></content></entry>'
+    )
+    atom = '<feed xmlns="http://www.w3.org/2005/Atom">' + "".join(declared.format(n) for n in range(2_000)) + "</feed>"
+
+    assert len(parse_feed(atom.encode(), url=URL).entries) == 2_000
+    assert len(parse_feed(rss(item(f"<description><![CDATA[{'<br>' * 400_001}]]></description>"))).entries) == 1
 
 
 SLOW = {
