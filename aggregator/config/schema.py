@@ -114,7 +114,8 @@ class FeedOptions(Section):
     weight: Annotated[float, WEIGHT] = Field(1.0, description="How much its entries count in a story's score.")
     tags: tuple[Annotated[str, TAG], ...] = Field((), description="Tags that all of its entries bear.")
     interval: Annotated[timedelta, DURATION] | None = Field(
-        None, description="At least this long between two checks; the feed or its server may ask for more."
+        None,
+        description="At least this long between two checks, up to fetch.max_interval; feed or server may ask for more.",
     )
 
 
