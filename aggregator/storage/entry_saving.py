@@ -170,6 +170,8 @@ def _update(conn: Connection, changed: dict[int, CleanEntry], now: datetime) -> 
         )
         conn.execute(sa.delete(entry_tags).where(entry_tags.c.entry_id.in_(list(dated))))
         _insert_tags(conn, ((number, effective_at, changed[number]) for number, effective_at in dated.items()))
+        told = sa.select(entries.c.story_id).where(entries.c.id.in_(list(dated)), entries.c.story_id.is_not(None))
+        conn.execute(sa.update(stories).where(stories.c.id.in_(told)).values(score=None))
         # An edited lead is an edited story (RFC 4287 4.2.15).
         conn.execute(sa.update(stories).where(stories.c.lead_entry_id.in_(list(dated))).values(updated_at=now))
 

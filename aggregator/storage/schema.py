@@ -120,13 +120,15 @@ stories = sa.Table(
     sa.Column("atom_id", sa.Text, nullable=False, unique=True),
     # No foreign key: entries point here already, and two tables that need each other cannot be made or copied in order.
     sa.Column("lead_entry_id", _Id, nullable=False),
-    sa.Column("score", sa.Double, nullable=False),
+    # NULL: to be reckoned (anew), because its entries have changed.
+    sa.Column("score", sa.Double, nullable=True),
     sa.Column("reasons", sa.JSON, nullable=False),
     _instant("created_at"),
     _instant("updated_at"),
     _points_to("merged_into", "stories.id", optional=True),
     sa.Index(None, "lead_entry_id"),
     sa.Index(None, "merged_into"),
+    sa.Index(None, "score"),
     sqlite_autoincrement=True,
 )
 

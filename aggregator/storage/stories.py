@@ -82,7 +82,7 @@ def save_groups(
 
     ``updated_at`` moves only for a new lead. Members that a group does not name (too old to be looked at) stay.
     """
-    lock_name(conn, "stories")
+    lock(conn)
     grouped = _find_groups(conn, groups)
     made = [group for group in groups if group.story_id is None]
     numbers = dict(zip(map(id, made), reserve_ids(conn, stories, len(made)), strict=True))
@@ -102,7 +102,26 @@ def save_groups(
     for some in iter_chunks(moves):
         statement = sa.update(entries).where(entries.c.id == sa.bindparam("moved_id"))
         conn.execute(statement.values(story_id=sa.bindparam("to_story")), list(some))
+    for ids in iter_chunks(sorted(touched)):
+        conn.execute(sa.update(stories).where(stories.c.id.in_(ids)).values(score=None))
     return tuple(sorted(touched))
+
+
+def lock(conn: Connection) -> None:
+    """From now until the transaction ends nobody else groups: what is read stays true until it is written."""
+    lock_name(conn, "stories")
+
+
+def forget_scores(conn: Connection) -> None:
+    """All are to be reckoned anew: what they are made of beside the entries has changed."""
+    conn.execute(sa.update(stories).values(score=None))
+
+
+def find_unscored(conn: Connection, *, limit: int) -> tuple[StoryId, ...]:
+    """Up to ``limit`` stories whose score is to be reckoned, the newest first."""
+    told = sa.exists().where(entries.c.story_id == stories.c.id)
+    query = sa.select(stories.c.id).where(stories.c.score.is_(None), stories.c.merged_into.is_(None), told)
+    return tuple(StoryId(number) for number in conn.execute(query.order_by(stories.c.id.desc()).limit(limit)).scalars())
 
 
 def _find_groups(conn: Connection, groups: Iterable[GroupedStory]) -> dict[EntryId, StoryId | None]:
@@ -123,7 +142,7 @@ def _insert(conn: Connection, made: Sequence[tuple[int, GroupedStory]], now: dat
             "id": number,
             "atom_id": identity.story_id(number),
             "lead_entry_id": group.entry_ids[0],
-            "score": 0.0,
+            "score": None,
             "reasons": [],
             "created_at": now,
             # As old as its lead: a first import must not look like a hundred stories of this minute.
@@ -230,7 +249,7 @@ def _make_story(row: RowMapping, members: Sequence[Entry]) -> Story:
         id=StoryId(row["id"]),
         atom_id=row["atom_id"],
         updated_at=row["updated_at"],
-        score=row["score"],
+        score=row["score"] or 0.0,
         reasons=tuple(ScoreTerm(name=name, value=value, points=points) for name, value, points in row["reasons"]),
         entries=tuple(ordered),
     )

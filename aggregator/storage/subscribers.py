@@ -64,7 +64,6 @@ def list_subscriptions(conn: Connection, newsletter: str | None = None) -> tuple
     return tuple(_make_subscription(row) for row in conn.execute(query).mappings())
 
 
-
 def end(conn: Connection, public_id: str, reason: str, now: datetime) -> bool:
     """The person leaves; asked again it stays so. False when there is no such subscription."""
     known = conn.execute(sa.select(subscriptions.c.id).where(subscriptions.c.public_id == public_id)).scalar()

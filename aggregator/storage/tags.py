@@ -46,7 +46,6 @@ def count_by_day(
     return tuple((slug, tuple(counts)) for slug, counts in days.items())
 
 
-
 def _count() -> sa.Select[Any]:
     number = sa.func.count(entry_tags.c.entry_id.distinct())
     # A tag has one kind; `max` only says so to the database.

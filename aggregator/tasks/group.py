@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 from aggregator.app import App
 from aggregator.log import get_logger
-from aggregator.model.ids import StoryId
 from aggregator.pipeline.group import group_entries
 from aggregator.pipeline.rank import score_story
 from aggregator.storage import meta, stories
@@ -19,29 +17,60 @@ log = get_logger(__name__)
 REACH = timedelta(days=3)
 #: Stories scored at a time: a first round touches all there are, and they come with their entries.
 CHUNK = 250
+#: Under this name the store keeps what the scores were made with, beside the entries.
+_BASIS = "basis of scores"
 
 
 def regroup_stories(app: App) -> int:
-    """Put every entry that has no story yet into one, old or new; the number of stories touched."""
+    """Put every entry that has no story yet into one, old or new, and score what has no score; the stories touched.
+
+    Candidates are read in the transaction that writes the groups: two processes that group at once never make two
+    stories of one. Scores are reckoned after it, some at a time; a kill in between leaves them for the next round.
+    """
+    touched = _group(app)
+    _forget_old_scores(app)
+    while _score(app):
+        pass
+    return touched
+
+
+def _group(app: App) -> int:
     with app.db.read() as conn:
+        if stories.get_oldest_ungrouped(conn) is None:
+            return 0
+    with app.db.write() as conn:
+        stories.lock(conn)
         oldest = stories.get_oldest_ungrouped(conn)
         if oldest is None:
             return 0
         candidates = stories.get_candidates(conn, since=oldest - REACH)
-    groups = group_entries(candidates)
-    with app.db.write() as conn:
-        touched = stories.save_groups(conn, groups, now=app.now(), identity=meta.get_identity(conn))
-    for start in range(0, len(touched), CHUNK):
-        _score(app, touched[start : start + CHUNK])
+        touched = stories.save_groups(conn, group_entries(candidates), now=app.now(), identity=meta.get_identity(conn))
+        meta.renew_revision(conn)
     log.info("stories.grouped", entries=len(candidates), stories=len(touched))
     return len(touched)
 
 
-def _score(app: App, touched: Sequence[StoryId]) -> None:
+def _forget_old_scores(app: App) -> None:
+    """When the editor's interests or the weights of feeds are others than those that the scores were made with."""
+    weights = [(feed.url, feed.weight) for feed in app.settings.feeds if feed.weight != 1.0]
+    basis = repr((sorted(app.settings.interests), sorted(weights)))
     with app.db.read() as conn:
-        changed = stories.list_stories(conn, StoryQuery(ids=touched))
+        known = meta.get_value(conn, _BASIS)
+    if known != basis:
+        with app.db.write() as conn:
+            meta.set_value(conn, _BASIS, basis)
+            if known is not None:
+                stories.forget_scores(conn)
+
+
+def _score(app: App) -> bool:
+    """Score some of the stories that have none; False when all have one."""
+    with app.db.read() as conn:
+        found = stories.list_stories(conn, StoryQuery(ids=stories.find_unscored(conn, limit=CHUNK)))
     interests = dict(app.settings.interests)
-    scores = [(story.id, *score_story(story.entries, interests)) for story in changed]
-    with app.db.write() as conn:
-        stories.save_scores(conn, scores)
-        meta.renew_revision(conn)
+    scores = [(story.id, *score_story(story.entries, interests)) for story in found]
+    if scores:
+        with app.db.write() as conn:
+            stories.save_scores(conn, scores)
+            meta.renew_revision(conn)
+    return bool(scores)

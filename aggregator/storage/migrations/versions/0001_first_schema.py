@@ -92,7 +92,7 @@ def _create_entries() -> None:
         sa.Column("id", _ID, autoincrement=True, nullable=False),
         sa.Column("atom_id", sa.Text(), nullable=False),
         sa.Column("lead_entry_id", _ID, nullable=False),
-        sa.Column("score", sa.Double(), nullable=False),
+        sa.Column("score", sa.Double(), nullable=True),
         sa.Column("reasons", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -104,6 +104,7 @@ def _create_entries() -> None:
     )
     op.create_index("ix_stories_lead_entry_id", "stories", ["lead_entry_id"])
     op.create_index("ix_stories_merged_into", "stories", ["merged_into"])
+    op.create_index("ix_stories_score", "stories", ["score"])
     op.create_table(
         "entries",
         sa.Column("id", _ID, autoincrement=True, nullable=False),
