@@ -70,6 +70,11 @@ def resolve_url(base: str, url: str) -> str:
     return absolute if len(absolute) <= MAX_URL_LENGTH else ""
 
 
+def drop_query(url: str) -> str:
+    """A feed's address as a base for what its posts point to: its query may hold the editor's own token."""
+    return url.partition("#")[0].partition("?")[0]
+
+
 def _escape(found: re.Match[str]) -> str:
     return f"%{ord(found[0]):02X}"
 

@@ -20,7 +20,7 @@ from aggregator.model.settings import Site
 from aggregator.model.shown import FeedDocument
 from aggregator.model.story import Story
 from aggregator.model.tag import Tag
-from aggregator.render.links import get_web_url
+from aggregator.render.links import get_public_url, get_web_url
 from aggregator.render.tagnames import list_tags
 from aggregator.render.words import get_feed_name, get_headline, keep_legal
 
@@ -193,7 +193,7 @@ def _make_source(entry: Entry, feed: Feed | None, document_id: str) -> tuple[_El
     elements: list[_Element] = [("id", _get_source_id(entry, feed, document_id), {}), ("title", name, {})]
     if feed and feed.feed_updated_at:
         elements.append(("updated", feed.feed_updated_at.isoformat(), {}))
-    if url := get_web_url(entry.feed_url):
+    if url := get_public_url(entry.feed_url):
         elements.append(("link", None, {"rel": "self", "href": url}))
     if feed and (url := get_web_url(feed.site_url)):
         elements.append(("link", None, {"rel": "alternate", "href": url}))
@@ -205,4 +205,4 @@ def _make_source(entry: Entry, feed: Feed | None, document_id: str) -> tuple[_El
 def _get_source_id(entry: Entry, feed: Feed | None, document_id: str) -> str:
     """The feed's own id where it is an IRI, else its address, else (a folder on our disk) one of ours."""
     own = keep_legal(feed.atom_id) if feed else ""
-    return own if _IRI.fullmatch(own) else get_web_url(entry.feed_url) or f"{document_id}/{entry.feed_id}"
+    return own if _IRI.fullmatch(own) else get_public_url(entry.feed_url) or f"{document_id}/{entry.feed_id}"

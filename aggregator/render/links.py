@@ -26,6 +26,12 @@ def get_web_url(url: str) -> str:
     return urlunsplit(parts).translate(_FORBIDDEN)
 
 
+def get_public_url(url: str) -> str:
+    """A feed's address as strangers may see it: without its query, which may hold the editor's own token."""
+    address = get_web_url(url)
+    return urlunsplit(urlsplit(address)._replace(query="", fragment="")) if address else ""
+
+
 def get_host(url: str) -> str:
     """The host name to show beside a link, without ``www.``; empty when there is none."""
     try:

@@ -80,6 +80,7 @@ def _make_environment(loader: BaseLoader) -> SandboxedEnvironment:
         "feed_name": words.get_feed_name,
         "wrap": words.wrap_text,
         "web_url": links.get_web_url,
+        "public_url": links.get_public_url,
         "host": links.get_host,
         "tags_of": tagnames.list_tags,
         "entry_tags": tagnames.list_entry_tags,

@@ -53,8 +53,11 @@ def keep_together(text: str, language: str) -> str:
 
 
 def get_feed_name(name: str) -> str:
-    """A feed's name for readers: a folder feed without a title shows its last folder, never its path on our disk."""
+    """A feed's name for readers. One without a title is known by its address: then by its host, never by a query that
+    may hold the editor's own token; a folder on our disk by its last part, never by its path."""
     shown = " ".join(keep_legal(name).split())
+    if shown.startswith(("http://", "https://")):
+        shown = shown.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
     return shown.rstrip("/").rpartition("/")[2] if shown.startswith("folder:") else shown
 
 

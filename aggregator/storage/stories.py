@@ -137,7 +137,7 @@ def _insert(conn: Connection, made: Sequence[tuple[int, GroupedStory]], now: dat
     for some in iter_chunks([group.entry_ids[0] for _, group in made]):
         query = sa.select(entries.c.id, entries.c.effective_at).where(entries.c.id.in_(some))
         dates |= dict(conn.execute(query).all())
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": number,
             "atom_id": identity.story_id(number),

@@ -11,7 +11,7 @@ from aggregator.pipeline.excerpt import make_excerpt
 from aggregator.pipeline.htmltext import count_reading_minutes, html_to_text
 from aggregator.pipeline.language import find_language
 from aggregator.pipeline.tag import find_tags
-from aggregator.pipeline.urls import resolve_url
+from aggregator.pipeline.urls import drop_query, resolve_url
 from aggregator.pipeline.words import clean_line
 
 #: How much of its id serves as the title of an entry that has nothing else.
@@ -21,7 +21,8 @@ _TITLE_FROM_ID = 100
 def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | None, rules: TagRules) -> CleanEntry:
     """Everything that is shown of an entry, safe, from what its publisher said."""
     parsed = item.parsed
-    parts = clean_parts(parsed, feed.spec.url)
+    feed_url = drop_query(feed.spec.url)
+    parts = clean_parts(parsed, feed_url)
     claimed = parsed.language or feed.spec.language or (document.language if document else "") or feed.language
     language = find_language(f"{parts.title}\n{parts.text}", claimed)
     summary = html_to_text(parsed.summary_html) if parsed.summary_html else ""
@@ -49,7 +50,7 @@ def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | No
         published_at=parsed.published_at,
         updated_at=parsed.updated_at,
         categories=tuple(clean_line(name, 100) for name in parsed.categories),
-        enclosures=_clean_enclosures(parsed, feed.spec.url),
+        enclosures=_clean_enclosures(parsed, feed_url),
         tags=tags,
         parsed=parsed,
         policy_version=POLICY_VERSION,
@@ -58,7 +59,7 @@ def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | No
 
 def _clean_enclosures(parsed: ParsedEntry, feed_url: str) -> tuple[Enclosure, ...]:
     """Those at a safe, absolute address."""
-    base_url = parsed.base_url or feed_url
+    base_url = resolve_url(feed_url, parsed.base_url) or feed_url
     return tuple(
         Enclosure(url=url, type=clean_line(enclosure.type, 100), length=enclosure.length)
         for enclosure in parsed.enclosures

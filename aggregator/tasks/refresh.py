@@ -35,7 +35,7 @@ from aggregator.pipeline.compare import Comparison, compare_entries
 from aggregator.pipeline.dates import effective_at
 from aggregator.pipeline.identify import Identified, identify_entries
 from aggregator.pipeline.schedule import next_check_at
-from aggregator.pipeline.urls import is_web_url
+from aggregator.pipeline.urls import drop_query, is_web_url
 from aggregator.pipeline.words import clean_line, xml_text
 from aggregator.storage import entries, feeds, meta
 from aggregator.tasks.enrich import enrich_entry
@@ -134,7 +134,8 @@ def read_reply(app: App, feed: Feed, reply: Reply) -> Reading:
     try:
         match reply:
             case Fetched():
-                document = app.sandbox.parse(reply)
+                # What has no base of its own is relative to where the document came from.
+                document = app.sandbox.parse(replace(reply, final_url=drop_query(reply.final_url)))
             case FolderRead():
                 document = reply.feed
             case NotModified():
@@ -249,7 +250,7 @@ def _outcome(app: App, reading: Reading, now: datetime) -> FeedOutcome:
         failure_class=reading.failure_class,
         failure_reason=reading.reason,
         **_validators(reading),
-        facts=clean_facts(reading.document) if reading.document else None,
+        facts=clean_facts(reading.document, reading.feed.spec.url) if reading.document else None,
         imported=bool(reading.document and reading.document.entries),
         next_due_at=due_at,
         next_due_reason=due_reason,
@@ -268,13 +269,21 @@ def _validators(reading: Reading) -> dict[str, str | None]:
     return {}
 
 
-def clean_facts(document: ParsedFeed) -> FeedFacts:
-    """What a document says about its feed, as lines of plain text and safe addresses."""
+def clean_facts(document: ParsedFeed, feed_url: str) -> FeedFacts:
+    """What a document says about its feed, as lines of plain text and safe addresses.
+
+    Where it repeats its own address, the query goes: it may hold the editor's own token, and pages show these facts.
+    """
+    query = feed_url.partition("?")[2]
+
+    def hide(address: str) -> str:
+        return drop_query(address) if query and query in address else address
+
     return FeedFacts(
         title=clean_line(document.title, 200),
-        site_url=document.site_url if is_web_url(document.site_url) else "",
+        site_url=hide(document.site_url) if is_web_url(document.site_url) else "",
         language=clean_line(document.language, 35),
-        atom_id=xml_text(document.id)[:1000],
+        atom_id=hide(xml_text(document.id))[:1000],
         rights=clean_line(document.rights, 300),
         author=clean_line(document.author, 200),
         updated_at=document.updated_at,
