@@ -63,11 +63,14 @@ class ParseSandbox:
     def parse(self, reply: Fetched) -> ParsedFeed:
         """`parse_feed` of what was fetched, in a child; raises `ParseError` as that does, or when the child died."""
         with self._slots:
-            child = self._take()
+            try:
+                child = self._take()
+            except Exception as error:  # out of processes, files or memory: that passes
+                raise ParseError("no_parser", f"the parser could not be started: {error}") from error
             try:
                 answer = child.ask(reply, self._max_seconds)
                 result = _read_answer(answer)
-            except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
+            except Exception as error:  # an answer can be wrong in any way: it costs its own document only
                 reason = child.kill(self._max_seconds, self._limits)
                 raise ParseError("too_hostile", reason) from error
             except BaseException:
@@ -114,9 +117,11 @@ class ParseSandbox:
                 self._arm(self._idle_seconds)
 
     def _arm(self, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, self._rest_when_idle)
-        self._timer.daemon = True
-        self._timer.start()
+        timer = threading.Timer(seconds, self._rest_when_idle)
+        timer.daemon = True
+        with contextlib.suppress(RuntimeError):  # out of threads: the next document arms it
+            timer.start()
+            self._timer = timer
 
     def _rest_when_idle(self) -> None:
         with self._lock:

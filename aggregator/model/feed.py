@@ -27,6 +27,8 @@ FAILURE_CLASSES = (
     "not_xml",  # meant to be XML, but beyond repair
     "too_hostile",  # over the parser's limits of size, depth, time or memory
     "folder",  # a folder feed cannot be read
+    "no_parser",  # no process could be started to read it
+    "not_saved",  # the database refused what it brought
 )
 
 

@@ -198,3 +198,37 @@ def test_a_child_sees_no_secret_of_the_daemon(sandbox: ParseSandbox, monkeypatch
     (child,) = find_children()
 
     assert b"canary" not in Path(f"/proc/{child}/environ").read_bytes()
+
+
+def test_a_child_that_cannot_be_started_costs_one_document(
+    sandbox: ParseSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.executable", "/nowhere/python")
+        with pytest.raises(ParseError) as caught:
+            sandbox.parse(fetched(GOOD))
+
+    assert caught.value.failure_class == "no_parser"
+    assert sandbox.parse(fetched(GOOD)).entries
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"[" * 100_000,
+        b"[]",
+        b'{"entries": [], "rejected": [], "warnings": [], "updated_at": null, "ttl_minutes": 1e999}',
+        b'{"error": 5}',
+    ],
+    ids=["nested", "list", "infinite", "no pair"],
+)
+def test_a_wrong_answer_costs_its_own_document(
+    sandbox: ParseSandbox, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("aggregator.sandbox._read_message", lambda pipe: answer)
+        with pytest.raises(ParseError) as caught:
+            sandbox.parse(fetched(GOOD))
+
+    assert caught.value.failure_class == "too_hostile"
+    assert sandbox.parse(fetched(GOOD)).entries
