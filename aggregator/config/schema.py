@@ -34,7 +34,7 @@ from aggregator.config.words import (
     split_listen,
 )
 from aggregator.errors import Problem
-from aggregator.model.settings import SmtpSettings
+from aggregator.model.settings import MAX_DOCUMENT_BYTES, SmtpSettings
 
 PATH = text("the path of a file or folder", limit=1_000)
 WEIGHT = number("how much it counts", least=0, most=100)
@@ -93,7 +93,7 @@ class Fetch(Section):
     timeout_seconds: Annotated[float, number("a wait in seconds", least=1, most=600)] = Field(
         30.0, description="For the whole of one fetch, redirects included."
     )
-    max_bytes: Annotated[int, whole("a size in bytes", least=10_000, most=200_000_000)] = Field(
+    max_bytes: Annotated[int, whole("a size in bytes", least=10_000, most=MAX_DOCUMENT_BYTES)] = Field(
         10_485_760, description="Largest feed, after decompression."
     )
     min_interval: Annotated[timedelta, DURATION] = Field(

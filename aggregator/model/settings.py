@@ -10,6 +10,9 @@ from aggregator.model.feed import FeedSpec
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.tag import TagRules
 
+#: The largest document that is read, decoded: the parser takes no larger one, so no setting may allow it.
+MAX_DOCUMENT_BYTES = 10 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
@@ -41,7 +44,7 @@ class FetchSettings:
     #: For the whole of one fetch, redirects included.
     timeout_seconds: float = 30.0
     #: Of the decoded body.
-    max_bytes: int = 10 * 1024 * 1024
+    max_bytes: int = MAX_DOCUMENT_BYTES
     min_interval: timedelta = timedelta(minutes=30)
     max_interval: timedelta = timedelta(hours=24)
     #: Complete User-Agent header.

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from html.entities import name2codepoint
 
 from aggregator.errors import ParseError
+from aggregator.model.settings import MAX_DOCUMENT_BYTES
 from aggregator.pipeline.words import xml_text
 
-MAX_BYTES = 10 * 1024 * 1024
+MAX_BYTES = MAX_DOCUMENT_BYTES
 MAX_ENTRIES = 5_000
 #: Start and end tags, and whatever else begins with ``<``: feedparser takes some 15 microseconds for each.
 MAX_TAGS = 400_000
