@@ -49,10 +49,19 @@ def make_excerpt(text: str, language: str, limit: int = 320) -> str:
 
 
 def count_columns(text: str) -> int:
-    """Width in columns of a fixed-pitch screen: wide and full-width characters (UAX 11) take two."""
+    """Width in columns of a fixed-pitch screen: wide characters (UAX #11) take two, combining and invisible ones none.
+
+    The rule of `render.words.count_columns`. There are two because the rooms are strangers; a test holds them together.
+    """
     if text.isascii():
         return len(text)
-    return len(text) + sum(1 for character in text if unicodedata.east_asian_width(character) in "WF")
+    return sum(map(_get_width, text))
+
+
+def _get_width(character: str) -> int:
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _get_prose(text: str) -> list[str]:

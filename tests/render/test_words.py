@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from aggregator.model.newsletter import UNSUBSCRIBE_TOKEN
+from aggregator.pipeline.excerpt import count_columns as measure_excerpt
 from aggregator.render.words import (
     count_columns,
     cut_text,
@@ -108,3 +109,10 @@ def test_a_line_does_not_begin_with_a_full_stop() -> None:
 )
 def test_french_marks_do_not_begin_a_line(text: str, language: str, wanted: str) -> None:
     assert keep_together(text, language) == wanted
+
+
+@given(st.text())
+def test_excerpts_are_measured_as_pages_are(text: str) -> None:
+    """Two rooms that may not share code count columns; a combining mark takes none in either."""
+    assert measure_excerpt(text) == count_columns(text)
+    assert measure_excerpt("e\u0301") == 1
