@@ -125,6 +125,13 @@ def claim(conn: Connection, ids: Sequence[FeedId], *, now: datetime, lease: time
     return tuple(claimed)
 
 
+def extend(conn: Connection, ids: Sequence[FeedId], *, until: datetime) -> None:
+    """Keep the claims of feeds that still wait for their answer."""
+    for some in iter_chunks(ids):
+        held = sa.and_(feeds.c.id.in_(some), feeds.c.claimed_until.is_not(None))
+        conn.execute(sa.update(feeds).where(held).values(claimed_until=until))
+
+
 def release(conn: Connection, ids: Sequence[FeedId] | None = None) -> None:
     """End the claims of feeds whose fetch brought nothing, or all claims: those of a process that is no more."""
     statement = sa.update(feeds).where(feeds.c.claimed_until.is_not(None)).values(claimed_until=None)

@@ -7,8 +7,9 @@ of that batch, nothing stored.
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,11 +43,11 @@ from aggregator.tasks.enrich import enrich_entry
 
 log = get_logger(__name__)
 
-#: Feeds whose replies are saved in one transaction; bounds both the work a kill costs and the bodies in memory.
+#: Feeds whose replies are saved in one transaction; bounds the work a kill costs.
 BATCH = 25
 #: Documents parsed at one time, each in a child process of its own.
 PARSERS = 2
-#: How long a claimed feed is left alone by others: longer than any round of one claim.
+#: How long a claimed feed is left alone by others; renewed for the rest of a claim with each batch.
 LEASE = timedelta(minutes=15)
 #: Feeds claimed at a time.
 CLAIM = 200
@@ -54,7 +55,7 @@ CLAIM = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A reply and what its document holds; ``document`` is None when nothing was read."""
+    """A reply, without its bytes, and what its document holds; ``document`` is None when nothing was read."""
 
     feed: Feed
     reply: Reply
@@ -97,22 +98,45 @@ def _fetch_and_save(
             closing(app.fetcher.fetch([_request(feed) for feed in claimed])) as replies,
             ThreadPoolExecutor(PARSERS) as parsers,
         ):
-            for batch in _chunked(replies, BATCH):
-                readings = list(parsers.map(lambda reply: read_reply(app, by_id[reply.request.feed_id], reply), batch))
-                for result in _save_batch(app, readings):
+            for batch in _chunked(_read_replies(app, by_id, replies, parsers), BATCH):
+                for result in _save_batch(app, batch):
                     results.append(result)
                     _log_result(result)
                     if on_result:
                         on_result(result)
+                _extend_rest(app, by_id, results)
     finally:
         _release_rest(app, by_id, results)
     return results
 
 
+def _read_replies(
+    app: App, claimed: Mapping[FeedId, Feed], replies: Iterable[Reply], parsers: ThreadPoolExecutor
+) -> Iterator[Reading]:
+    """What each reply holds, in their order. Only as many bodies are in memory as are being parsed, and one more."""
+    running: deque[Future[Reading]] = deque()
+    for reply in replies:
+        running.append(parsers.submit(read_reply, app, claimed[reply.request.feed_id], reply))
+        if len(running) > PARSERS:
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()
+
+
+def _find_rest(claimed: Mapping[FeedId, Feed], results: Sequence[FeedResult]) -> list[FeedId]:
+    return sorted(claimed.keys() - {result.feed_id for result in results})
+
+
+def _extend_rest(app: App, claimed: Mapping[FeedId, Feed], results: Sequence[FeedResult]) -> None:
+    """Feeds of a slow host wait long for their turn: nobody else may ask them meanwhile."""
+    if rest := _find_rest(claimed, results):
+        with app.db.write() as conn:
+            feeds.extend(conn, rest, until=app.now() + LEASE)
+
+
 def _release_rest(app: App, claimed: Mapping[FeedId, Feed], results: Sequence[FeedResult]) -> None:
     """Feeds that a shutdown, an interrupt or a fault left without an answer are due again at once."""
-    rest = sorted(claimed.keys() - {result.feed_id for result in results})
-    if rest:
+    if rest := _find_rest(claimed, results):
         with app.db.write() as conn:
             feeds.release(conn, rest)
 
@@ -130,7 +154,12 @@ def _request(feed: Feed) -> FetchRequest:
 
 
 def read_reply(app: App, feed: Feed, reply: Reply) -> Reading:
-    """What a reply holds; errors of the document become values."""
+    """What a reply holds; errors of the document become values. The bytes are let go: all is read."""
+    reading = _read_document(app, feed, reply)
+    return replace(reading, reply=replace(reply, body=b"")) if isinstance(reply, Fetched) else reading
+
+
+def _read_document(app: App, feed: Feed, reply: Reply) -> Reading:
     try:
         match reply:
             case Fetched():
@@ -155,9 +184,22 @@ def _save_batch(app: App, readings: Sequence[Reading]) -> list[FeedResult]:
         raise
     except StorageError as error:
         if len(readings) == 1:
-            return [_unsaved(readings[0], error)]
+            return _save_refused(app, readings[0], error)
         log.warning("batch.split", reason=str(error))
         return [result for reading in readings for result in _save_batch(app, [reading])]
+
+
+def _save_refused(app: App, reading: Reading, error: StorageError) -> list[FeedResult]:
+    """A feed whose entries the database refuses has failed like any other: it is asked again later and later."""
+    reason = f"the database did not take it: {error}"
+    refused = replace(reading, document=None, identified=None, failure_class="not_saved", reason=reason)
+    try:
+        return _save(app, [refused])
+    except (DatabaseUnavailable, SchemaMismatch):
+        raise
+    except StorageError:
+        log.exception("outcome.refused", feed=redact_url(reading.feed.spec.url))
+        return [_result(refused, None, (), ())]
 
 
 def _save(app: App, readings: Sequence[Reading]) -> list[FeedResult]:
@@ -259,8 +301,10 @@ def _outcome(app: App, reading: Reading, now: datetime) -> FeedOutcome:
 
 def _validators(reading: Reading) -> dict[str, str | None]:
     """Of a document that was read, or refreshed by a 304; one that could not be read is asked for again in full."""
+    if reading.failure_class:
+        return {}
     match reading.reply:
-        case Fetched() as reply if not reading.failure_class:
+        case Fetched() as reply:
             return {"etag": reply.etag, "last_modified": reply.last_modified, "body_hash": reply.body_hash}
         case FolderRead() as reply:
             return {"body_hash": reply.body_hash}
@@ -309,16 +353,6 @@ def _result(
     )
 
 
-def _unsaved(reading: Reading, error: StorageError) -> FeedResult:
-    return FeedResult(
-        feed_id=reading.feed.id,
-        url=reading.feed.spec.url,
-        status=None,
-        failure_class="not_saved",
-        reason=f"the database did not take it: {error}",
-    )
-
-
 def _log_result(result: FeedResult) -> None:
     url = redact_url(result.url)
     if result.failed:
@@ -327,10 +361,10 @@ def _log_result(result: FeedResult) -> None:
         log.info("feed.read", url=url, status=result.status, new=result.new, changed=result.changed)
 
 
-def _chunked(replies: Iterable[Reply], size: int) -> Iterator[list[Reply]]:
-    batch: list[Reply] = []
-    for reply in replies:
-        batch.append(reply)
+def _chunked(readings: Iterable[Reading], size: int) -> Iterator[list[Reading]]:
+    batch: list[Reading] = []
+    for reading in readings:
+        batch.append(reading)
         if len(batch) == size:
             yield batch
             batch = []
