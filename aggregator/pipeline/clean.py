@@ -96,6 +96,8 @@ class CleanedParts:
     canonical_url: str
     content_html: str
     text: str
+    #: What its relative addresses are relative to.
+    base_url: str
 
 
 def clean_parts(entry: ParsedEntry, feed_url: str) -> CleanedParts:
@@ -112,6 +114,7 @@ def clean_parts(entry: ParsedEntry, feed_url: str) -> CleanedParts:
         canonical_url=canonicalize_url(url),
         content_html=content_html,
         text=text,
+        base_url=base_url,
     )
 
 

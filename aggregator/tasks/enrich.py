@@ -21,8 +21,7 @@ _TITLE_FROM_ID = 100
 def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | None, rules: TagRules) -> CleanEntry:
     """Everything that is shown of an entry, safe, from what its publisher said."""
     parsed = item.parsed
-    feed_url = drop_query(feed.spec.url)
-    parts = clean_parts(parsed, feed_url)
+    parts = clean_parts(parsed, drop_query(feed.spec.url))
     claimed = parsed.language or feed.spec.language or (document.language if document else "") or feed.language
     language = find_language(f"{parts.title}\n{parts.text}", claimed)
     summary = html_to_text(parsed.summary_html) if parsed.summary_html else ""
@@ -50,16 +49,15 @@ def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | No
         published_at=parsed.published_at,
         updated_at=parsed.updated_at,
         categories=tuple(clean_line(name, 100) for name in parsed.categories),
-        enclosures=_clean_enclosures(parsed, feed_url),
+        enclosures=_clean_enclosures(parsed, parts.base_url),
         tags=tags,
         parsed=parsed,
         policy_version=POLICY_VERSION,
     )
 
 
-def _clean_enclosures(parsed: ParsedEntry, feed_url: str) -> tuple[Enclosure, ...]:
+def _clean_enclosures(parsed: ParsedEntry, base_url: str) -> tuple[Enclosure, ...]:
     """Those at a safe, absolute address."""
-    base_url = resolve_url(feed_url, parsed.base_url) or feed_url
     return tuple(
         Enclosure(url=url, type=clean_line(enclosure.type, 100), length=enclosure.length)
         for enclosure in parsed.enclosures
