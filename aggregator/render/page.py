@@ -1,19 +1,20 @@
 """The public pages as HTML. Never holds a script, a style attribute or an address outside http(s).
 
-Every page takes the values of `model.shown`, the site and the templates. ``root`` is what root-relative links begin
-with; None: the path of ``site.url``.
+Every page takes the values of `model.shown`, the site and the templates.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from hashlib import blake2b
+from html import unescape
 from importlib import resources
 from itertools import groupby
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from aggregator import __version__
 from aggregator.model.entry import Entry
@@ -37,6 +38,9 @@ from aggregator.render.words import cut_text, get_feed_name
 #: Stories shown with their excerpts; the rest are one line each.
 FULL_STORIES = 12
 _ASSETS = ("style.css", "icon.svg")
+#: As `pipeline.clean` writes them.
+_IMAGE = re.compile(r'<img(?: [a-z]++="[^"]*+")*+>')
+_ALT = re.compile(r' alt="([^"]*+)"')
 #: The groups of the tag index, in order; the template names them.
 _KINDS = ("org", "product", "topic")
 
@@ -59,59 +63,66 @@ def _load_assets() -> Mapping[str, tuple[str, bytes]]:
     return assets
 
 
-def render_front(page: StoriesPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+def render_front(page: StoriesPage, *, site: Site, templates: Templates) -> str:
     """``/``: this week's stories, then every entry by day."""
     say = _get_idiom(site)
-    return _render("front.html", site, templates, root, page=page, days=_group_days(page, say), full=FULL_STORIES)
+    return _render("front.html", site, templates, page=page, days=_group_days(page, say), full=FULL_STORIES)
 
 
-def render_tag(page: StoriesPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+def render_tag(page: StoriesPage, *, site: Site, templates: Templates) -> str:
     """``/tags/TAG``: the same for one tag."""
     say = _get_idiom(site)
     activity = next((a for a in page.mentioned if page.tag and a.tag.slug == page.tag.slug), None)
     days = _group_days(page, say)
-    return _render("tag.html", site, templates, root, page=page, days=days, full=FULL_STORIES, activity=activity)
+    return _render("tag.html", site, templates, page=page, days=days, full=FULL_STORIES, activity=activity)
 
 
-def render_entry(page: EntryPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
-    """``/entries/ID``. ``page.content_html`` must come from `pipeline.clean`: it is shown as it is."""
-    return _render("entry.html", site, templates, root, page=page, content=Markup(page.content_html))
+def render_entry(page: EntryPage, *, site: Site, templates: Templates) -> str:
+    """``/entries/ID``. ``page.content_html`` comes from `pipeline.clean`: shown as it is, but for its pictures."""
+    content = Markup(_IMAGE.sub(_describe_image, page.content_html))
+    return _render("entry.html", site, templates, page=page, content=content)
 
 
-def render_story(page: StoryPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+def _describe_image(image: re.Match[str]) -> str:
+    """The words that stand for a picture: to load it would tell its host who reads what, so the policy forbids it."""
+    alt = _ALT.search(image[0])
+    return str(escape(unescape(alt[1]))) if alt else ""
+
+
+def render_story(page: StoryPage, *, site: Site, templates: Templates) -> str:
     """``/stories/ID``: all its entries in the order they came."""
     timeline = sorted(page.story.entries, key=lambda entry: (entry.effective_at, entry.id))
-    return _render("story.html", site, templates, root, page=page, timeline=timeline)
+    return _render("story.html", site, templates, page=page, timeline=timeline)
 
 
-def render_tags(page: TagsPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+def render_tags(page: TagsPage, *, site: Site, templates: Templates) -> str:
     """``/tags/``: every tag in use, by kind, by name."""
 
     def by_name(count: TagCount) -> tuple[str, str]:
         return (count.tag.name.casefold(), count.tag.slug)
 
     kinds = [(kind, sorted((c for c in page.tags if c.tag.kind == kind), key=by_name)) for kind in _KINDS]
-    return _render("tags.html", site, templates, root, page=page, kinds=[pair for pair in kinds if pair[1]])
+    return _render("tags.html", site, templates, page=page, kinds=[pair for pair in kinds if pair[1]])
 
 
-def render_feeds(page: FeedsPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+def render_feeds(page: FeedsPage, *, site: Site, templates: Templates) -> str:
     """``/feeds``: whom we read, by name, and how each of them stands."""
 
     def by_name(feed: Feed) -> tuple[str, int]:
         return (get_feed_name(feed.name).casefold(), feed.id)
 
-    return _render("feeds.html", site, templates, root, feeds=sorted(page.feeds, key=by_name))
+    return _render("feeds.html", site, templates, feeds=sorted(page.feeds, key=by_name))
 
 
-def render_issues(page: IssuesPage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+def render_issues(page: IssuesPage, *, site: Site, templates: Templates) -> str:
     """``/issues/``: the archive of every newsletter."""
-    return _render("issues.html", site, templates, root, page=page)
+    return _render("issues.html", site, templates, page=page)
 
 
-def render_issue(page: IssuePage, *, site: Site, templates: Templates, root: str | None = None) -> str:
+def render_issue(page: IssuePage, *, site: Site, templates: Templates) -> str:
     """``/issues/NEWSLETTER/SLUG``: the frozen body (our own rendering) in the site's frame."""
     body = Markup(page.web_html)
-    return _render("issue.html", site, templates, root, page=page, body=body)
+    return _render("issue.html", site, templates, page=page, body=body)
 
 
 def render_unsubscribe(
@@ -121,25 +132,23 @@ def render_unsubscribe(
     newsletter_title: str = "",
     address: str = "",
     done: bool = False,
-    known: bool = True,
-    root: str | None = None,
 ) -> str:
-    """``/unsubscribe/TOKEN``: asks with a button that posts to the same address; ``done``: says that it is done;
-    not ``known``: says that the link is not one of ours. Shows ``address`` when given."""
-    values = {"newsletter_title": newsletter_title, "address": address, "done": done, "known": known}
-    return _render("unsubscribe.html", site, templates, root, **values)
+    """``/unsubscribe/TOKEN``: asks with a button that posts to the same address; ``done``: says that it is done.
+    Shows ``address`` when given."""
+    values = {"newsletter_title": newsletter_title, "address": address, "done": done}
+    return _render("unsubscribe.html", site, templates, **values)
 
 
-def render_error(site: Site, status: int, message: str, *, templates: Templates, root: str | None = None) -> str:
+def render_error(site: Site, status: int, message: str, *, templates: Templates) -> str:
     """A plain page for what went wrong; ``message`` is a sentence for the reader and is escaped like all text."""
-    return _render("error.html", site, templates, root, status=status, message=message)
+    return _render("error.html", site, templates, status=status, message=message)
 
 
-def _render(name: str, site: Site, templates: Templates, root: str | None, **values: Any) -> str:
+def _render(name: str, site: Site, templates: Templates, **values: Any) -> str:
     return templates.render(
         name,
         site=site,
-        root=get_root(site) if root is None else root.rstrip("/"),
+        root=get_root(site),
         say=_get_idiom(site),
         assets={plain: hashed for plain, (hashed, _) in _load_assets().items()},
         version=__version__,

@@ -21,9 +21,11 @@ from aggregator.model.shown import (
     TagCount,
     TagsPage,
 )
+from aggregator.pipeline.clean import clean_html
 from aggregator.render import page
 from aggregator.render.newsletter import render_issue
 from aggregator.render.templates import Templates, load_templates
+from aggregator.web.headers import HEADERS
 from tests.render.samples import COMPOSED, FEEDS, FRONT, ISSUES, NEWSLETTER, SITE, STORIES, TAGS, with_lead
 
 TEMPLATES = load_templates()
@@ -54,7 +56,6 @@ PAGES: dict[str, Renderer] = {
     "issue": make_issue_page,
     "leave": lambda s, t: page.render_unsubscribe(s, templates=t, newsletter_title="Weekly", address="a@example.org"),
     "left": lambda s, t: page.render_unsubscribe(s, templates=t, newsletter_title="Weekly", done=True),
-    "unknown": lambda s, t: page.render_unsubscribe(s, templates=t, known=False),
     "error": lambda s, t: page.render_error(s, 404, "There is no such story.", templates=t),
 }
 #: Elements that a page of ours may hold; anything else came from somewhere else.
@@ -90,6 +91,27 @@ def test_a_page_is_safe_and_whole(render: Renderer) -> None:
     assert document.find(".//main").get("id") == "main"
     ids = document.xpath("//@id")
     assert len(ids) == len(set(ids))
+
+
+def test_a_page_carries_its_policy(render: Renderer) -> None:
+    """Files that any server hands out obey it, too."""
+    meta = html.document_fromstring(render(SITE, TEMPLATES)).find(".//meta[@http-equiv='Content-Security-Policy']")
+
+    assert meta.getparent().index(meta) < 2
+    assert HEADERS["Content-Security-Policy"] == f"{meta.get('content')}; frame-ancestors 'none'"
+
+
+def test_a_picture_of_another_host_is_told_in_words() -> None:
+    """Its description stands for it, as text; one without a description leaves nothing, and no request is made."""
+    content = clean_html(
+        '<p>a<img src="https://b.example/x.png" alt="A &quot;chart&quot; > all">b<img src="y.png">c</p>',
+        "https://b.example/",
+    )
+    text = page.render_entry(replace(ENTRY_PAGE, content_html=content), site=SITE, templates=TEMPLATES)
+    shown = check_safe(text).find(".//div[@class='content']")
+
+    assert shown.text_content().strip() == 'aA "chart" > allbc'
+    assert "b.example" not in text
 
 
 def test_every_inner_link_begins_with_the_root_of_the_site(render: Renderer) -> None:
@@ -192,7 +214,6 @@ def test_leaving_asks_with_a_form_that_posts_to_its_own_address() -> None:
 
     assert (form.get("method"), form.get("action")) == ("post", None)
     assert html.document_fromstring(PAGES["left"](SITE, TEMPLATES)).find(".//form") is None
-    assert html.document_fromstring(PAGES["unknown"](SITE, TEMPLATES)).find(".//form") is None
 
 
 def test_the_issue_page_names_its_one_address_and_no_reader() -> None:

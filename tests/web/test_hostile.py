@@ -57,7 +57,10 @@ VECTORS = [
     f"<object data='javascript:{RUN}'></object><embed src='javascript:{RUN}'><video><source onerror={RUN}></video>",
 ]
 _FORBIDDEN = str.maketrans({number: None for number in range(32) if number not in (9, 10, 13)} | {0xFFFE: None})
-DANGEROUS = "script, iframe, object, embed, form, base, meta[http-equiv], math, template, noscript, style, video, audio"
+DANGEROUS = (
+    "script, iframe, object, embed, form, base, meta[http-equiv]:not([http-equiv=Content-Security-Policy]), "
+    "math, template, noscript, style, video, audio"
+)
 
 
 def write_hostile(vectors: list[str]) -> bytes:
