@@ -193,7 +193,7 @@ def _make_source(entry: Entry, feed: Feed | None, document_id: str) -> tuple[_El
     elements: list[_Element] = [("id", _get_source_id(entry, feed, document_id), {}), ("title", name, {})]
     if feed and feed.feed_updated_at:
         elements.append(("updated", feed.feed_updated_at.isoformat(), {}))
-    if url := get_public_url(entry.feed_url):
+    if feed and (url := get_public_url(feed.spec)):
         elements.append(("link", None, {"rel": "self", "href": url}))
     if feed and (url := get_web_url(feed.site_url)):
         elements.append(("link", None, {"rel": "alternate", "href": url}))
@@ -203,6 +203,8 @@ def _make_source(entry: Entry, feed: Feed | None, document_id: str) -> tuple[_El
 
 
 def _get_source_id(entry: Entry, feed: Feed | None, document_id: str) -> str:
-    """The feed's own id where it is an IRI, else its address, else (a folder on our disk) one of ours."""
+    """The feed's own id where it is an IRI, else its public address, else one of ours."""
     own = keep_legal(feed.atom_id) if feed else ""
-    return own if _IRI.fullmatch(own) else get_public_url(entry.feed_url) or f"{document_id}/{entry.feed_id}"
+    if _IRI.fullmatch(own):
+        return get_web_url(own) or own  # a web address may hold a password
+    return (get_public_url(feed.spec) if feed else "") or f"{document_id}/{entry.feed_id}"

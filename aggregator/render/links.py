@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from aggregator.model.feed import FeedSpec
 from aggregator.model.settings import Site
 from aggregator.render.words import keep_legal
 
@@ -26,9 +27,10 @@ def get_web_url(url: str) -> str:
     return urlunsplit(parts).translate(_FORBIDDEN)
 
 
-def get_public_url(url: str) -> str:
-    """A feed's address as strangers may see it: without its query, which may hold the editor's own token."""
-    address = get_web_url(url)
+def get_public_url(spec: FeedSpec) -> str:
+    """A feed's address as strangers may see it: without its query, which may hold the editor's own token; empty when
+    it takes the editor's own headers to read it."""
+    address = "" if spec.headers else get_web_url(spec.url)
     return urlunsplit(urlsplit(address)._replace(query="", fragment="")) if address else ""
 
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from aggregator.model.feed import FeedSpec
 from aggregator.model.newsletter import UNSUBSCRIBE_TOKEN
-from aggregator.render.links import get_host, get_root, get_web_url
+from aggregator.render.links import get_host, get_public_url, get_root, get_web_url
 from tests.render.samples import SITE
 
 
@@ -45,3 +46,12 @@ def test_hosts_and_roots() -> None:
     assert get_host("https://www.a.example/b") == "a.example"
     assert get_root(SITE) == ""
     assert get_root(replace(SITE, url="https://a.example/news/")) == "/news"
+
+
+def test_a_feeds_address_is_shown_without_what_opens_it() -> None:
+    """No password, no query; a feed that wants the editor's headers has no public address."""
+    private = FeedSpec(url="https://me:pass@a.example/feed?token=SECRET123#x")
+
+    assert get_public_url(private) == "https://a.example/feed"
+    assert get_public_url(replace(private, headers=(("Authorization", "x"),))) == ""
+    assert get_public_url(FeedSpec(url="folder:/srv/posts")) == ""
