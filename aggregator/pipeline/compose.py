@@ -16,56 +16,25 @@ from aggregator.model.tag import TagActivity
 MAX_LATE = timedelta(days=7)
 
 
-def belongs_to_issue(
-    *,
-    stored_at: datetime,
-    effective_at: datetime,
-    window_start: datetime,
-    window_end: datetime,
-    now: datetime,
-    previous_frozen_at: datetime | None,
-) -> bool:
-    """Tell whether an entry belongs to the issue of [window_start, window_end) that is frozen at ``now``.
-
-    It belongs to the first issue that is frozen after it was stored and whose window ends after its effective date. So
-    an entry older than the window belongs here only when it was stored after the previous issue (of those that were
-    not skipped) had been frozen, at most seven days late; without a previous issue there is nothing to be late for.
-    """
-    if stored_at > now or effective_at >= window_end:
-        return False
-    if effective_at >= window_start:
-        return True
-    if previous_frozen_at is None:
-        return False
-    return stored_at > previous_frozen_at and effective_at >= window_start - MAX_LATE
-
-
 def choose_entries(
     entries: Sequence[Entry],
     *,
     window_start: datetime,
     window_end: datetime,
-    now: datetime,
-    previous_frozen_at: datetime | None,
+    first_window_start: datetime | None,
     held: Collection[EntryId] = (),
 ) -> tuple[Entry, ...]:
-    """Return the entries that belong to an issue, in the order given; ``held`` are those that earlier issues hold.
+    """Return the entries that belong to the issue of [window_start, window_end), in the order given.
 
-    Ask storage for everything since ``window_start - MAX_LATE``.
+    An issue holds everything of its window that was there when it was frozen; so what no issue holds (``held``) and is
+    at most seven days older than the window came too late for its own issue and belongs to this one. No clock is asked
+    when it came. Before ``first_window_start``, where the newsletter's first issue began (None: this is the first),
+    there was nothing to be late for.
     """
-    return tuple(
-        entry
-        for entry in entries
-        if entry.id not in held
-        and belongs_to_issue(
-            stored_at=entry.first_seen_at,
-            effective_at=entry.effective_at,
-            window_start=window_start,
-            window_end=window_end,
-            now=now,
-            previous_frozen_at=previous_frozen_at,
-        )
-    )
+    earliest = window_start
+    if first_window_start is not None:
+        earliest = min(window_start, max(window_start - MAX_LATE, first_window_start))
+    return tuple(entry for entry in entries if entry.id not in held and earliest <= entry.effective_at < window_end)
 
 
 def compose_issue(

@@ -13,7 +13,7 @@ from aggregator.model.ids import EntryId, IssueId, StoryId
 from aggregator.model.newsletter import Issue, IssueItem, IssueState, PlannedSlot, RenderedIssue
 from aggregator.storage import meta
 from aggregator.storage.deliveries import OPEN, count_by_issue, queue_deliveries
-from aggregator.storage.engine import insert, iter_chunks
+from aggregator.storage.engine import insert, iter_chunks, lock_name
 from aggregator.storage.schema import deliveries, issue_entries, issue_stories, issues, renderings, stories
 
 #: States in which bytes and contents of an issue stand fixed, and everybody may read it.
@@ -35,7 +35,12 @@ def add_slots(conn: Connection, newsletter: str, planned: Sequence[PlannedSlot],
             "subject": "",
             "created_at": now,
         }
-        statement = insert(conn, issues).values(**row).on_conflict_do_nothing().returning(issues.c.id)
+        statement = (
+            insert(conn, issues)
+            .values(**row)
+            .on_conflict_do_nothing(index_elements=["newsletter", "slot_at"])
+            .returning(issues.c.id)
+        )
         made += len(conn.execute(statement).all())
     return made
 
@@ -79,16 +84,18 @@ def get_by_slot(conn: Connection, newsletter: str, slot_at: datetime) -> Issue |
 
 
 def get_last_window_end(conn: Connection, newsletter: str, *, before: datetime) -> datetime | None:
-    """Where the newest window before that instant ends, of an issue that is not skipped: there the next one begins."""
-    query = sa.select(sa.func.max(issues.c.window_end)).where(
-        issues.c.newsletter == newsletter, issues.c.state != "skipped", issues.c.window_end < before
-    )
-    return conn.execute(query).scalar()
+    """Where the next window begins: at the end of the newest before that instant whose issue is not skipped; while all
+    were skipped, where the first of them began, so that quiet weeks add up."""
+    earlier = (issues.c.newsletter == newsletter, issues.c.window_end < before)
+    newest = sa.select(sa.func.max(issues.c.window_end)).where(*earlier, issues.c.state != "skipped")
+    first = sa.select(sa.func.min(issues.c.window_start)).where(*earlier)
+    return conn.execute(newest).scalar() or conn.execute(first).scalar()
 
 
-def get_last_frozen_at(conn: Connection, newsletter: str) -> datetime | None:
-    """When an issue was frozen last."""
-    return conn.execute(sa.select(sa.func.max(issues.c.frozen_at)).where(issues.c.newsletter == newsletter)).scalar()
+def get_first_window_start(conn: Connection, newsletter: str) -> datetime | None:
+    """Where the window of the newsletter's first frozen issue began; None before there is one."""
+    query = sa.select(sa.func.min(issues.c.window_start))
+    return conn.execute(query.where(issues.c.newsletter == newsletter, issues.c.state.in_(FROZEN))).scalar()
 
 
 def get_rendered(conn: Connection, issue_id: IssueId) -> RenderedIssue | None:
@@ -105,20 +112,25 @@ def freeze(
 ) -> bool:
     """Fix bytes, contents and recipients in one transaction: one delivery for each confirmed subscription.
 
-    False, and nothing is written, when the issue is no draft (any more).
+    False, and nothing is written, when the issue is no draft (any more), or when another issue of the newsletter was
+    frozen meanwhile that holds one of its stories: then it has to be composed anew.
     """
-    taken = conn.execute(
-        sa.update(issues)
-        .where(issues.c.id == issue_id, issues.c.state == "draft")
-        .values(state="ready", subject=rendered.subject, frozen_at=now, reason="")
-        .returning(issues.c.newsletter)
-    ).scalar()
-    if taken is None:
+    draft = sa.select(issues.c.newsletter).where(issues.c.id == issue_id, issues.c.state == "draft")
+    newsletter = conn.execute(draft).scalar()
+    if newsletter is None:
+        return False
+    lock_name(conn, f"issues of {newsletter}")
+    if not mailed_story_ids(conn, newsletter).isdisjoint(item.story_id for item in items):
+        return False
+    fixed = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "draft")
+    values = {"state": "ready", "subject": rendered.subject, "frozen_at": now, "reason": ""}
+    if not conn.execute(fixed.values(**values)).rowcount:
         return False
     parts = ("preheader", "mail_html", "mail_text", "web_html")
     conn.execute(sa.insert(renderings), {"issue_id": issue_id, **{name: getattr(rendered, name) for name in parts}})
     _insert_items(conn, issue_id, items)
-    queue_deliveries(conn, issue_id, taken, now=now)
+    meta.renew_revision(conn)
+    queue_deliveries(conn, issue_id, newsletter, now=now)
     return True
 
 

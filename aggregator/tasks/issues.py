@@ -28,11 +28,12 @@ from aggregator.model.story import Story
 from aggregator.model.tag import TagActivity
 from aggregator.pipeline.compose import MAX_LATE, choose_entries, compose_issue, shrink_issue
 from aggregator.pipeline.rank import order_stories, score_story
-from aggregator.pipeline.schedule import find_slots, plan_slots, slot_slug
+from aggregator.pipeline.schedule import MAX_SLOT_AGE, find_slots, plan_slots, slot_slug
 from aggregator.pipeline.tag import get_tags
 from aggregator.render.newsletter import render_issue, too_large
 from aggregator.storage import issues, stories, tags
 from aggregator.storage.stories import StoryQuery
+from aggregator.tasks.group import regroup_stories
 
 log = get_logger(__name__)
 
@@ -46,7 +47,7 @@ def make_due_issues(app: App) -> None:
         plan_ended_slots(app, newsletter)
         with app.db.read() as conn:
             drafts = issues.list_issues(conn, newsletter=newsletter.slug, states=("draft",))
-        for draft in drafts:
+        for draft in reversed(drafts):  # the oldest first: what it holds, the next one does not
             try:
                 freeze_draft(app, newsletter, draft)
             except RenderError as error:
@@ -74,6 +75,9 @@ def plan_ended_slots(app: App, newsletter: Newsletter) -> tuple[PlannedSlot, ...
             last_window_end=issues.get_last_window_end(conn, newsletter.slug, before=now),
             now=now,
         )
+        taken = {issue.slug for issue in issues.list_issues(conn, newsletter.slug)}
+        # A schedule that was changed may give a slot the name of an earlier one.
+        planned = tuple(replace(slot, slug=_free_slug(slot.slug, taken)) for slot in planned)
         issues.add_slots(conn, newsletter.slug, planned, now=now)
         issues.set_planned_until(conn, newsletter.slug, now)
     for slot in planned:
@@ -82,7 +86,7 @@ def plan_ended_slots(app: App, newsletter: Newsletter) -> tuple[PlannedSlot, ...
 
 
 def build_issue(app: App, newsletter: Newsletter, *, until: datetime | None = None) -> Issue:
-    """By hand: the issue whose window ends at ``until`` (default: now), frozen, not sent. Building twice builds once.
+    """By hand: the issue whose window ends at ``until`` (default: now), frozen, not sent; one ``until``, one issue.
 
     The window begins where the last issue before it ended, or a week earlier. The result may be ``skipped``.
     """
@@ -96,12 +100,12 @@ def build_issue(app: App, newsletter: Newsletter, *, until: datetime | None = No
         taken = {issue.slug for issue in issues.list_issues(conn, newsletter.slug)}
     planned = PlannedSlot(
         slot_at=end,
-        slug=_free_slug(newsletter, end, taken),
+        slug=_free_slug(slot_slug(end, newsletter.schedule, newsletter.timezone), taken),
         window_start=last_end or end - WEEK,
         window_end=end,
         state="draft",
     )
-    if draft is None or draft.state == "draft":
+    while draft is None or draft.state == "draft":
         found = compose_draft(app, newsletter, draft or planned)
         ready = None if isinstance(found, TooFew) else render_within_limit(app, found)
         # The row is made and frozen in one transaction: a draft is the daemon's to mail, this is not.
@@ -112,6 +116,8 @@ def build_issue(app: App, newsletter: Newsletter, *, until: datetime | None = No
                 issues.freeze(conn, draft.id, ready[1], _items(ready[0]), now=now)
             elif draft is not None and isinstance(found, TooFew):
                 issues.skip(conn, draft.id, found.reason)
+            # Still a draft: another issue was frozen meanwhile that holds one of its stories.
+            draft = issues.get_by_slot(conn, newsletter.slug, end)
     with app.db.read() as conn:
         built = issues.get_by_slot(conn, newsletter.slug, end)
     if built is None:
@@ -119,14 +125,17 @@ def build_issue(app: App, newsletter: Newsletter, *, until: datetime | None = No
     return built
 
 
-def _free_slug(newsletter: Newsletter, end: datetime, taken: set[str]) -> str:
-    wanted = slot_slug(end, newsletter.schedule, newsletter.timezone)
+def _free_slug(wanted: str, taken: set[str]) -> str:
     names = [wanted, *(f"{wanted}-{number}" for number in range(2, 1000))]
     return next(name for name in names if name not in taken)
 
 
 def freeze_draft(app: App, newsletter: Newsletter, draft: Issue) -> bool:
-    """Compose, render and freeze a slot's draft and hand it to the ledger; False when there are too few stories."""
+    """Compose, render and freeze a slot's draft and hand it to the ledger; False when it is skipped instead."""
+    if app.now() - draft.slot_at > MAX_SLOT_AGE:
+        with app.db.write() as conn:
+            issues.skip(conn, draft.id, f"too late: it could not be made within {MAX_SLOT_AGE.days} days")
+        return False
     composed = compose_draft(app, newsletter, draft)
     if isinstance(composed, TooFew):
         with app.db.write() as conn:
@@ -139,31 +148,35 @@ def freeze_draft(app: App, newsletter: Newsletter, draft: Issue) -> bool:
         frozen = issues.freeze(conn, draft.id, rendered, _items(composed), now=app.now())
         if frozen:
             issues.mark_sending(conn, draft.id, now=app.now())
+        now = issues.get_by_id(conn, draft.id)
     if frozen:
         log.info("issue.frozen", newsletter=newsletter.slug, issue=draft.slug, subject=rendered.subject)
+    elif now is not None and now.state == "draft":
+        return freeze_draft(app, newsletter, draft)  # another issue was frozen meanwhile that holds a story of this one
     return True
 
 
 def compose_draft(app: App, newsletter: Newsletter, draft: Issue | PlannedSlot) -> ComposedIssue | TooFew:
-    """What the issue of ``draft``'s window holds now."""
+    """What the issue of ``draft``'s window holds now. Entries that have no story yet get one first."""
     start, end = draft.window_start, draft.window_end
+    regroup_stories(app)
     with app.db.read() as conn:
         query = StoryQuery(since=start - MAX_LATE, until=end, combined_only=True)
         found = stories.list_stories(conn, query)
         held = issues.held_entry_ids(conn, newsletter.slug)
         mailed = issues.mailed_story_ids(conn, newsletter.slug)
-        frozen_at = issues.get_last_frozen_at(conn, newsletter.slug)
+        first_start = issues.get_first_window_start(conn, newsletter.slug)
         activity = tags.count_by_day(conn, since=start, until=end, limit=MENTIONED * 4)
     eligible = choose_entries(
         [entry for story in found for entry in story.entries],
         window_start=start,
         window_end=end,
-        now=app.now(),
-        previous_frozen_at=frozen_at,
+        first_window_start=first_start,
         held=held,
     )
-    wanted = {entry.id for entry in eligible}
-    fresh = [story for story in found if story.id not in mailed and any(e.id in wanted for e in story.entries)]
+    wanted = {entry.story_id for entry in eligible} - mailed
+    fresh = [story for story in found if story.id in wanted]
+    counted = [entry for entry in eligible if entry.story_id in wanted or entry.effective_at >= start]
     known = get_tags(app.settings.tag_rules)
     return compose_issue(
         newsletter,
@@ -174,8 +187,8 @@ def compose_draft(app: App, newsletter: Newsletter, draft: Issue | PlannedSlot) 
         mentioned=[TagActivity(tag=known[slug], by_day=by_day) for slug, by_day in activity if slug in known][
             :MENTIONED
         ],
-        entry_count=len(wanted),
-        feed_count=len({entry.feed_id for entry in eligible}),
+        entry_count=len(counted),
+        feed_count=len({entry.feed_id for entry in counted}),
     )
 
 

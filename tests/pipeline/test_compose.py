@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aggregator.model.ids import EntryId
 from aggregator.model.newsletter import ComposedIssue, Newsletter, TooFew
 from aggregator.model.story import Story
-from aggregator.pipeline.compose import MAX_LATE, belongs_to_issue, choose_entries, compose_issue, shrink_issue
+from aggregator.pipeline.compose import MAX_LATE, choose_entries, compose_issue, shrink_issue
 from tests.pipeline.stories import NOW, make_entry, make_story, make_tag
 
 WEEK = timedelta(days=7)
@@ -96,42 +98,32 @@ def test_shrinking_moves_the_lowest_story_down_until_one_is_left() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stored", "effective", "previous", "expected"),
+    ("effective", "first", "expected"),
     [
-        (-1, -1, -7, True),  # the usual one
-        (-1, -7, -7, True),  # at the window's beginning
-        (-1, 0, -7, False),  # at its end: the next issue's
-        (0, -1, -7, True),  # stored as the issue is frozen
-        (1, -1, -7, False),  # stored after it
-        (-1, -9, -7, True),  # two days late
-        (-1, -14, -7, True),  # seven days late
-        (-1, -14.1, -7, False),  # too late
-        (-8, -9, -7, False),  # was there for the previous issue
-        (-1, -9, None, False),  # there is no issue that it could have missed
+        (-1, -7, True),  # the usual one
+        (-7, -7, True),  # at the window's beginning
+        (0, -7, False),  # at its end: the next issue's
+        (-9, -28, True),  # two days late
+        (-14, -28, True),  # seven days late
+        (-14.1, -28, False),  # too late
+        (-9, -8, False),  # before the newsletter began there was nothing to be late for
+        (-9, None, False),  # this is the first issue
+        (-1, 3, True),  # an older window, built by hand after a later one
     ],
 )
-def test_to_which_issue_an_entry_belongs(
-    stored: float, effective: float, previous: float | None, expected: bool
-) -> None:
-    """The first that is frozen after it was stored and whose window ends after its date (days from the slot)."""
-    belongs = belongs_to_issue(
-        stored_at=NOW + timedelta(days=stored),
-        effective_at=NOW + timedelta(days=effective),
-        window_start=START,
-        window_end=NOW,
-        now=NOW,
-        previous_frozen_at=None if previous is None else NOW + timedelta(days=previous),
-    )
+def test_to_which_issue_an_entry_belongs(effective: float, first: float | None, expected: bool) -> None:
+    """To the first whose window ends after its date and that is frozen when it is there (days from the slot)."""
+    entry = replace(make_entry(1), effective_at=NOW + timedelta(days=effective))
+    begin = None if first is None else NOW + timedelta(days=first)
+    chosen = choose_entries([entry], window_start=START, window_end=NOW, first_window_start=begin)
 
-    assert belongs is expected
+    assert bool(chosen) is expected
 
 
 def test_entries_that_an_issue_holds_already_are_not_chosen() -> None:
     """And the order given stays."""
     entries = [make_entry(number) for number in (3, 1, 2)]
-    chosen = choose_entries(
-        entries, window_start=START, window_end=NOW, now=NOW, previous_frozen_at=None, held={entries[1].id}
-    )
+    chosen = choose_entries(entries, window_start=START, window_end=NOW, first_window_start=START, held={entries[1].id})
 
     assert chosen == (entries[0], entries[2])
 
@@ -140,34 +132,34 @@ HOURS = st.integers(0, 24 * 28)
 
 
 @given(
-    st.lists(st.tuples(HOURS, st.integers(0, 24 * 7)), max_size=30),
-    st.lists(st.integers(0, 60), min_size=4, max_size=4),
+    st.lists(st.tuples(HOURS, st.integers(0, 24 * 6)), max_size=30),
+    st.lists(st.integers(0, 24), min_size=4, max_size=4),
 )
 def test_nothing_falls_between_two_issues(arrivals: list[tuple[int, int]], delays: list[int]) -> None:
     """Whenever entries come and however late issues are frozen: each entry is in exactly one of them."""
     begin = NOW - 4 * WEEK
-    frozen: list[tuple[datetime, datetime, datetime]] = []
+    came = [begin + timedelta(hours=stored) for stored, _ in arrivals]
+    entries = [
+        replace(make_entry(number), effective_at=max(at - timedelta(hours=age), begin))
+        for number, (at, (_, age)) in enumerate(zip(came, arrivals, strict=True))
+    ]
+    held: list[EntryId] = []
     for number, delay in enumerate(delays):
         end = begin + (number + 1) * WEEK
-        frozen.append((end - WEEK, end, end + timedelta(hours=delay)))
-    for stored_hours, age_hours in arrivals:
-        stored_at = begin + timedelta(hours=stored_hours)
-        effective_at = max(stored_at - timedelta(hours=age_hours), begin)
-        previous: datetime | None = begin
-        issues = 0
-        for start, end, frozen_at in frozen:
-            issues += belongs_to_issue(
-                stored_at=stored_at,
-                effective_at=effective_at,
-                window_start=start,
-                window_end=end,
-                now=frozen_at,
-                previous_frozen_at=previous,
-            )
-            previous = frozen_at
-        missed_all = effective_at >= frozen[-1][1] or stored_at > frozen[-1][2]
+        frozen_at = end + timedelta(hours=delay)
+        there = [entry for entry, at in zip(entries, came, strict=True) if at <= frozen_at]
+        chosen = choose_entries(
+            there,
+            window_start=end - WEEK,
+            window_end=end,
+            first_window_start=begin if number else None,
+            held=held,
+        )
+        held += [entry.id for entry in chosen]
 
-        assert issues == (0 if missed_all else 1)
+    last = NOW + timedelta(hours=delays[-1])
+    wanted = [e.id for e, at in zip(entries, came, strict=True) if e.effective_at < NOW and at <= last]
+    assert sorted(held) == sorted(wanted)
 
 
 def test_late_is_one_week() -> None:
