@@ -181,11 +181,15 @@ def _load(conn: Connection, ids: Sequence[int]) -> tuple[Delivery, ...]:
     return tuple(found[number] for number in ids)
 
 
-def mark_committing(conn: Connection, delivery: Delivery, *, now: datetime) -> bool:
-    """The final dot comes next. False: it may not be sent, because the row is another's now or the person has left."""
+def mark_committing(conn: Connection, delivery: Delivery, *, now: datetime, until: datetime | None = None) -> bool:
+    """The final dot comes next. False: it may not be sent, because the row is another's now or the person has left.
+
+    ``until``: how long the answer may take; so long nobody else takes the row (None: as long as it was claimed for).
+    """
     if _suppress(conn, _is_ours(delivery, ("sending",)), now):
         return False
-    return _mark(conn, delivery, ("sending",), state="committing", changed_at=now)
+    lease = {} if until is None else {"lease_until": until}
+    return _mark(conn, delivery, ("sending",), state="committing", changed_at=now, **lease)
 
 
 def mark_sent(conn: Connection, delivery: Delivery, *, reply: str, now: datetime) -> bool:
@@ -211,8 +215,8 @@ def mark_failed(conn: Connection, delivery: Delivery, *, code: int, reply: str, 
 
 
 def requeue(conn: Connection, delivery: Delivery, *, now: datetime) -> bool:
-    """Hand a claimed row back that was never tried: it costs no attempt."""
-    values = {"state": "queued", "attempts": deliveries.c.attempts - 1, "next_try_at": now, **_freed(now)}
+    """Hand a claimed row back that was never tried: it costs no attempt, and it keeps its place in the queue."""
+    values = {"state": "queued", "attempts": deliveries.c.attempts - 1, **_freed(now)}
     return _mark(conn, delivery, ("sending",), **values)
 
 

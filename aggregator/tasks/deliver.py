@@ -34,6 +34,10 @@ log = get_logger(__name__)
 SLICE = 10
 #: Longer than a slice may take: with a low ``mail.rate`` fewer rows are claimed at a time.
 LEASE = timedelta(minutes=10)
+#: Replies that are about our login, whoever the mail is for (RFC 4954 6).
+LOGIN_REFUSED = (530, 534, 535, 538)
+#: A server may take ten minutes to answer the final dot (RFC 5321 4.5.3.2.6).
+ANSWER = timedelta(minutes=12)
 SLICE_SECONDS = 60
 #: Waits after the first, second... temporary refusal.
 RETRIES = (
@@ -209,7 +213,8 @@ def _deliver(
 
     def about_to_commit() -> None:
         with app.db.write() as conn:
-            if not deliveries.mark_committing(conn, delivery, now=app.now()):
+            now = app.now()
+            if not deliveries.mark_committing(conn, delivery, now=now, until=now + ANSWER):
                 raise LeaseLost(f"delivery {delivery.id} is another worker's, or the person has left")
 
     try:
@@ -264,8 +269,10 @@ def _mark_refused(app: App, mail: IssueMail, delivery: Delivery, error: MailErro
                 # The row stays ``committing``; recovery settles it by policy when its lease is over.
                 state, stopped, wait = "uncertain", str(error), LINE_PAUSE
             case SenderRefused():
-                # It may be tried again as soon as somebody says so; the daemon waits because sending is paused.
-                deliveries.mark_deferred(conn, delivery, code=code, reply=reply, next_try_at=now, now=now)
+                # It says us and may mean this one mail: the others go first after the pause, and a mail that is refused
+                # again waits longer each time, so that it holds up nobody. It never fails: the fault is ours to mend.
+                again = next_try if delivery.attempts > 1 and code not in LOGIN_REFUSED else now
+                deliveries.mark_deferred(conn, delivery, code=code, reply=reply, next_try_at=again, now=now)
                 state, stopped, wait = "deferred", str(error), SENDER_PAUSE
             case _ if gone or isinstance(error, RecipientRefused):
                 deliveries.mark_failed(conn, delivery, code=code, reply=reply, now=now)

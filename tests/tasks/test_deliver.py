@@ -16,7 +16,7 @@ from aggregator.app import App
 from aggregator.errors import DatabaseUnavailable
 from aggregator.model.subscriber import Message
 from aggregator.storage import deliveries
-from aggregator.tasks.deliver import LEASE, SENDER_PAUSE, deliver_slice, is_paused, recover_dead
+from aggregator.tasks.deliver import ANSWER, SENDER_PAUSE, deliver_slice, is_paused, recover_dead
 from aggregator.tasks.due import get_tasks
 from aggregator.tasks.startup import recover_claims
 from tests.fixtures.program import Program
@@ -90,6 +90,22 @@ def test_a_login_that_is_refused_loses_nobody_and_is_told_in_one_line(
     assert Counter(a for mail in server.mails for a in mail.recipients) == Counter(READERS)
 
 
+def test_one_mail_that_is_always_refused_as_if_we_were_holds_up_nobody(paper: Paper) -> None:
+    """554 5.7.1 at RCPT says "you", and means one recipient: the others of this and of the next issue get theirs."""
+    paper.smtp.answer("RCPT", "554 5.7.1 recipient address rejected: access denied", to=READERS[0], times=FOR_EVER)
+    with ready(paper) as (app, issue):
+        for _ in range(3):
+            send_all(app, issue)
+            paper.clock.at += SENDER_PAUSE
+        assert count_states(app, issue) == {"sent": 2, "deferred": 1}
+        paper.clock.move(minutes=24 * 60)
+        before = paper.smtp.count("RCPT")
+        for _ in range(4 * 24):
+            send_all(app, issue)
+            paper.clock.at += SENDER_PAUSE
+        assert paper.smtp.count("RCPT") - before < 10
+
+
 def test_a_server_that_refuses_us_is_asked_four_times_an_hour(paper: Paper) -> None:
     paper.smtp.answer("MAIL", "554 5.7.1 relaying denied", times=FOR_EVER)
     with ready(paper) as (app, issue):
@@ -150,7 +166,7 @@ def test_a_line_that_ends_after_the_dot_is_unknown_and_sent_again_as_the_same_ma
         assert "after the final dot" in send_all(app, issue).stopped
         assert count_states(app, issue) == {"committing": 1}
         assert send_all(app, issue).empty
-        paper.clock.at += LEASE
+        paper.clock.at += ANSWER
         send_all(app, issue)
         assert count_states(app, issue) == {"sent": 1}
         assert get_issue(app, issue.slug).state == "sent"
@@ -242,7 +258,7 @@ def test_a_run_that_breaks_off_goes_on_and_doubles_one_mail_a_break_at_most(pape
             try:
                 send_all(broken, issue)
             except KeyboardInterrupt:
-                paper.clock.at += LEASE
+                paper.clock.at += ANSWER
         assert count_states(app, issue) == {"sent": 30}
     got = Counter(paper.recipients())
     assert set(got) == set(emails)
@@ -292,7 +308,7 @@ def test_claims_of_a_dead_process_of_this_machine_are_free_at_once_and_those_of_
                 issues.mark_sending(conn, issue.id, now=app.now())
                 meta.set_value(conn, f"senders on {host}", sorted([alive, earlier]))
                 for owner in (alive, earlier):
-                    deliveries.claim(conn, issue.id, owner=owner, now=app.now(), limit=1, lease=LEASE)
+                    deliveries.claim(conn, issue.id, owner=owner, now=app.now(), limit=1, lease=ANSWER)
             recover_dead(app)
             assert count_states(app, issue) == {"queued": 2, "sending": 1}
             living.communicate(b"\n")
