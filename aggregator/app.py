@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -125,11 +125,8 @@ def load_settings(config: Config) -> Settings:
     lists = read_feed_lists(config, parse_opml)
     for problem in lists.problems:
         log.warning("feeds.list", problem=str(problem))
-    return build_settings(
-        config,
-        feeds=lists.specs,
-        tag_rules=load_tag_rules([PACKAGE / "data" / "taxonomy.yaml", *config.tag_files]),
-    )
+    settings = build_settings(config, feeds=lists.specs, tag_rules=load_tag_rules(config.tag_files))
+    return replace(settings, feeds_complete=not lists.problems)
 
 
 def build_mailer(config: Config) -> Mailer:

@@ -81,7 +81,7 @@ def show_entry(
 
 
 def describe_entry(entry: Entry) -> dict[str, Any]:
-    """The contract's JSON document of one entry."""
+    """The JSON document of one entry."""
     return {
         "id": entry.id,
         "feed_url": entry.feed_url,

@@ -65,7 +65,7 @@ def list_feeds(
 
 
 def describe_feed(feed: Feed) -> dict[str, Any]:
-    """The contract's JSON document of one feed."""
+    """The JSON document of one feed."""
     return {
         "id": feed.id,
         "url": feed.spec.url,
@@ -131,7 +131,7 @@ def remove_feed(
     config: ConfigOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove an added feed and its entries.
+    """Remove an added feed from the list; its entries stay.
 
     A feed of the configuration is to be removed there: this command says in which line it stands.
     """
@@ -144,9 +144,9 @@ def remove_feed(
         if found.spec.origin != "added" and found.state == "active":
             raise UsageError(f"{url} is read because of {_find_place(settings, url)}: remove it there")
         if not yes:
-            typer.confirm(f"Remove {redact_url(url)} and its {found.entry_count} entries?", abort=True)
+            typer.confirm(f"Remove {redact_url(url)}? Its {found.entry_count} entries stay.", abort=True)
         with app.db.write() as conn:
-            feeds.remove(conn, found.id)
+            feeds.remove(conn, found.id, now=app.now())
     print_line(f"Removed {url}.")
 
 

@@ -75,7 +75,7 @@ def _fetch_with_progress(app: App, chosen: list[FeedId], *, show: bool) -> Round
 
 
 def describe_round(done: Round) -> dict[str, object]:
-    """The contract's JSON document of one round."""
+    """The JSON document of one round."""
     return {
         "feeds": len(done.results),
         "ok": done.ok,

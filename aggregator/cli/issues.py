@@ -77,7 +77,7 @@ def list_issues(
 
 
 def describe_issue(issue: Issue) -> dict[str, Any]:
-    """The contract's JSON document of one issue."""
+    """The JSON document of one issue."""
     return {
         "id": issue.id,
         "newsletter": issue.newsletter,
@@ -157,9 +157,9 @@ def send(
     issue: SlugOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Mail an issue to everybody who is confirmed and lacks it.
+    """Mail an issue to everybody who is confirmed.
 
-    Sent twice, it is sent once. Exit code 1 when the server refused us, or mails wait for another try.
+    Sent twice, it is sent once. Exit code 1 when mails are left: the server refused us, or they wait for another try.
     """
     with opened(config) as app:
         found = _find_issue(app, choose_newsletter(app, newsletter), issue)

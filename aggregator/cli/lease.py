@@ -57,9 +57,12 @@ class LeaseKeeper:
             self._stop.set()
 
     def release(self) -> None:
-        """Give it up, so that a successor need not wait."""
-        with self._app.db.write() as conn:
-            leases.release(conn, LEASE_NAME, self._owner)
+        """Give it up, so that a successor need not wait; when the database is away the lease ends by itself."""
+        try:
+            with self._app.db.write() as conn:
+                leases.release(conn, LEASE_NAME, self._owner)
+        except StorageError as error:
+            log.warning("lease.not_released", reason=str(error))
 
     def _acquire(self) -> bool:
         with self._app.db.write() as conn:

@@ -1,7 +1,8 @@
 """``aggregator run``: the daemon. Scheduler, worker and web in one process, until SIGTERM. Never does the work itself.
 
-Order of starting: schema, lease, recovery, worker, clock, web. Order of stopping (SIGTERM, SIGINT): new jobs, fetching,
-clock, web, worker (which finishes the mail it is at), lease. What hangs longer than `DRAIN_SECONDS` is cut off.
+Order of starting: schema, lease, recovery, worker, clock, web. Order of stopping (SIGTERM, SIGINT): no new request
+or job, fetching, then clock, web and worker (which finishes the mail it is at), lease. What hangs longer than
+`DRAIN_SECONDS` is cut off.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ DRAIN_SECONDS = 15.0
 
 
 def run(config: ConfigOption = None) -> None:
-    """Run the daemon: fetch what is due, publish, and mail each issue at its time; pages on the configured address.
+    """Run the daemon: fetch what is due, serve the pages, and mail each issue at its time.
 
     A second daemon on the same database stands by and takes over when the first one ends.
     """
@@ -60,19 +61,20 @@ def run(config: ConfigOption = None) -> None:
                 daemon.serve(stop, keeper)
             finally:
                 keeper.release()
+            code = int(keeper.lost or daemon.web_failed)
             if daemon.hangs:
-                _end_now(app)
-            if keeper.lost or daemon.web_failed:
-                raise typer.Exit(1)
+                _end_now(app, code)
+            if code:
+                raise typer.Exit(code)
     log.info("daemon.stopped")
 
 
-def _end_now(app: App) -> None:
+def _end_now(app: App, code: int) -> None:
     """Threads that hang would keep the process; what they had claimed is free already."""
     app.sandbox.close()
     log.info("daemon.stopped")
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def watch_signals() -> threading.Event:
@@ -126,10 +128,12 @@ class Daemon:
             server.should_exit = True
             self._app.queue.stop()
             self._app.fetcher.close()
-            clock.shutdown(wait=True)
-            for thread in (web, worker):
+            ticking = threading.Thread(target=clock.shutdown, name="clock", daemon=True)  # it waits for a tick
+            ticking.start()
+            threads = (ticking, web, worker)
+            for thread in threads:
                 thread.join(max(0.0, deadline - monotonic()))
-            if web.is_alive() or worker.is_alive():
+            if any(thread.is_alive() for thread in threads):
                 self._cut_off()
 
     def _cut_off(self) -> None:

@@ -88,7 +88,7 @@ def show_story(
 
 
 def describe_story(story: Story) -> dict[str, Any]:
-    """The contract's JSON document of one story."""
+    """The JSON document of one story."""
     tags = {tag.slug: tag for entry in story.entries for tag in entry.tags}
     return {
         "id": story.id,

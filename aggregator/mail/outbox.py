@@ -36,7 +36,7 @@ class OutboxMailer:
         try:
             with _naming(path):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                with draft.open("wb") as file:
+                with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
                     file.write(message.data)
                     file.flush()
                     os.fsync(file.fileno())

@@ -100,6 +100,8 @@ class Settings:
     site: Site
     fetch: FetchSettings
     feeds: tuple[FeedSpec, ...]
+    #: False: a list of feeds could not be read just now, so that what it named is missing from ``feeds``.
+    feeds_complete: bool = True
     combined: CombinedSettings
     newsletters: tuple[Newsletter, ...]
     mail: MailSettings

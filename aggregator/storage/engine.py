@@ -197,6 +197,8 @@ def _prepare_folder(path: Path) -> None:
     for place in (folder, path):
         if _is_there(place) and not os.access(place, os.W_OK, effective_ids=True):
             raise DatabaseUnavailable(f"{place}: cannot be written ({_describe_owner(place)})")
+    # It holds addresses of people and the signing key: for our eyes only, and so is what SQLite lays beside it.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _is_there(place: Path) -> bool:

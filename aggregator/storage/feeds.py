@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, RowMapping
 from aggregator.model.feed import Feed, FeedOutcome, FeedSpec
 from aggregator.model.ids import FeedId
 from aggregator.storage.engine import iter_chunks
+from aggregator.storage.meta import renew_revision
 from aggregator.storage.schema import entries, feeds
 
 #: Why a feed is paused when its line in the configuration is gone; one that is named again goes on.
@@ -29,12 +30,14 @@ class SyncCounts:
     paused: int = 0
 
 
-def sync_specs(conn: Connection, specs: Sequence[FeedSpec], *, now: datetime) -> SyncCounts:
+def sync_specs(conn: Connection, specs: Sequence[FeedSpec], *, now: datetime, complete: bool = True) -> SyncCounts:
     """Make the stored feeds of origin ``config`` and ``opml`` those of ``specs``.
 
     One that is gone is paused and keeps its entries; one that comes back goes on. Feeds of origin ``added`` stay as
-    they are unless ``specs`` names them too. Of two specs with one address the first counts.
+    they are unless ``specs`` names them too. Of two specs with one address the first counts. Not ``complete``: a list
+    could not be read, so that a feed of origin ``opml`` is not gone for want of being named.
     """
+    kept = ("added",) if complete else ("added", "opml")
     wanted: dict[str, FeedSpec] = {}
     for spec in specs:
         wanted.setdefault(spec.url, spec)
@@ -50,15 +53,18 @@ def sync_specs(conn: Connection, specs: Sequence[FeedSpec], *, now: datetime) ->
     gone = [
         row["id"]
         for url, row in stored.items()
-        if url not in wanted and row["origin"] != "added" and row["state"] == "active"
+        if url not in wanted and row["origin"] not in kept and row["state"] == "active"
     ]
     for ids in iter_chunks(gone):
         conn.execute(sa.update(feeds).where(feeds.c.id.in_(ids)).values(state="paused", paused_reason=GONE))
+    if new or updated or gone:
+        renew_revision(conn)
     return SyncCounts(added=len(new), updated=updated, paused=len(gone))
 
 
 def add(conn: Connection, spec: FeedSpec, now: datetime) -> FeedId:
     """Store a feed, due at once; one that is stored already takes the new wishes over and goes on if it was removed."""
+    renew_revision(conn)
     row = conn.execute(sa.select(feeds).where(feeds.c.url == spec.url)).mappings().first()
     if row is not None:
         if changes := _find_changes(row, spec, now):
@@ -69,6 +75,7 @@ def add(conn: Connection, spec: FeedSpec, now: datetime) -> FeedId:
 
 def remove(conn: Connection, feed_id: FeedId, *, now: datetime | None = None) -> None:
     """Take a feed away: out of every list and never fetched. Its entries stay, and with them the row."""
+    renew_revision(conn)
     removed_at = now if now is not None else sa.func.coalesce(feeds.c.removed_at, feeds.c.added_at)
     conn.execute(
         sa.update(feeds)

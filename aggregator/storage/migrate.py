@@ -68,6 +68,7 @@ def backup(db: Database, folder: Path, now: datetime) -> Path | None:
         partial.unlink(missing_ok=True)
         with translate(db.engine.url), db.engine.connect() as conn:
             _vacuum_into(conn, partial)
+        partial.chmod(0o600)
         with partial.open("rb") as copy:
             os.fsync(copy.fileno())
         partial.replace(target)

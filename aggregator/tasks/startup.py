@@ -25,7 +25,7 @@ def prepare_database(app: App) -> None:
     migrate.require_current(app.db)
     with app.db.write() as conn:
         meta.ensure_identity(conn, site_url=app.settings.site.url, now=app.now())
-        counts = feeds.sync_specs(conn, app.settings.feeds, now=app.now())
+        counts = feeds.sync_specs(conn, app.settings.feeds, now=app.now(), complete=app.settings.feeds_complete)
     if counts.added or counts.paused:
         log.info("feeds.synced", added=counts.added, updated=counts.updated, paused=counts.paused)
 

@@ -290,3 +290,14 @@ def test_rows_are_counted_by_noun(db: Database) -> None:
 
     assert counts["feeds"] == 1
     assert counts["entries"] == 0
+
+
+def test_the_database_is_for_our_eyes_only(tmp_path: Path) -> None:
+    """It holds addresses of people and the signing key."""
+    db = open_database(f"sqlite:///{tmp_path}/news.sqlite3")
+    with db.write() as conn:
+        conn.exec_driver_sql("CREATE TABLE t (x)")
+
+    modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
+    db.close()
+    assert set(modes.values()) == {0}

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from aggregator.model.feed import FeedFacts, FeedOutcome, FeedSpec
 from aggregator.model.ids import FeedId
-from aggregator.storage import feeds, leases
+from aggregator.storage import feeds, leases, meta
 from aggregator.storage.engine import Database
 from aggregator.storage.feeds import SyncCounts
 from tests.storage.samples import DAY, HOUR, MINUTE, NOW, ensure_feed, make_entry, save_entries
@@ -202,3 +202,30 @@ def test_of_many_that_want_a_lease_at_once_one_gets_it(db: Database) -> None:
         fences = list(pool.map(take, "abcde"))
 
     assert sorted(fence or 0 for fence in fences) == [0, 0, 0, 0, 1]
+
+
+def test_a_list_that_cannot_be_read_pauses_nobody(db: Database) -> None:
+    """Its feeds are not named just now, which does not mean that they are gone; a feed of the file itself is."""
+    with db.write() as conn:
+        feeds.sync_specs(conn, [SPEC, OTHER], now=NOW)
+        counts = feeds.sync_specs(conn, [], now=NOW, complete=False)
+        states = {feed.spec.url: feed.state for feed in feeds.list_feeds(conn)}
+
+    assert counts.paused == 1
+    assert states == {SPEC.url: "paused", OTHER.url: "active"}
+
+
+def test_what_pages_show_of_feeds_has_a_revision(db: Database) -> None:
+    revisions = []
+    for change in (
+        lambda conn: feeds.sync_specs(conn, [SPEC], now=NOW),
+        lambda conn: feeds.sync_specs(conn, [SPEC], now=NOW),
+        lambda conn: feeds.add(conn, replace(OTHER, origin="added"), NOW),
+        lambda conn: feeds.remove(conn, FeedId(2), now=NOW),
+    ):
+        with db.write() as conn:
+            change(conn)
+            revisions.append(meta.get_revision(conn))
+
+    assert revisions[0] == revisions[1]
+    assert len(set(revisions)) == 3
