@@ -7,9 +7,13 @@ from starlette.responses import PlainTextResponse, Response
 
 from aggregator.app import App
 from aggregator.errors import StorageError
-from aggregator.storage import migrate
+from aggregator.storage import meta, migrate
 
 _HEADERS = {"Cache-Control": "no-store"}
+
+
+class _Undone(Exception):
+    """Rolls a trial write back."""
 
 
 def check_health(request: Request) -> Response:
@@ -22,8 +26,11 @@ def check_readiness(request: Request) -> Response:
     app: App = request.app.state.app
     try:
         state = migrate.current(app.db)
-        with app.db.write():
-            pass
+        with app.db.write() as conn:
+            meta.renew_revision(conn)  # PostgreSQL says only at a real write that it may not
+            raise _Undone
+    except _Undone:
+        pass
     except StorageError:
         return PlainTextResponse("the database does not answer\n", status_code=503, headers=_HEADERS)
     if state != "current":
