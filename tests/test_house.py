@@ -40,6 +40,8 @@ FORBIDDEN_TEXT = re.compile(
     "|".join(
         (
             r"(?<![\w.:/])/(?:work" + r"|root|home)/\w",  # paths of somebody's machine
+            r"https?://[^\s\"']+/(?:simple|packages)/",  # an index of packages, whatever its name
+            r"https?://[^\s\"']+/debian(?:-security)?/?(?=\s|$)",
             "--(?:extra-)?index" + "-url",
         )
     )
