@@ -37,6 +37,7 @@ log = get_logger(__name__)
 #: How long a shutdown waits for what is under way. A mail server may take ten minutes to answer; service managers
 #: kill earlier.
 DRAIN_SECONDS = 15.0
+WAKE_SECONDS = 0.5
 
 
 def run(config: ConfigOption = None) -> None:
@@ -121,16 +122,19 @@ class Daemon:
         web.start()
         log.info("daemon.started", web=f"http://{self._host}:{self._port}", database=self._app.db.url_text)
         try:
-            stop.wait()
+            # Not for ever at a time: a signal that comes just before the wait begins would not end it.
+            while not stop.wait(WAKE_SECONDS):
+                pass
         finally:
             log.info("daemon.stopping")
             deadline = monotonic() + DRAIN_SECONDS
             server.should_exit = True
             self._app.queue.stop()
-            self._app.fetcher.close()
-            ticking = threading.Thread(target=clock.shutdown, name="clock", daemon=True)  # it waits for a tick
-            ticking.start()
-            threads = (ticking, web, worker)
+            # Each waits for what is under way, and none may hold up the others.
+            ending = [threading.Thread(target=end, daemon=True) for end in (self._app.fetcher.close, clock.shutdown)]
+            for thread in ending:
+                thread.start()
+            threads = (*ending, web, worker)
             for thread in threads:
                 thread.join(max(0.0, deadline - monotonic()))
             if any(thread.is_alive() for thread in threads):

@@ -13,7 +13,7 @@ from datetime import datetime
 from email.errors import HeaderParseError
 from email.header import Header
 from email.headerregistry import Address
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, getaddresses
 from hashlib import sha256
 
 from aggregator.errors import RecipientRefused, SenderRefused
@@ -190,7 +190,8 @@ def _bracket(mailbox: tuple[str, str]) -> tuple[str, str]:
 
 def _read_mailbox(name: str, mailbox: str) -> tuple[str, str]:
     """Return (name, address) of a mailbox that the editor wrote."""
-    phrase, address = parseaddr(_check(name, mailbox))
+    found = getaddresses([_check(name, mailbox)])  # not parseaddr: of two addresses older Pythons take the first
+    phrase, address = found[0] if len(found) == 1 else ("", "")
     try:
         return phrase, _read_address(address)
     except RecipientRefused as error:
