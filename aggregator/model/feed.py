@@ -23,13 +23,26 @@ FAILURE_CLASSES = (
     "too_large",
     "bad_encoding",  # the content coding is broken or unknown
     "web_page",  # HTML where a feed should be
+    "no_items",  # the rules for a page without a feed find nothing on it any more
     "not_a_feed",  # neither a feed nor a web page
     "not_xml",  # meant to be XML, but beyond repair
     "too_hostile",  # over the parser's limits of size, depth, time or memory
+    "quarantined",  # too hostile three times: asked seldom until its document changes
     "folder",  # a folder feed cannot be read
     "no_parser",  # no process could be started to read it
     "not_saved",  # the database refused what it brought
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRules:
+    """How entries are found on a page that has no feed: CSS selectors, all but ``items`` within one item."""
+
+    items: str
+    #: Empty: the item's own text, its first link, no date.
+    title: str = ""
+    link: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +61,8 @@ class FeedSpec:
     headers: tuple[tuple[str, str], ...] = ()
     #: For folder feeds: what the posts' public addresses begin with; empty: our own ``/entries/ID``.
     url_prefix: str = ""
+    #: For pages without a feed.
+    page: PageRules | None = None
 
 
 #: A longer list of feeds is refused.
@@ -60,6 +75,25 @@ class OpmlResult:
 
     feeds: tuple[FeedSpec, ...]
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckHints:
+    """What a document asked about its next check; kept, because a 304 repeats none of it."""
+
+    ttl_minutes: int | None = None
+    update_minutes: int | None = None
+    skip_hours: tuple[int, ...] = ()
+    skip_days: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A permanent redirect (301, 308) that every answer showed since ``first_seen_at``."""
+
+    url: str
+    first_seen_at: datetime
+    times: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +126,23 @@ class Feed:
     failure_class: str
     failure_reason: str
     entry_count: int = 0
+    #: Who may be asked together with it (`fetch.host_key`); empty before the first fetch.
+    host_key: str = ""
+    hints: CheckHints = CheckHints()
+    #: When entries came in lately, newest first, at most some twenty: the rhythm of publishing.
+    arrivals: tuple[datetime, ...] = ()
+    #: Entries of the last document that was read, and the most that one ever held.
+    document_entries: int = 0
+    largest_document: int = 0
+    move: Move | None = None
+    #: When the first 410 of an unbroken row was seen.
+    gone_since: datetime | None = None
+    #: Documents in a row that were too hostile.
+    strikes: int = 0
+    #: What needs the editor's eye, in words; empty: nothing.
+    alarm: str = ""
+    #: What `ParsedFeed.slices` was.
+    slices: bytes = b""
 
     @property
     def name(self) -> str:
@@ -110,6 +161,35 @@ class FetchRequest:
     body_hash: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     url_prefix: str = ""
+    #: For pages without a feed.
+    page: PageRules | None = None
+    #: What `ParsedFeed.slices` of the last document was.
+    slices: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One redirect that was followed."""
+
+    status: int
+    #: Where it led, absolute.
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """What every answer tells beside its document."""
+
+    #: The redirects in their order.
+    hops: tuple[Hop, ...] = ()
+    #: Of the body as it came over the line.
+    received_bytes: int = 0
+    #: Seconds of the whole fetch, waits for the host's turn not counted.
+    seconds: float = 0.0
+    #: The host's bucket (`fetch.host_key`); empty for folders.
+    host_key: str = ""
+    #: The address lies in one of our own networks: its host is never frozen as a whole.
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +209,9 @@ class Fetched:
     last_modified: str = ""
     #: Smallest wait that Cache-Control or Expires asks for; None when they do not.
     fresh_for: timedelta | None = None
+    #: The line broke before the end: entries that are missing are not gone.
+    truncated: bool = False
+    exchanged: Exchanged = Exchanged()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +233,7 @@ class NotModified:
     etag: str = ""
     last_modified: str = ""
     fresh_for: timedelta | None = None
+    exchanged: Exchanged = Exchanged()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,11 +244,22 @@ class FetchFailed:
     failure_class: str
     reason: str
     status: int | None = None
-    #: Retry-After as a wait (RFC 9110 10.2.3).
+    #: Retry-After as a wait (RFC 9110 10.2.3), of any error status.
     retry_after: timedelta | None = None
+    exchanged: Exchanged = Exchanged()
 
 
-Reply = Fetched | FolderRead | NotModified | FetchFailed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postponed:
+    """Not asked: its host has told another feed of this round to wait. No failure."""
+
+    request: FetchRequest
+    wait: timedelta
+    reason: str
+    exchanged: Exchanged = Exchanged()
+
+
+Reply = Fetched | FolderRead | NotModified | FetchFailed | Postponed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +273,28 @@ class FeedFacts:
     rights: str = ""
     author: str = ""
     updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLogLine:
+    """One fetch of one feed, as the log keeps it."""
+
+    at: datetime
+    status: int | None = None
+    failure_class: str = ""
+    failure_reason: str = ""
+    not_modified: bool = False
+    received_bytes: int = 0
+    seconds: float = 0.0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    folded: int = 0
+    warnings: tuple[str, ...] = ()
+    next_due_at: datetime
+    #: Why then.
+    next_due_reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +313,24 @@ class FeedOutcome:
     body_hash: str | None = None
     #: None keeps the stored ones.
     facts: FeedFacts | None = None
+    hints: CheckHints | None = None
+    slices: bytes | None = None
+    document_entries: int | None = None
+    #: Entries that were new to us, which were no first import.
+    arrived: int = 0
+    #: What these are from now on.
+    host_key: str = ""
+    move: Move | None = None
+    gone_since: datetime | None = None
+    strikes: int = 0
+    alarm: str = ""
+    #: The feed lives there from now on; empty: where it did.
+    moved_to: str = ""
+    #: Why it is paused from now on; empty: it is not.
+    pause: str = ""
+    #: Not asked at all: only the due date moves, failures stay as they are.
+    postponed: bool = False
+    log: FetchLogLine | None = None
     #: Entries were stored: from now on this is no first import any more.
     imported: bool = False
     next_due_at: datetime

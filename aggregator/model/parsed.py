@@ -68,3 +68,15 @@ class ParsedFeed:
     warnings: tuple[str, ...] = ()
     #: Hints for the next check: RSS ``ttl`` in minutes.
     ttl_minutes: int | None = None
+    #: Minutes between two updates, from ``sy:updatePeriod`` and ``sy:updateFrequency`` (RSS 1.0 syndication module).
+    update_minutes: int | None = None
+    #: RSS ``skipHours`` (0-23, UTC) and ``skipDays`` (0 = Monday, UTC): when not to ask.
+    skip_hours: tuple[int, ...] = ()
+    skip_days: tuple[int, ...] = ()
+    #: ``rel="hub"`` and ``rel="self"`` of the feed (WebSub 4), resolved; empty when not named.
+    hub_url: str = ""
+    self_url: str = ""
+    #: Entries that were recognised by their bytes as those of the last document, and not read again.
+    skipped: int = 0
+    #: What the next document's bytes are held against, opaque; empty: it must be read in full.
+    slices: bytes = b""

@@ -49,6 +49,10 @@ class FetchSettings:
     max_interval: timedelta = timedelta(hours=24)
     #: Complete User-Agent header.
     user_agent: str = ""
+    #: Whose requests count together: each feed's own, all of one host, or all of one registrable domain.
+    host_key: Literal["feed", "host", "domain"] = "host"
+    #: Hosts (or registrable domains) that say 403 where they mean 429 (FreshRSS 8928); ``*``: all.
+    forbidden_as_rate_limit: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

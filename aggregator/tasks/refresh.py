@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from aggregator.app import App
 from aggregator.errors import DatabaseUnavailable, ParseError, SchemaMismatch, StorageError
@@ -299,7 +300,7 @@ def _outcome(app: App, reading: Reading, now: datetime) -> FeedOutcome:
     )
 
 
-def _validators(reading: Reading) -> dict[str, str | None]:
+def _validators(reading: Reading) -> dict[str, Any]:
     """Of a document that was read, or refreshed by a 304; one that could not be read is asked for again in full."""
     if reading.failure_class:
         return {}
