@@ -250,6 +250,8 @@ def _read_message(pipe: IO[bytes]) -> bytes:
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     raise TypeError(type(value).__name__)
@@ -266,6 +268,9 @@ def _read_answer(answer: bytes) -> ParsedFeed | ParseError:
         warnings=tuple(str(warning) for warning in said["warnings"]),
         updated_at=_instant(said["updated_at"]),
         ttl_minutes=None if said["ttl_minutes"] is None else int(said["ttl_minutes"]),
+        update_minutes=None if said["update_minutes"] is None else int(said["update_minutes"]),
+        skip_hours=tuple(int(hour) for hour in said["skip_hours"]),
+        skip_days=tuple(int(day) for day in said["skip_days"]),
         **_texts(said, ParsedFeed),
     )
 
