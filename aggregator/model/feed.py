@@ -11,6 +11,8 @@ from aggregator.model.parsed import ParsedFeed
 
 Origin = Literal["config", "opml", "added"]
 FeedState = Literal["active", "paused"]
+#: Of a subscription at a hub: asked for, confirmed, refused, or given up because the hub kept silent about entries.
+HubState = Literal["asked", "live", "refused", "distrusted"]
 
 #: Why a fetch brought nothing, in one word each.
 FAILURE_CLASSES = (
@@ -63,6 +65,8 @@ class FeedSpec:
     url_prefix: str = ""
     #: For pages without a feed.
     page: PageRules | None = None
+    #: The followed list on the web that names it; empty: none does.
+    list_url: str = ""
 
 
 #: A longer list of feeds is refused.

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import sqlalchemy as sa
 
-from aggregator.model.feed import FeedState, Origin
+from aggregator.model.feed import FeedState, HubState, Origin
 from aggregator.model.newsletter import IssueState, Section
 from aggregator.model.subscriber import DeliveryState, SubscriptionState
 from aggregator.model.tag import Field, TagKind
@@ -40,6 +40,15 @@ def _text(name: str) -> sa.Column[str]:
 
 def _number(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.Integer, nullable=False)
+
+
+def _later_text(name: str) -> sa.Column[str]:
+    """A text that came with a later revision: what was stored before has none."""
+    return sa.Column(name, sa.Text, nullable=False, server_default=sa.text("''"))
+
+
+def _later_number(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.Integer, nullable=False, server_default="0")
 
 
 def _instant(name: str, *, optional: bool = False) -> sa.Column[Any]:
@@ -107,10 +116,98 @@ feeds = sa.Table(
     _text("failure_class"),
     _text("failure_reason"),
     _instant("claimed_until", optional=True),
+    # Since revision 0002: what the editor asked for.
+    sa.Column("page", sa.JSON, nullable=True),
+    _later_text("list_url"),
+    # Since revision 0002: how fetching goes.
+    _later_text("host_key"),
+    sa.Column("hints", sa.JSON, nullable=True),
+    sa.Column("arrivals", sa.JSON, nullable=True),
+    _later_number("document_entries"),
+    _later_number("largest_document"),
+    _later_text("moved_url"),
+    _instant("moved_since", optional=True),
+    _later_number("moved_times"),
+    _instant("gone_since", optional=True),
+    _later_number("strikes"),
+    _later_text("alarm"),
+    sa.Column("slices", sa.LargeBinary, nullable=True),
     _one_of("origin", Origin),
     _one_of("state", FeedState),
-    sa.Index(None, "state", "next_due_at"),
+    sa.Index(None, "state", "next_due_at", "id"),
+    sa.Index(None, "host_key"),
     sqlite_autoincrement=True,
+)
+
+#: Hosts that asked for a pause; their feeds are not due before it ends.
+hosts = sa.Table(
+    "hosts",
+    metadata,
+    sa.Column("host_key", sa.Text, primary_key=True),
+    _instant("frozen_until"),
+    _text("reason"),
+)
+
+#: One row a fetch, bounded by number and age.
+fetch_log = sa.Table(
+    "fetch_log",
+    metadata,
+    _id(),
+    _points_to("feed_id", "feeds.id", cascade=True),
+    _instant("at"),
+    sa.Column("status", sa.Integer, nullable=True),
+    _text("failure_class"),
+    _text("failure_reason"),
+    sa.Column("not_modified", sa.Boolean, nullable=False),
+    sa.Column("received_bytes", sa.BigInteger, nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False),
+    _number("new"),
+    _number("changed"),
+    _number("unchanged"),
+    _number("rejected"),
+    _number("folded"),
+    sa.Column("warnings", sa.JSON, nullable=False),
+    _instant("next_due_at"),
+    _text("next_due_reason"),
+    sa.Index(None, "feed_id", "id"),
+    sa.Index(None, "at"),
+)
+
+#: Subscriptions at hubs (WebSub), one a feed.
+hubs = sa.Table(
+    "hubs",
+    metadata,
+    sa.Column("feed_id", _Id, sa.ForeignKey("feeds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    _text("hub_url"),
+    _text("topic_url"),
+    # What the callback's address ends with; unguessable.
+    sa.Column("token", sa.Text, nullable=False, unique=True),
+    # Of the hub's signatures (WebSub 7).
+    _text("secret"),
+    _text("state"),
+    _text("reason"),
+    _instant("lease_until", optional=True),
+    _instant("next_try_at"),
+    _number("tries"),
+    # When it last delivered, and how often a check found what it had not.
+    _instant("pushed_at", optional=True),
+    _number("misses"),
+    _one_of("state", HubState),
+    sa.Index(None, "next_try_at"),
+)
+
+#: Lists of feeds on the web (OPML) that are followed.
+lists = sa.Table(
+    "lists",
+    metadata,
+    sa.Column("url", sa.Text, primary_key=True),
+    sa.Column("etag", Opaque, nullable=False),
+    sa.Column("last_modified", Opaque, nullable=False),
+    _text("body_hash"),
+    _instant("last_fetched_at", optional=True),
+    _instant("next_due_at"),
+    _number("failures"),
+    _text("failure_reason"),
 )
 
 stories = sa.Table(
@@ -175,6 +272,26 @@ contents = sa.Table(
     _text("content_html"),
     sa.Column("parsed", sa.LargeBinary, nullable=False),
     sa.Index(None, "policy_version"),
+)
+
+#: What an entry said before its edits, the latest few.
+entry_versions = sa.Table(
+    "entry_versions",
+    metadata,
+    _id(),
+    _points_to("entry_id", "entries.id", cascade=True),
+    _instant("replaced_at"),
+    _text("content_hash"),
+    sa.Column("parsed", sa.LargeBinary, nullable=False),
+    sa.Index(None, "entry_id", "id"),
+)
+
+#: Entries that are stored and wait for their tags.
+entry_changes = sa.Table(
+    "entry_changes",
+    metadata,
+    sa.Column("entry_id", _Id, sa.ForeignKey("entries.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    _instant("changed_at"),
 )
 
 entry_tags = sa.Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,12 +61,12 @@ def describe_checks(db: Database) -> dict[str, list[str]]:
 
 
 def describe_tables(db: Database) -> dict[str, set[str]]:
-    """Each table's CREATE statement as the set of its parts, whatever their order."""
+    """Each table's CREATE statement as the set of its parts, whatever their order; added columns stand on one line."""
     with db.read() as conn:
         rows = conn.execute(
             sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '%\\_%' ESCAPE '\\'")
         )
-        return {name: {part.strip().rstrip(",") for part in sql.splitlines()} for name, sql in rows}
+        return {name: {part.strip() for part in re.split(r",\s(?![^(]*\))|\n", sql[:-1])} for name, sql in rows}
 
 
 def describe_tables_of_metadata(tmp_path: Path) -> dict[str, set[str]]:
