@@ -13,7 +13,8 @@ from aggregator.model.ids import FeedId
 from aggregator.model.parsed import ParsedEntry, ParsedFeed
 from aggregator.storage import entries, feeds
 from aggregator.storage.engine import Database
-from aggregator.tasks.refresh import BATCH, LEASE, PARSERS, read_reply, refresh_due
+from aggregator.tasks.reading import read_reply
+from aggregator.tasks.refresh import BATCH, LEASE, PARSERS, refresh_due
 from tests.fixtures.program import Program
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -1,0 +1,67 @@
+"""What a reply holds: the document that was read, or why it could not be. Never stores anything, never asks the net."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from aggregator.app import App
+from aggregator.errors import ParseError
+from aggregator.model.feed import Exchanged, Feed, Fetched, FetchFailed, FolderRead, NotModified, Postponed, Reply
+from aggregator.model.parsed import ParsedFeed
+from aggregator.pipeline.identify import Identified, identify_entries
+from aggregator.pipeline.urls import drop_query
+
+_NOTHING = Exchanged()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A reply, without its bytes, and what its document holds; ``document`` is None when nothing was read."""
+
+    feed: Feed
+    reply: Reply
+    document: ParsedFeed | None = None
+    identified: Identified | None = None
+    failure_class: str = ""
+    reason: str = ""
+
+    @property
+    def status(self) -> int | None:
+        return None if isinstance(self.reply, FolderRead | Postponed) else self.reply.status
+
+    @property
+    def exchanged(self) -> Exchanged:
+        return _NOTHING if isinstance(self.reply, FolderRead) else self.reply.exchanged
+
+    @property
+    def is_whole(self) -> bool:
+        """The document was read to its end: what is missing from it is really missing."""
+        return self.document is not None and not (isinstance(self.reply, Fetched) and self.reply.truncated)
+
+    def count_entries(self) -> int:
+        """Entries that the document holds, read or recognised by their bytes."""
+        found = self.document
+        return len(found.entries) + len(found.rejected) + found.skipped if found else 0
+
+
+def read_reply(app: App, feed: Feed, reply: Reply) -> Reading:
+    """What a reply holds; errors of the document become values. The bytes are let go: all is read."""
+    reading = _read_document(app, feed, reply)
+    return replace(reading, reply=replace(reply, body=b"")) if isinstance(reply, Fetched) else reading
+
+
+def _read_document(app: App, feed: Feed, reply: Reply) -> Reading:
+    try:
+        match reply:
+            case Fetched():
+                # What has no base of its own is relative to where the document came from.
+                document = app.sandbox.parse(replace(reply, final_url=drop_query(reply.final_url)))
+            case FolderRead():
+                document = reply.feed
+            case NotModified() | Postponed():
+                return Reading(feed=feed, reply=reply)
+            case FetchFailed():
+                return Reading(feed=feed, reply=reply, failure_class=reply.failure_class, reason=reply.reason)
+    except ParseError as error:
+        return Reading(feed=feed, reply=reply, failure_class=error.failure_class, reason=error.reason)
+    return Reading(feed=feed, reply=reply, document=document, identified=identify_entries(document))
