@@ -117,11 +117,17 @@ def forget_scores(conn: Connection) -> None:
     conn.execute(sa.update(stories).values(score=None))
 
 
-def find_unscored(conn: Connection, *, limit: int) -> tuple[StoryId, ...]:
-    """Up to ``limit`` stories whose score is to be reckoned, the newest first."""
+def find_unscored(conn: Connection, *, limit: int, hold: bool = False) -> tuple[StoryId, ...]:
+    """Up to ``limit`` stories whose score is to be reckoned, the newest first.
+
+    ``hold``: for the transaction that will write the scores. An edit of one of their entries waits until then to take
+    the score away again, so that none stays that was made of what the entry said before.
+    """
     told = sa.exists().where(entries.c.story_id == stories.c.id)
     query = sa.select(stories.c.id).where(stories.c.score.is_(None), stories.c.merged_into.is_(None), told)
-    return tuple(StoryId(number) for number in conn.execute(query.order_by(stories.c.id.desc()).limit(limit)).scalars())
+    query = query.order_by(stories.c.id.desc()).limit(limit)
+    found = conn.execute(query.with_for_update(of=stories) if hold else query).scalars()
+    return tuple(StoryId(number) for number in found)
 
 
 def _find_groups(conn: Connection, groups: Iterable[GroupedStory]) -> dict[EntryId, StoryId | None]:

@@ -25,7 +25,8 @@ def regroup_stories(app: App) -> int:
     """Put every entry that has no story yet into one, old or new, and score what has no score; the stories touched.
 
     Candidates are read in the transaction that writes the groups: two processes that group at once never make two
-    stories of one. Scores are reckoned after it, some at a time; a kill in between leaves them for the next round.
+    stories of one. Scores are reckoned after it, some at a time, the same way; a kill in between leaves them for the
+    next round.
     """
     touched = _group(app)
     _forget_old_scores(app)
@@ -64,13 +65,17 @@ def _forget_old_scores(app: App) -> None:
 
 
 def _score(app: App) -> bool:
-    """Score some of the stories that have none; False when all have one."""
+    """Score some of the stories that have none; False when all have one.
+
+    They are read in the transaction that writes the scores: an entry edited in between would leave a score of before.
+    """
     with app.db.read() as conn:
-        found = stories.list_stories(conn, StoryQuery(ids=stories.find_unscored(conn, limit=CHUNK)))
+        if not stories.find_unscored(conn, limit=1):
+            return False
     interests = dict(app.settings.interests)
-    scores = [(story.id, *score_story(story.entries, interests)) for story in found]
-    if scores:
-        with app.db.write() as conn:
-            stories.save_scores(conn, scores)
-            meta.renew_revision(conn)
-    return bool(scores)
+    with app.db.write() as conn:
+        stories.lock(conn)
+        found = stories.list_stories(conn, StoryQuery(ids=stories.find_unscored(conn, limit=CHUNK, hold=True)))
+        stories.save_scores(conn, [(story.id, *score_story(story.entries, interests)) for story in found])
+        meta.renew_revision(conn)
+    return bool(found)
