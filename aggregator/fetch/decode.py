@@ -212,9 +212,11 @@ class _Brotli:
     def unpack(self, data: bytes) -> Iterator[bytes]:
         if self.complete:
             return
-        yield self._stream.process(data, output_buffer_limit=_PIECE_BYTES)
-        while not self._stream.can_accept_more_data():
-            yield self._stream.process(b"", output_buffer_limit=_PIECE_BYTES)
+        piece = self._stream.process(data, output_buffer_limit=_PIECE_BYTES)
+        yield piece
+        while piece and not self.complete:  # what is packed well may be inside still when all the input is taken
+            piece = self._stream.process(b"", output_buffer_limit=_PIECE_BYTES)
+            yield piece
 
     @property
     def complete(self) -> bool:

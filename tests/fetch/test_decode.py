@@ -61,6 +61,7 @@ def test_every_coding_that_is_asked_for_unpacks(coding: str) -> None:
 )
 @example("Deflate", b"a" * 65_600, [], MIB)
 @example("deflate", b"zlib", [], 1)
+@example("br", bytes(1_000_000), [], MIB)
 @settings(deadline=None)
 def test_the_cut_into_packets_does_not_matter(coding: str, data: bytes, cuts: list[int], step: int) -> None:
     packed = PACKERS[coding](data)
