@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -169,6 +169,8 @@ class FetchRequest:
     page: PageRules | None = None
     #: What `ParsedFeed.slices` of the last document was.
     slices: bytes = b""
+    #: To be posted as ``application/x-www-form-urlencoded`` (WebSub 5.1); empty: a GET.
+    form: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

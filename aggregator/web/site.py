@@ -18,6 +18,7 @@ from aggregator.web.cache import PageCache
 from aggregator.web.headers import SecurityHeaders
 from aggregator.web.health import check_health, check_readiness
 from aggregator.web.unsubscribe import show_unsubscribe
+from aggregator.web.websub import take_call
 
 log = get_logger(__name__)
 
@@ -33,6 +34,7 @@ def create_site(app: App) -> ASGIApp:
             Route("/healthz", check_health),
             Route("/readyz", check_readiness),
             Route("/unsubscribe/{token}", show_unsubscribe, methods=["GET", "HEAD", "POST"]),
+            Route("/websub/{token}", take_call, methods=["GET", "POST"]),
             Route("/{path:path}", show_page, methods=["GET", "HEAD"]),
         ],
         exception_handlers={404: _show_error, 405: _show_error, StorageError: _show_unavailable, 500: _show_fault},
