@@ -30,6 +30,8 @@ from aggregator.model.settings import FetchSettings
 MAX_REDIRECTS = 5
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: Redirects after which a form is posted again (RFC 9110 15.4.8, 15.4.9); the others would turn it into a GET.
+_KEEP_METHOD = frozenset({307, 308})
 _DOCUMENTS = frozenset({200, 203})
 #: After a third of the time-out a body must have come at this rate, bytes a second.
 _MIN_RATE = 1024
@@ -76,7 +78,9 @@ class Exchange:
         )
         try:
             async with asyncio.timeout(max(0.0, self._settings.timeout_seconds - trail.used_seconds)):
-                async with self._session.get(trail.url, headers=headers, allow_redirects=False) as answer:
+                method, form = ("POST", aiohttp.FormData(request.form)) if request.form else ("GET", None)
+                asked = self._session.request(method, trail.url, headers=headers, data=form, allow_redirects=False)
+                async with asked as answer:
                     return await self._read(request, trail, answer)
         finally:
             trail.used_seconds += time.monotonic() - started
@@ -86,7 +90,10 @@ class Exchange:
     ) -> Fetched | NotModified | None:
         if len(answer.raw_headers) > MAX_HEADER_COUNT or count_header_bytes(answer.raw_headers) > MAX_HEADER_BYTES:
             raise FetchStopped("too_large", f"the headers of {trail.host}'s answer are too long", answer.status)
-        if answer.status in _REDIRECTS:
+        if request.form and 200 <= answer.status < 300:
+            answer.close()  # "accepted" is all that a form is answered with
+            return Fetched(request=request, final_url=str(trail.url), status=answer.status, body=b"", body_hash="")
+        if answer.status in (_KEEP_METHOD if request.form else _REDIRECTS):
             answer.close()  # its body is of no use and may be endless
             self._follow(trail, answer)
             return None
