@@ -1,19 +1,32 @@
-"""Lists of feeds as OPML 2.0, in and out. Never follows a link to another list and never fetches anything."""
+"""Lists of feeds as OPML 2.0, in and out. Never follows a link to another list and never fetches anything.
+
+What the editor set for a feed travels along in attributes of our own namespace, which other programs leave alone:
+weight, interval, tags and the rules for a page without a feed. Headers stay at home: they hold secrets.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from aggregator.model.feed import MAX_OPML_BYTES, FeedSpec, OpmlResult
+from aggregator.model.feed import MAX_OPML_BYTES, FeedSpec, OpmlResult, PageRules
 from aggregator.pipeline.words import clean_line, xml_text
 
 MAX_FEEDS = 20_000
 MAX_TITLE = 300
+#: Of our own attributes.
+NAMESPACE = "urn:ai-news-aggregator:opml"
+_MAX_SELECTOR = 500
+_INTERVAL = re.compile(r"(\d{1,8})([smhd])")
+#: As `config` allows them: 0 to 100.
+_WEIGHT = re.compile(r"(?:\d{1,2}(?:\.\d{1,6})?|100(?:\.0{1,6})?)")
+_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_PAGE_PARTS = ("items", "title", "link", "date")
 _SLUG = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _CREDENTIALS = re.compile(r"//[^/?#]*@")
@@ -31,7 +44,8 @@ _DECLARED = re.compile(
 def parse_opml(data: bytes) -> OpmlResult:
     """Read a list that may be broken: what can be understood is kept, the rest is named in ``problems``.
 
-    A folder's name becomes a tag when it is a clean slug already; ``language`` is taken from each outline.
+    A folder's name becomes a tag when it is a clean slug already; ``language`` and our own attributes are taken from
+    each outline, and what is wrong with one of them counts as not said.
     """
     text = _decode(data[: MAX_OPML_BYTES + 1])
     refusal = _find_refusal(data, text)
@@ -44,7 +58,7 @@ def parse_opml(data: bytes) -> OpmlResult:
         harvest = listparser.parse(plain)
     except (LookupError, ValueError, AttributeError, TypeError, SyntaxError) as error:  # of the library, on odd nesting
         return OpmlResult(feeds=(), problems=(f"found no readable list ({type(error).__name__}), expected OPML",))
-    languages = _find_languages(plain)
+    settings = _find_settings(plain)
     feeds: dict[str, FeedSpec] = {}
     problems = []
     if not harvest.version:
@@ -58,7 +72,7 @@ def parse_opml(data: bytes) -> OpmlResult:
         if len(feeds) >= MAX_FEEDS:
             problems.append(f"found more than {MAX_FEEDS:,} feeds, expected less: the rest is left out")
             break
-        feeds.setdefault(url, _build_spec(url, found, languages.get(url, "")))
+        feeds.setdefault(url, _build_spec(url, found, settings.get(url, _Settings())))
     problems += [
         f"found the list {found.url[:200]!r} inside the list, which is not followed" for found in harvest.lists
     ]
@@ -69,7 +83,7 @@ def render_opml(feeds: Sequence[FeedSpec], title: str, now: datetime) -> bytes:
     """OPML 2.0, UTF-8; our own folders of posts stay at home, as nobody else could read them."""
     from lxml import etree
 
-    root = etree.Element("opml", version="2.0")
+    root = etree.Element("opml", {"version": "2.0"}, nsmap={"news": NAMESPACE})
     head = etree.SubElement(root, "head")
     etree.SubElement(head, "title").text = xml_text(title)
     etree.SubElement(head, "dateCreated").text = format_datetime(now)
@@ -83,8 +97,25 @@ def render_opml(feeds: Sequence[FeedSpec], title: str, now: datetime) -> bytes:
             outline.set("language", feed.language)
         if feed.tags:
             outline.set("category", ",".join(feed.tags))
+        for key, value in _iter_own(feed):
+            outline.set(f"{{{NAMESPACE}}}{key}", xml_text(value))
     etree.indent(root)
     return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
+
+
+def _iter_own(feed: FeedSpec) -> Iterator[tuple[str, str]]:
+    """Our own attributes, those that differ from their defaults."""
+    if feed.weight != 1.0:
+        yield "weight", f"{feed.weight:.6g}"
+    if feed.interval is not None:
+        seconds = round(feed.interval.total_seconds())
+        unit = next(unit for unit, size in _UNITS.items() if seconds % size == 0)
+        yield "interval", f"{seconds // _UNITS[unit]}{unit}"
+    if feed.tags:
+        yield "tags", " ".join(feed.tags)  # ``category`` reaches a reader mixed with the names of folders
+    for part in _PAGE_PARTS if feed.page else ():
+        if selector := getattr(feed.page, part):
+            yield f"page-{part}", selector
 
 
 def _find_refusal(data: bytes, text: str) -> str:
@@ -114,8 +145,19 @@ def _decode(data: bytes) -> str:
     return re.sub(r"^\ufeff?\s*<\?xml[^>]*\?>", "", text).removeprefix("\ufeff")
 
 
-def _find_languages(data: bytes) -> dict[str, str]:
-    """``xmlUrl`` -> ``language``, which listparser does not report."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settings:
+    """What an outline says that listparser does not report."""
+
+    language: str = ""
+    weight: float = 1.0
+    interval: timedelta | None = None
+    tags: tuple[str, ...] = ()
+    page: PageRules | None = None
+
+
+def _find_settings(data: bytes) -> dict[str, _Settings]:
+    """``xmlUrl`` -> what is set for it; the first outline of an address counts, as its title does."""
     from lxml import etree
 
     parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
@@ -123,14 +165,30 @@ def _find_languages(data: bytes) -> dict[str, str]:
         root = etree.fromstring(data.lstrip(), parser)
     except (etree.XMLSyntaxError, ValueError):
         return {}
-    return dict(_iter_languages(root))
-
-
-def _iter_languages(root: Any) -> Iterator[tuple[str, str]]:
+    found: dict[str, _Settings] = {}
     for outline in root.iter("outline") if root is not None else ():
-        language = outline.get("language", "").strip()
-        if _LANGUAGE.fullmatch(language):
-            yield outline.get("xmlUrl", "").strip(), language
+        found.setdefault(outline.get("xmlUrl", "").strip(), _read_settings(outline))
+    return found
+
+
+def _read_settings(outline: Any) -> _Settings:
+    def ours(name: str) -> str:
+        return str(outline.get(f"{{{NAMESPACE}}}{name}", "")).strip()
+
+    language = outline.get("language", "").strip()
+    interval = _INTERVAL.fullmatch(ours("interval"))
+    rules = {part: xml_text(ours(f"page-{part}"))[:_MAX_SELECTOR] for part in _PAGE_PARTS}
+    return _Settings(
+        language=language if _LANGUAGE.fullmatch(language) else "",
+        weight=float(ours("weight")) if _WEIGHT.fullmatch(ours("weight")) else 1.0,
+        interval=timedelta(seconds=int(interval[1]) * _UNITS[interval[2]]) if interval else None,
+        tags=tuple(tag for tag in ours("tags").split() if _is_tag(tag)),
+        page=PageRules(**rules) if rules["items"] else None,
+    )
+
+
+def _is_tag(word: str) -> bool:
+    return _SLUG.fullmatch(word) is not None and len(word) <= 80
 
 
 def _find_mistake(url: str) -> str:
@@ -144,7 +202,15 @@ def _find_mistake(url: str) -> str:
     return "one without a user name or password" if parts.username is not None else ""
 
 
-def _build_spec(url: str, found: Any, language: str) -> FeedSpec:
+def _build_spec(url: str, found: Any, settings: _Settings) -> FeedSpec:
     words = dict.fromkeys(word.lower() for path in found.get("categories", ()) for word in path)
-    tags = tuple(word for word in words if _SLUG.fullmatch(word) and len(word) <= 80)
-    return FeedSpec(url=url, origin="opml", title=clean_line(found.title, MAX_TITLE), language=language, tags=tags)
+    return FeedSpec(
+        url=url,
+        origin="opml",
+        title=clean_line(found.title, MAX_TITLE),
+        language=settings.language,
+        weight=settings.weight,
+        interval=settings.interval,
+        tags=settings.tags or tuple(word for word in words if _is_tag(word)),
+        page=settings.page,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.model.feed import MAX_OPML_BYTES, FeedSpec
+from aggregator.model.feed import MAX_OPML_BYTES, FeedSpec, PageRules
 from aggregator.pipeline import opml
 from aggregator.pipeline.opml import parse_opml, render_opml
 
@@ -180,16 +180,36 @@ _FEEDS = st.builds(
     title=st.lists(_WORDS, min_size=1, max_size=3).map(" ".join).map(lambda title: title[:200].strip()),
     language=st.sampled_from(["", "en", "zh-CN"]),
     tags=st.lists(st.sampled_from(["openai", "gpt-4.1", "policy"]), unique=True).map(tuple),
+    weight=st.sampled_from([1.0, 0.0, 0.25, 2.5, 100.0]),
+    interval=st.none() | st.integers(1, 10**6).map(lambda seconds: timedelta(seconds=seconds)),
+    page=st.none() | st.just(PageRules(items='li[class~="post"] > a', date="time")),
 )
 
 
 @given(st.lists(_FEEDS, unique_by=lambda feed: feed.url, max_size=5))
 def test_what_is_written_reads_back(feeds: list[FeedSpec]) -> None:
-    """Addresses, titles, languages and tags."""
+    """Addresses, titles, languages, tags, weights, intervals and rules for pages."""
     result = parse_opml(render_opml(feeds, "Ours", NOW))
 
     assert result.problems == ()
     assert list(result.feeds) == feeds
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    ['weight="heavy"', 'weight="-1"', 'weight="101"', 'weight="nan"', 'interval="soon"', 'interval="5"', 'tags="A! #"'],
+)
+def test_a_setting_that_is_wrong_counts_as_not_said(attribute: str) -> None:
+    namespaced = f'xmlns:n="{opml.NAMESPACE}" n:{attribute} n:page-title="h2"'
+    (feed,) = parse_opml(outline(f'<outline xmlUrl="https://a.example/f" {namespaced}/>')).feeds
+
+    assert feed == FeedSpec(url="https://a.example/f", origin="opml", title=feed.title)
+
+
+def test_headers_of_a_feed_stay_at_home() -> None:
+    feed = FeedSpec(url="https://a.example/f", headers=(("Authorization", "Bearer sesame"),))
+
+    assert b"sesame" not in render_opml([feed], "Ours", NOW)
 
 
 def test_written_lists_are_opml_for_everybody() -> None:
