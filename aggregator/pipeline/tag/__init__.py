@@ -62,13 +62,12 @@ def find_tags(
     primary = language.partition("-")[0].lower()
     title_view, text_view = view_text(title[:TITLE_LIMIT], primary), view_text(text[:TEXT_LIMIT], primary)
     labels = [view_text(category[:CATEGORY_LIMIT], primary) for category in categories[:MAX_CATEGORIES]]
-    everything = "\n".join(view.folded for view in (title_view, text_view, *labels))
 
     claims: _Claims = {}
     _claim_text(claims, matcher, title_view, "title", primary)
     _claim_text(claims, matcher, text_view, "text", primary)
     _claim_categories(claims, matcher, labels, primary)
-    _drop_unaccompanied(claims, matcher, everything)
+    _drop_unaccompanied(claims, matcher, (title_view, text_view, *labels))
     _claim_feed_tags(claims, matcher, feed_tags)
     _claim_host(claims, matcher, url)
     _claim_parents(claims, matcher)
@@ -108,9 +107,12 @@ def _is_contradicted(found: Found, view: View) -> bool:
     return any(holds(nearby, word) for word in found.needle.rule.not_when)
 
 
-def _drop_unaccompanied(claims: _Claims, matcher: Matcher, everything: str) -> None:
+def _drop_unaccompanied(claims: _Claims, matcher: Matcher, views: Sequence[View]) -> None:
     """Takes away the tags whose `TagRule.only_with` is not met; a tag that another relies on is judged first."""
     waiting = [slug for slug in claims if matcher.by_slug[slug].only_with]
+    if not waiting:
+        return
+    everything = "\n".join(view.folded for view in views)
     sure = set(claims).difference(waiting)
     while waiting:
         met = {slug for slug in waiting if _is_accompanied(matcher.by_slug[slug], sure, everything)}

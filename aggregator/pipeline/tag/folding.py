@@ -18,9 +18,6 @@ _ADDRESS = re.compile(
 )
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2212"
 _QUOTES = "\u2018\u2019\u2032"
-#: One character for one, so that places stay what they are.
-_PLAIN = str.maketrans(_DASHES + _QUOTES + "\u00a0\n", "-" * len(_DASHES) + "'" * len(_QUOTES) + "  ")
-_SPACES = str.maketrans("-_", "  ")
 _KATAKANA = re.compile(r"[ァ-ヺー]{1,3}")
 
 
@@ -38,20 +35,54 @@ class View:
 
 def view_text(text: str, language: str) -> View:
     """``text`` in its three forms; ``language`` is a primary tag."""
-    whole = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no text
-    shown = unicodedata.normalize("NFKC", whole)
-    words = shown.translate(_PLAIN)
+    shown = text
+    if not text.isascii():
+        whole = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no text
+        shown = unicodedata.normalize("NFKC", whole)
+    words = _simplify_signs(shown)
     if language == "zh":
         words = _get_simplifier().convert(words)
         if len(words) != len(shown):  # a word of Taiwan became a longer or shorter one: quote what was searched
             shown = words
-    words = _ADDRESS.sub(lambda match: " " * len(match[0]), words)
+    words = _blank_addresses(words)
     return View(shown, words, fold(words))
 
 
 def make_plain(text: str) -> str:
     """``text`` as `View.words` has it."""
-    return unicodedata.normalize("NFKC", text).translate(_PLAIN)
+    return _simplify_signs(unicodedata.normalize("NFKC", text))
+
+
+def _simplify_signs(text: str) -> str:
+    """Dashes, quotes and ends of lines made plain, one character for one, so that places stay what they are.
+
+    A row of `str.replace` takes a tenth of the time of `str.translate` where most are absent, as in most texts.
+    """
+    if not text.isascii():
+        for dash in _DASHES:
+            text = text.replace(dash, "-")
+        for quote in _QUOTES:
+            text = text.replace(quote, "'")
+    return text.replace("\n", " ")
+
+
+def _blank_addresses(words: str) -> str:
+    """Spaces in place of addresses. None holds a space, and each holds a mark: only around marks is searched."""
+    pieces: list[str] = []
+    done, end = 0, len(words)
+    places = {mark: words.find(mark) for mark in ("/", "www.")}
+    while found := [place for place in places.values() if place >= 0]:
+        first = min(found)
+        start = words.rfind(" ", done, first) + 1 or done
+        stop = words.find(" ", first)
+        stop = end if stop < 0 else stop
+        pieces += (words[done:start], _ADDRESS.sub(lambda match: " " * len(match[0]), words[start:stop]))
+        done = stop
+        for mark, place in places.items():
+            if 0 <= place < stop:
+                places[mark] = words.find(mark, stop)
+    pieces.append(words[done:])
+    return "".join(pieces)
 
 
 def fold(text: str) -> str:
@@ -59,7 +90,11 @@ def fold(text: str) -> str:
     lower = text.lower()
     if len(lower) != len(text):
         lower = "".join(low if len(low := character.lower()) == 1 else character for character in text)
-    return lower.translate(_SPACES)
+    return _open_dashes(lower)
+
+
+def _open_dashes(text: str) -> str:
+    return text.replace("-", " ").replace("_", " ")
 
 
 def fold_label(text: str) -> str:
@@ -69,7 +104,7 @@ def fold_label(text: str) -> str:
 
 def has_case(words: str, wanted: str) -> bool:
     """Whether capitals stand as wanted; all in capitals is right as well, headlines are set so."""
-    words, wanted = words.translate(_SPACES), wanted.translate(_SPACES)
+    words, wanted = _open_dashes(words), _open_dashes(wanted)
     return words == wanted or (len(wanted) > 3 and words == wanted.upper())
 
 
