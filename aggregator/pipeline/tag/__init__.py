@@ -29,10 +29,11 @@ _FIELDS: tuple[Field, ...] = ("title", "text", "category", "feed", "url")
 
 @dataclass(slots=True)
 class _Claim:
-    """What speaks for one tag so far: the first evidence and where in its field it stands."""
+    """What speaks for one tag so far: the first evidence, where in its field it stands, and how often it came again."""
 
     evidence: TagEvidence
     position: int
+    again: int = 0
 
     @property
     def place(self) -> tuple[int, int, str]:
@@ -71,7 +72,11 @@ def find_tags(
     _claim_feed_tags(claims, matcher, feed_tags)
     _claim_host(claims, matcher, url)
     _claim_parents(claims, matcher)
-    return tuple(claim.evidence for claim in sorted(claims.values(), key=lambda claim: claim.place))
+    return tuple(_count(claim) for claim in sorted(claims.values(), key=lambda claim: claim.place))
+
+
+def _count(claim: _Claim) -> TagEvidence:
+    return replace(claim.evidence, count=1 + claim.again) if claim.again else claim.evidence
 
 
 def get_tags(rules: TagRules) -> dict[str, Tag]:
@@ -93,7 +98,7 @@ def _claim_text(claims: _Claims, matcher: Matcher, view: View, where: Field, lan
         tag = found.needle.rule.tag
         known = claims.get(tag.slug)
         if known is not None:
-            known.evidence = replace(known.evidence, count=known.evidence.count + 1)
+            known.again += 1
         else:
             rule = "alias" if found.needle.pattern is None else "pattern"
             _claim(claims, tag, where, found.start, view.shown[found.start : found.end], rule)
@@ -141,7 +146,7 @@ def _claim_categories(claims: _Claims, matcher: Matcher, labels: Sequence[View],
             inside: _Claims = {}
             _claim_text(inside, matcher, label, "category", language)
             for slug, claim in inside.items():
-                claims.setdefault(slug, _Claim(claim.evidence, position))
+                claims.setdefault(slug, _Claim(claim.evidence, position, claim.again))
 
 
 def _claim_feed_tags(claims: _Claims, matcher: Matcher, feed_tags: Sequence[str]) -> None:
@@ -172,5 +177,5 @@ def _claim_parents(claims: _Claims, matcher: Matcher) -> None:
             if slug not in claims and slug in matcher.by_slug:
                 tag = matcher.by_slug[slug].tag
                 evidence = replace(claim.evidence, slug=slug, kind=tag.kind, rule=f"parent:{child}")
-                claims[slug] = _Claim(evidence, claim.position)
+                claims[slug] = _Claim(evidence, claim.position, claim.again)
                 waiting.append(claims[slug])

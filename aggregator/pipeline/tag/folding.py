@@ -122,6 +122,11 @@ def is_bounded(text: str, start: int, end: int) -> bool:
     return True
 
 
+def goes_on(text: str, start: int) -> bool:
+    """Whether a word that began before ``start``, which is not 0, goes on there: `is_bounded` then says no."""
+    return _is_letter(text[start - 1]) and _is_letter(text[start])
+
+
 def _is_letter(character: str) -> bool:
     """A letter, digit or mark of a script that writes spaces between words (Latin, Cyrillic...)."""
     return character < "\u2e80" and (character.isalnum() or unicodedata.combining(character) > 0)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 from aggregator.model.tag import Alias, TagRule, TagRules
-from aggregator.pipeline.tag.folding import View, fold, fold_label, has_case, is_bounded, make_plain
+from aggregator.pipeline.tag.folding import View, fold, fold_label, goes_on, has_case, is_bounded, make_plain
 
 #: A pattern sees no more than this, in characters.
 PATTERN_WINDOW = 64
@@ -106,8 +106,11 @@ def _make_needle(rule: TagRule, alias: Alias) -> Needle:
 def iter_found(matcher: Matcher, view: View, language: str) -> Iterator[Found]:
     """Leftmost, then longest, of all that pass the rules; aliases of two tags on the same words are both given."""
     found: list[Found] = []
+    folded = view.folded
     # Overlapping, so that a longer alias that fails its rules ("claude code" in "Claude coder") hides no shorter one.
-    for index, start, end in matcher.automaton.find_matches_as_indexes(view.folded, overlapping=True):
+    for index, start, end in matcher.automaton.find_matches_as_indexes(folded, overlapping=True):
+        if start and goes_on(folded, start):
+            continue
         for needle in matcher.needles[index]:
             stop = _check(needle, view, start, end, language)
             if stop:
