@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 ELLIPSIS = "…"
+#: Characters whose width is remembered; a hostile text may hold all there are.
+_MAX_WIDTHS = 20_000
 
 _BYLINE = re.compile(
     r"(?:by|par|von|por|di|written by|posted (?:by|on)|published(?: on)?|updated(?: on)?)\b[ :].{0,60}"
@@ -36,7 +38,7 @@ def make_excerpt(text: str, language: str, limit: int = 320) -> str:
     sentence alone is too long, it is cut between words (between characters where there are no spaces) and ends in
     ``…``. What stands past a multiple of ``limit`` is never looked at. Empty only when ``text`` is blank.
     """
-    lines = _get_prose(text.lstrip()[: limit * 8 + 2_000].encode("utf-8", "ignore").decode("utf-8"))
+    lines = _iter_prose(text.lstrip()[: limit * 8 + 2_000].encode("utf-8", "ignore").decode("utf-8"))
     taken = ""
     for sentence in _iter_sentences(lines, language.partition("-")[0].lower()):
         longer = _join(taken, sentence)
@@ -55,7 +57,17 @@ def count_columns(text: str) -> int:
     """
     if text.isascii():
         return len(text)
-    return sum(map(_get_width, text))
+    return sum(map(_widths.__getitem__, text))
+
+
+class _Widths(dict[str, int]):
+    """The widths of characters seen so far; a text uses few different ones, over and over."""
+
+    def __missing__(self, character: str) -> int:
+        width = _get_width(character)
+        if len(self) < _MAX_WIDTHS:
+            self[character] = width
+        return width
 
 
 def _get_width(character: str) -> int:
@@ -64,13 +76,26 @@ def _get_width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _get_prose(text: str) -> list[str]:
+_widths = _Widths()
+
+
+def _iter_prose(text: str) -> Iterator[str]:
     """The lines of ``text``, spaces collapsed, without the furniture above the first line of prose."""
-    lines = [line for line in (" ".join(_drop_controls(raw).split()) for raw in text.splitlines()) if line]
-    for index, line in enumerate(lines):
-        if _SENTENCE_END.search(line) or not _BYLINE.fullmatch(line):
-            return lines[index:]
-    return lines
+    above: list[str] = []
+    prose = False
+    for raw in text.splitlines():
+        line = " ".join(_drop_controls(raw).split())
+        if not line:
+            continue
+        if prose:
+            yield line
+        elif _SENTENCE_END.search(line) or not _BYLINE.fullmatch(line):
+            prose = True
+            yield line
+        else:
+            above.append(line)
+    if not prose:
+        yield from above
 
 
 def _drop_controls(text: str) -> str:
@@ -79,7 +104,7 @@ def _drop_controls(text: str) -> str:
     return "".join(" " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character for character in text)
 
 
-def _iter_sentences(lines: list[str], language: str) -> Iterator[str]:
+def _iter_sentences(lines: Iterable[str], language: str) -> Iterator[str]:
     """Whole sentences, line by line, without spaces at their ends."""
     from sentencex import segment
 

@@ -16,6 +16,8 @@ MIN_COLUMNS = 40
 MIN_COLUMNS_UNCLAIMED = 14
 #: More than this changes no answer and only costs time.
 MAX_CHARACTERS = 2_000
+#: Letters are counted so many characters at a time, until there are enough.
+_STRIDE = 80
 
 _CLAIM = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z0-9]{1,8}(?:[-_][A-Za-z0-9]{1,8})*))?")
 _NO_LANGUAGE = frozenset({"und", "mul", "mis", "zxx", "xx"})
@@ -33,9 +35,12 @@ _SAME = {
     "yue": "zh",
 }
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,2000}|[\w.+-]{1,64}@[\w.-]{1,255}")
+#: No address is without one of them: most texts need no search.
+_ADDRESS_MARKS = ("://", "www.", "@")
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa]")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
+_EAST_ASIAN = re.compile(r"[\u3041-\ud7a3]")
 
 
 def find_language(text: str, claimed: str) -> str:
@@ -47,9 +52,11 @@ def find_language(text: str, claimed: str) -> str:
     """
     claim = _read_claim(claimed)
     primary = claim.partition("-")[0]
-    sample = _ADDRESS.sub(" ", text[:MAX_CHARACTERS])
+    sample = text[:MAX_CHARACTERS]
+    if any(mark in sample for mark in _ADDRESS_MARKS):
+        sample = _ADDRESS.sub(" ", sample)
     found = _find_script(sample)
-    if not found and _count_columns(sample) >= (MIN_COLUMNS if primary else MIN_COLUMNS_UNCLAIMED):
+    if not found and _has_columns(sample, MIN_COLUMNS if primary else MIN_COLUMNS_UNCLAIMED):
         found = _detect(sample)
     if not found or found == _SAME.get(primary, primary) or (primary and not _is_known(primary)):
         return claim or found or "und"
@@ -74,7 +81,9 @@ def _spell_subtag(part: str) -> str:
 
 def _find_script(sample: str) -> str:
     """The language that the writing alone gives away: kana is only Japanese, Hangul only Korean; else empty."""
-    letters = sum(1 for character in sample if character.isalpha()) or 1
+    if sample.isascii() or _EAST_ASIAN.search(sample) is None:
+        return ""
+    letters = sum(map(str.isalpha, sample)) or 1
     kana, hangul = len(_KANA.findall(sample)), len(_HANGUL.findall(sample))
     if kana >= 3 and kana >= letters * 0.15 and hangul < kana:
         return "ja"
@@ -83,9 +92,15 @@ def _find_script(sample: str) -> str:
     return ""
 
 
-def _count_columns(sample: str) -> int:
-    """Letters, ideographs as two: forty Latin letters say about as much as twenty Chinese ones."""
-    return sum(1 for character in sample if character.isalpha()) + len(_HAN.findall(sample))
+def _has_columns(sample: str, least: int) -> bool:
+    """Whether there are so many letters, ideographs as two: forty Latin letters say about as much as twenty Chinese."""
+    columns = 0
+    for start in range(0, len(sample), _STRIDE):
+        part = sample[start : start + _STRIDE]
+        columns += sum(map(str.isalpha, part)) + len(_HAN.findall(part))
+        if columns >= least:
+            return True
+    return False
 
 
 def _detect(sample: str) -> str:
