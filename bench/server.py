@@ -87,9 +87,10 @@ def make_document(seed: int, entries: int = 23, words: int = 400) -> bytes:
     def say(count: int) -> str:
         return " ".join(random.choices(_WORDS, k=count))
 
+    day = "Mon, 0{} Sep 2025 10:00:00 GMT"
     items = "\n".join(
         f"<item><title>{say(8)}</title><link>https://example.org/{seed}/{number}</link>"
-        f"<guid>https://example.org/{seed}/{number}</guid><pubDate>Mon, 0{number % 9 + 1} Sep 2025 10:00:00 GMT</pubDate>"
+        f"<guid>https://example.org/{seed}/{number}</guid><pubDate>{day.format(number % 9 + 1)}</pubDate>"
         f"<description>&lt;p&gt;{say(words // 2)}&lt;/p&gt;&lt;p&gt;&lt;a href=&quot;/more&quot;&gt;{say(words // 2)}"
         "&lt;/a&gt;&lt;/p&gt;</description></item>"
         for number in range(entries)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from hashlib import blake2b
+from json.encoder import encode_basestring_ascii
 
 from aggregator.model.entry import IdentifiedEntry
 from aggregator.model.parsed import Enclosure, ParsedEntry, ParsedFeed, RejectedEntry
@@ -21,6 +21,8 @@ from aggregator.model.parsed import Enclosure, ParsedEntry, ParsedFeed, Rejected
 MAX_KEY_LENGTH = 500
 #: Begins every content hash's input: raise it when the canonical form changes, and every entry counts as changed once.
 HASH_VERSION = 1
+
+_FIELDS = tuple(field.name for field in fields(ParsedEntry))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,30 +80,36 @@ def make_key(entry: ParsedEntry) -> str:
 
 def hash_entry(entry: ParsedEntry) -> str:
     """blake2b-128, hex, over every field. Empty fields are left out, so that a field added later changes no hash."""
-    said: list[object] = [HASH_VERSION]
-    for field in fields(entry):
-        value = getattr(entry, field.name)
+    said = [str(HASH_VERSION)]
+    for name in _FIELDS:
+        value = getattr(entry, name)
         if value not in ("", None, ()):
-            said.append((field.name, _plain(value)))
-    return _hash(said)
+            said.append(f'["{name}", {_write(value)}]')
+    return _digest(f"[{', '.join(said)}]")
 
 
-def _plain(value: object) -> object:
+def _write(value: object) -> str:
+    """ASCII JSON: unambiguous between fields, and lone surrogates survive as escapes."""
     match value:
+        case str():
+            return encode_basestring_ascii(value)
         case datetime():
-            return _instant(value)
-        case Enclosure():
-            return (value.url, value.type, value.length)
+            return f'"{_instant(value)}"'
         case tuple():
-            return [_plain(part) for part in value]
+            return f"[{', '.join(map(_write, value))}]"
+        case Enclosure():
+            return json.dumps((value.url, value.type, value.length))
         case _:
-            return value
+            return json.dumps(value)
 
 
 def _instant(moment: datetime | None) -> str:
     return moment.isoformat() if moment else ""
 
 
-def _hash(said: Iterable[object]) -> str:
-    # ASCII JSON: unambiguous between fields, and lone surrogates survive as escapes.
-    return blake2b(json.dumps(list(said), ensure_ascii=True).encode("ascii"), digest_size=16).hexdigest()
+def _hash(said: tuple[str, ...]) -> str:
+    return _digest(json.dumps(said))
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode("ascii"), digest_size=16).hexdigest()
