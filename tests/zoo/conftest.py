@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from aggregator.app import App
 from aggregator.fetch.client import HttpFetcher
 from aggregator.model.entry import Entry
 from aggregator.model.feed import Feed
-from aggregator.model.round import FeedResult, Round
+from aggregator.model.round import FeedResult
 from aggregator.model.settings import FetchSettings
 from aggregator.sandbox import ParseSandbox
 from aggregator.storage import entries, feeds
@@ -84,11 +84,11 @@ class Zoo:
         finally:
             fetcher.close()
 
-    def check_healthy(self, done: Round) -> None:
-        """Whatever happened to others: the healthy feeds of this round were read."""
-        results = {result.url: result for result in done.results}
-        for url in self.healthy:
-            assert (results[url].failure_class, results[url].new) == ("", 3), results[url]
+
+def check_healthy(zoo: Zoo, results: Mapping[str, FeedResult]) -> None:
+    """Whatever happened to others: the healthy feeds of this round were read."""
+    for url in zoo.healthy:
+        assert (results[url].failure_class, results[url].new) == ("", 3), results[url]
 
 
 def run_round(app: App) -> dict[str, FeedResult]:

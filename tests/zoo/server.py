@@ -62,7 +62,7 @@ class Visit:
         if status == 304:
             del fields["Content_Type"], fields["Content_Length"]
         lines = [f"HTTP/1.1 {status} Word", *(f"{name.replace('_', '-')}: {value}" for name, value in fields.items())]
-        await self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + (b"" if status == 304 else body))
+        await self.send("\r\n".join([*lines, "", ""]).encode() + (b"" if status == 304 else body))
 
     async def hold(self) -> None:
         """Says nothing until the other side hangs up."""

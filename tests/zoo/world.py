@@ -20,6 +20,8 @@ from tests.zoo.server import ZooServer
 
 #: Public by every rule, and nobody's here.
 _HOME = "93.184."
+#: Events of the interpreter by which something may leave this process.
+_LEAVING = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.gethostbyname", "urllib.Request")
 
 
 @dataclass
@@ -32,7 +34,9 @@ class World:
     lookups: list[str] = field(default_factory=list)
     #: (address, port) of every connection that was asked for.
     connected: list[tuple[str, int]] = field(default_factory=list)
-    #: Those of them that lead to none of our names.
+    #: Public addresses where nobody listens.
+    dead: set[str] = field(default_factory=set)
+    #: Those that lead to none of our names.
     strays: list[tuple[str, int]] = field(default_factory=list)
 
     def settle(self, name: str) -> str:
@@ -67,6 +71,7 @@ class WorldResolver(AbstractResolver):
         if turns:
             addresses = turns.pop(0) if len(turns) > 1 else turns[0]
         else:  # 127.1 and 0x7f.1 are addresses to every system's resolver; real names are known to nobody
+            host = "127.0.0.1" if host.rstrip(".").lower() == "localhost" else host
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
             addresses = [str(address[0]) for *_, address in found]
         return [
@@ -95,6 +100,8 @@ def lead_to_server(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
             return
         host, port = str(address[0]), int(address[1])
         world.connected.append((host, port))
+        if host in world.dead:
+            raise ConnectionRefusedError(f"nobody listens at {host}")
         way = world.find_way(host, port)
         if way is None:
             world.strays.append((host, port))
@@ -109,11 +116,11 @@ class SocketLog:
 
     def __init__(self) -> None:
         self._on = False
-        self.seen: list[Any] = []
+        self.seen: list[tuple[str, Any]] = []
         sys.addaudithook(self._hear)  # for the rest of the process: there is no way back
 
     def _hear(self, event: str, details: tuple[Any, ...]) -> None:
-        if self._on and event in ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.gethostbyname"):
+        if self._on and event in _LEAVING:
             self.seen.append((event, details[-1]))
 
     def start(self) -> None:
