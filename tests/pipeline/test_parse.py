@@ -228,7 +228,6 @@ def test_no_small_document_takes_long(name: str) -> None:
         (b"<html><head><title>Just a moment...</title>", "web_page", "Cloudflare challenge"),
         (b"<html><title>Log in</title><input type='password'>", "web_page", "login page"),
         (b'<html><link rel=alternate type="application/rss+xml" href="/f.xml">', "web_page", "names a feed at /f.xml"),
-        (b'{"version": "https://jsonfeed.org/version/1.1", "items": []}', "not_a_feed", "JSON Feed is not read yet"),
         (b'{"error": 1}', "not_a_feed", "this is JSON"),
         (b"%PDF-1.7", "not_a_feed", "PDF"),
         (b"\x89PNG\r\n\x1a\n", "not_a_feed", "PNG"),

@@ -14,6 +14,7 @@ from aggregator.pipeline.parse.charset import decode_document
 from aggregator.pipeline.parse.diagnose import explain_failure, find_impostor
 from aggregator.pipeline.parse.fields import read_feed
 from aggregator.pipeline.parse.guard import MAX_BYTES, bound_document
+from aggregator.pipeline.parse.jsonfeed import is_json, read_json_feed
 
 __all__ = ["MAX_BYTES", "parse_feed"]
 
@@ -30,6 +31,8 @@ def parse_feed(body: bytes, *, content_type: str = "", url: str = "") -> ParsedF
         raise ParseError("too_hostile", f"{len(body):,} bytes, more than the {MAX_BYTES:,} that are read")
     document = decode_document(body, content_type)
     find_impostor(body, document.text)
+    if is_json(document.text):
+        return read_json_feed(document.text, url=url)
     bounded = bound_document(document.text)
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": url}
     try:

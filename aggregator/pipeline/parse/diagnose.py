@@ -56,10 +56,6 @@ def find_impostor(body: bytes, text: str) -> None:
         if body.startswith(magic):
             raise ParseError("not_a_feed", f"this is {what}")
     head = text[:_HEAD].lstrip()
-    if head.startswith(("{", "[")):
-        if "jsonfeed.org/version" in head or ('"items"' in head and '"version"' in head):
-            raise ParseError("not_a_feed", "JSON Feed is not read yet")
-        raise ParseError("not_a_feed", "this is JSON, and no feed")
     if _WEB_MARK.search(head, 0, 4096) and not _FEED_MARK.search(text):
         raise ParseError("web_page", describe_page(head))
 
