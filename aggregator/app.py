@@ -6,12 +6,12 @@ with more than one implementation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, overload
 
 from aggregator.config import Config
 from aggregator.config.feeds import read_feed_lists
@@ -35,8 +35,14 @@ PACKAGE = Path(__file__).parent
 class Fetcher(Protocol):
     """Asks many feeds at once."""
 
-    def fetch(self, requests: Sequence[FetchRequest]) -> Generator[Reply, None, None]:
-        """Replies as they come, one per request; what goes wrong with a feed is a reply, never an exception."""
+    @overload
+    def fetch(self, requests: Iterable[FetchRequest]) -> Generator[Reply, None, None]: ...
+    @overload
+    def fetch(self, requests: Iterable[FetchRequest], *, tick: float) -> Generator[Reply | None, None, None]:
+        """Replies as they come, one per request; with ``tick`` None, too, whenever so many seconds bring none.
+
+        ``requests`` is read only so far ahead of the replies. What goes wrong with a feed is a reply, no exception.
+        """
         ...
 
     def close(self) -> None: ...

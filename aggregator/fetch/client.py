@@ -1,4 +1,4 @@
-"""Many feeds asked at once: a batch of requests in, replies out as they come. Never parses, never stores.
+"""Many feeds asked at once: requests in, replies out as they come. Never parses, never stores.
 
 One asyncio loop runs in a background thread from the first batch until `HttpFetcher.close`; everything else in this
 program is synchronous, so batches cross over to it and replies come back through a short queue.
@@ -10,9 +10,12 @@ import asyncio
 import queue
 import ssl
 import threading
-from collections import defaultdict
-from collections.abc import Generator, Iterator, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import overload
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -28,6 +31,8 @@ from aggregator.model.settings import FetchSettings
 
 #: Replies that may wait for the caller; who has one more keeps its slot, so that bodies do not pile up.
 _WAITING_REPLIES = 8
+#: Requests in hand at one time.
+_AHEAD = 400
 
 
 class HttpFetcher:
@@ -51,20 +56,29 @@ class HttpFetcher:
         self._desk: _Desk | None = None
         self._closed = False
 
-    def fetch(self, requests: Sequence[FetchRequest]) -> Generator[Reply, None, None]:
-        """Yields one reply a request, as they come. Closing the generator early cancels what is still under way.
+    @overload
+    def fetch(self, requests: Iterable[FetchRequest]) -> Generator[Reply, None, None]: ...
+    @overload
+    def fetch(self, requests: Iterable[FetchRequest], *, tick: float) -> Generator[Reply | None, None, None]: ...
+    def fetch(
+        self, requests: Iterable[FetchRequest], *, tick: float | None = None
+    ) -> Generator[Reply | None, None, None]:
+        """Yields one reply a request, as they come; with ``tick`` None, too, whenever so many seconds bring none.
 
-        A `close` of the fetcher from another thread ends the batch: requests without a reply then count as not asked.
+        ``requests`` is read in the caller's thread and only so far ahead of the replies: a long list is never in hand
+        as a whole, and who waits for slow hosts keeps the rest of it from nothing. Closing the generator early cancels
+        what is still under way. A `close` of the fetcher from another thread ends the batch: requests without a reply
+        then count as not asked.
         """
-        if not requests:
+        source = iter(requests)
+        first = tuple(islice(source, _AHEAD))
+        if not first:
             return
         loop, desk = self._open()
-        batch = _Batch(tuple(requests), asyncio.Semaphore(self._settings.concurrency))
+        batch = _Batch(asyncio.Semaphore(self._settings.concurrency))
         cancel = loop.start(lambda: desk.answer_all(batch), batch.end)
         try:
-            while (reply := batch.replies.get()) is not None:
-                loop.call(batch.room.release)
-                yield reply
+            yield from _trade(loop, batch, first, source, tick)
         finally:
             cancel()
             loop.wait_until(batch.ended)  # so that nothing of this batch touches the network after it
@@ -96,8 +110,12 @@ class HttpFetcher:
 class _Batch:
     """One call of `fetch`: crosses the border between the caller's thread and the loop."""
 
-    requests: tuple[FetchRequest, ...]
     slots: asyncio.Semaphore
+    #: Requests on their way into the loop; None: there are no more.
+    requests: asyncio.Queue[Sequence[FetchRequest] | None] = field(default_factory=asyncio.Queue)
+    #: In the loop, by host: who waits for a lane, and how many lanes run.
+    waiting: defaultdict[str, deque[tuple[FetchRequest, Trail]]] = field(default_factory=lambda: defaultdict(deque))
+    lanes: Counter[str] = field(default_factory=Counter)
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WAITING_REPLIES))
     replies: queue.SimpleQueue[Reply | None] = field(default_factory=queue.SimpleQueue)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -107,6 +125,33 @@ class _Batch:
         self.error = error
         self.ended.set()
         self.replies.put(None)
+
+
+def _trade(
+    loop: LoopThread,
+    batch: _Batch,
+    first: Sequence[FetchRequest],
+    source: Iterator[FetchRequest],
+    tick: float | None,
+) -> Generator[Reply | None, None, None]:
+    """Requests in, replies out, until there are no more of either or the batch ends."""
+    loop.call(partial(batch.requests.put_nowait, first))
+    open_requests = len(first)
+    while open_requests:
+        try:
+            reply = batch.replies.get(timeout=tick)
+        except queue.Empty:
+            yield None
+            continue
+        if reply is None:
+            return
+        loop.call(batch.room.release)
+        open_requests -= 1
+        yield reply
+        if open_requests <= _AHEAD // 2 and (more := tuple(islice(source, _AHEAD - open_requests))):
+            loop.call(partial(batch.requests.put_nowait, more))
+            open_requests += len(more)
+    loop.call(partial(batch.requests.put_nowait, None))
 
 
 class _Desk:
@@ -139,27 +184,31 @@ class _Desk:
 
     async def answer_all(self, batch: _Batch) -> None:
         """Runs a few lanes a host, so that a host with many feeds or a slow answer holds up no other."""
-        by_host: dict[str, list[tuple[FetchRequest, Trail]]] = defaultdict(list)
-        for request in batch.requests:
-            try:
-                trail = self._exchange.start(request)
-            except Exception as error:  # noqa: BLE001 - one feed's trouble, whatever it is, must not end the batch
-                await self._hand_over(batch, self._describe(request, error, ""))
-            else:
-                by_host[trail.host].append((request, trail))
-        async with asyncio.TaskGroup() as lanes:
-            for work in by_host.values():
-                shared = iter(work)
-                for _ in range(min(len(work), max(OWN_AT_ONCE, self._settings.per_host))):
-                    lanes.create_task(self._run_lane(batch, shared))
+        async with asyncio.TaskGroup() as tasks:
+            while (requests := await batch.requests.get()) is not None:
+                for request in requests:
+                    self._line_up(batch, request, tasks)
+
+    def _line_up(self, batch: _Batch, request: FetchRequest, tasks: asyncio.TaskGroup) -> None:
+        try:
+            trail = self._exchange.start(request)
+        except Exception as error:  # noqa: BLE001 - one feed's trouble, whatever it is, must not end the batch
+            tasks.create_task(self._hand_over(batch, self._describe(request, error, "")))
+            return
+        batch.waiting[trail.host].append((request, trail))
+        if batch.lanes[trail.host] < max(OWN_AT_ONCE, self._settings.per_host):
+            batch.lanes[trail.host] += 1
+            tasks.create_task(self._run_lane(batch, trail.host))
 
     async def close(self) -> None:
         await self._session.close()
         await self._resolver.close()
 
-    async def _run_lane(self, batch: _Batch, work: Iterator[tuple[FetchRequest, Trail]]) -> None:
-        for request, trail in work:
-            await self._answer(batch, request, trail)
+    async def _run_lane(self, batch: _Batch, host: str) -> None:
+        waiting = batch.waiting[host]
+        while waiting:
+            await self._answer(batch, *waiting.popleft())
+        batch.lanes[host] -= 1
 
     async def _answer(self, batch: _Batch, request: FetchRequest, trail: Trail) -> None:
         """All hops of one fetch. The slot of the last one is kept until the reply is handed over."""

@@ -25,84 +25,101 @@ BATCH = 25
 PARSERS = 2
 #: How long a claimed feed is left alone by others; renewed for the rest of a claim with each batch.
 LEASE = timedelta(minutes=15)
+#: What has been read is saved when so long nothing more comes.
+TICK_SECONDS = 1.0
 #: Feeds claimed at a time.
-CLAIM = 200
+CLAIM = 100
 
 
 def refresh_due(app: App) -> Round:
     """One round over every feed that is due now."""
-    results: list[FeedResult] = []
-    while True:
-        with app.db.write() as conn:
-            claimed = feeds.claim_due(conn, now=app.now(), limit=CLAIM, lease=LEASE)
-        if not claimed:
-            return Round(results=tuple(results))
-        results += _fetch_and_save(app, claimed, on_result=None)
+    return _run(app, _claim_due(app), on_result=None)
 
 
 def refresh_feeds(
     app: App, feed_ids: Sequence[FeedId], *, on_result: Callable[[FeedResult], None] | None = None
 ) -> Round:
     """One round over the feeds named, due or not; ``on_result`` hears of each as it is saved."""
-    results: list[FeedResult] = []
+    return _run(app, _claim_named(app, feed_ids), on_result=on_result)
+
+
+def _claim_due(app: App) -> Iterator[Sequence[Feed]]:
+    """A few at a time, as they are wanted: what is not claimed yet, another process may take."""
+    while True:
+        with app.db.write() as conn:
+            claimed = feeds.claim_due(conn, now=app.now(), limit=CLAIM, lease=LEASE)
+        if not claimed:
+            return
+        yield claimed
+
+
+def _claim_named(app: App, feed_ids: Sequence[FeedId]) -> Iterator[Sequence[Feed]]:
     for start in range(0, len(feed_ids), CLAIM):
         with app.db.write() as conn:
             claimed = feeds.claim(conn, feed_ids[start : start + CLAIM], now=app.now(), lease=LEASE)
-        results += _fetch_and_save(app, claimed, on_result=on_result)
-    return Round(results=tuple(results))
+        yield claimed
 
 
-def _fetch_and_save(
-    app: App, claimed: Sequence[Feed], *, on_result: Callable[[FeedResult], None] | None
-) -> list[FeedResult]:
-    by_id = {feed.id: feed for feed in claimed}
+def _run(app: App, claims: Iterator[Sequence[Feed]], *, on_result: Callable[[FeedResult], None] | None) -> Round:
+    held: dict[FeedId, Feed] = {}
     results: list[FeedResult] = []
     try:
         with (
-            closing(app.fetcher.fetch([_request(feed) for feed in claimed])) as replies,
+            closing(app.fetcher.fetch(_iter_requests(claims, held), tick=TICK_SECONDS)) as replies,
             ThreadPoolExecutor(PARSERS) as parsers,
         ):
-            for batch in _chunked(_read_replies(app, by_id, replies, parsers), BATCH):
+            for batch in _chunked(_read_replies(app, held, replies, parsers), BATCH):
                 for result in save_batch(app, batch):
                     results.append(result)
+                    del held[result.feed_id]
                     _log_result(result)
                     if on_result:
                         on_result(result)
-                _extend_rest(app, by_id, results)
+                _extend(app, held)
     finally:
-        _release_rest(app, by_id, results)
-    return results
+        _release(app, held)
+    return Round(results=tuple(results))
+
+
+def _iter_requests(claims: Iterator[Sequence[Feed]], held: dict[FeedId, Feed]) -> Iterator[FetchRequest]:
+    """The fetcher takes them when it has room; who is in ``held`` is claimed and has no result yet."""
+    for claimed in claims:
+        held.update((feed.id, feed) for feed in claimed)
+        for feed in claimed:
+            yield _request(feed)
 
 
 def _read_replies(
-    app: App, claimed: Mapping[FeedId, Feed], replies: Iterable[Reply], parsers: ThreadPoolExecutor
-) -> Iterator[Reading]:
-    """What each reply holds, in their order. Only as many bodies are in memory as are being parsed, and one more."""
+    app: App, held: Mapping[FeedId, Feed], replies: Iterable[Reply | None], parsers: ThreadPoolExecutor
+) -> Iterator[Reading | None]:
+    """What each reply holds, in their order. Only as many bodies are in memory as are being parsed, and one more.
+
+    None: no reply came for a while, and there is nothing left to be parsed.
+    """
     running: deque[Future[Reading]] = deque()
     for reply in replies:
-        running.append(parsers.submit(read_reply, app, claimed[reply.request.feed_id], reply))
-        if len(running) > PARSERS:
+        if reply is not None:
+            running.append(parsers.submit(read_reply, app, held[reply.request.feed_id], reply))
+        while len(running) > (PARSERS if reply is not None else 0):
             yield running.popleft().result()
+        if reply is None:
+            yield None
     while running:
         yield running.popleft().result()
 
 
-def _find_rest(claimed: Mapping[FeedId, Feed], results: Sequence[FeedResult]) -> list[FeedId]:
-    return sorted(claimed.keys() - {result.feed_id for result in results})
-
-
-def _extend_rest(app: App, claimed: Mapping[FeedId, Feed], results: Sequence[FeedResult]) -> None:
+def _extend(app: App, held: Mapping[FeedId, Feed]) -> None:
     """Feeds of a slow host wait long for their turn: nobody else may ask them meanwhile."""
-    if rest := _find_rest(claimed, results):
+    if held:
         with app.db.write() as conn:
-            feeds.extend(conn, rest, until=app.now() + LEASE)
+            feeds.extend(conn, sorted(held), until=app.now() + LEASE)
 
 
-def _release_rest(app: App, claimed: Mapping[FeedId, Feed], results: Sequence[FeedResult]) -> None:
+def _release(app: App, held: Mapping[FeedId, Feed]) -> None:
     """Feeds that a shutdown, an interrupt or a fault left without an answer are due again at once."""
-    if rest := _find_rest(claimed, results):
+    if held:
         with app.db.write() as conn:
-            feeds.release(conn, rest)
+            feeds.release(conn, sorted(held))
 
 
 def _request(feed: Feed) -> FetchRequest:
@@ -125,11 +142,13 @@ def _log_result(result: FeedResult) -> None:
         log.info("feed.read", url=url, status=result.status, new=result.new, changed=result.changed)
 
 
-def _chunked(readings: Iterable[Reading], size: int) -> Iterator[list[Reading]]:
+def _chunked(readings: Iterable[Reading | None], size: int) -> Iterator[list[Reading]]:
+    """Batches of ``size``, or of what there is when no more come for a while: nobody waits for a slow host."""
     batch: list[Reading] = []
     for reading in readings:
-        batch.append(reading)
-        if len(batch) == size:
+        if reading is not None:
+            batch.append(reading)
+        if batch and (reading is None or len(batch) == size):
             yield batch
             batch = []
     if batch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -38,7 +38,7 @@ class SlowHost:
         self.clock = clock
         self.asked: list[FeedId] = []
 
-    def fetch(self, requests: Sequence[FetchRequest]) -> Iterator[Reply]:
+    def fetch(self, requests: Iterable[FetchRequest], *, tick: float | None = None) -> Iterator[Reply]:
         for request in requests:
             self.clock.now += timedelta(seconds=30)
             self.asked.append(request.feed_id)
@@ -51,7 +51,7 @@ class SlowHost:
 class Folder:
     """Always has one post."""
 
-    def fetch(self, requests: Sequence[FetchRequest]) -> Iterator[Reply]:
+    def fetch(self, requests: Iterable[FetchRequest], *, tick: float | None = None) -> Iterator[Reply]:
         post = ParsedFeed(title="T", entries=(ParsedEntry(id="1", title="One"),))
         return (FolderRead(request=request, feed=post, body_hash="1") for request in requests)
 
@@ -68,7 +68,7 @@ def test_feeds_of_a_slow_host_stay_claimed_until_they_are_asked(program: Program
         claims: list[int] = []
         ask = host.fetch
 
-        def fetch_beside_another(requests: Sequence[FetchRequest]) -> Iterator[Reply]:
+        def fetch_beside_another(requests: Iterable[FetchRequest], *, tick: float | None = None) -> Iterator[Reply]:
             for reply in ask(requests):
                 with app.db.read() as conn:
                     claims.append(feeds.count_due(conn, now=clock.now))
