@@ -147,6 +147,8 @@ class Feed:
     alarm: str = ""
     #: What `ParsedFeed.slices` was.
     slices: bytes = b""
+    #: Why it is paused; empty: it is not.
+    paused_reason: str = ""
 
     @property
     def name(self) -> str:
@@ -169,6 +171,8 @@ class FetchRequest:
     page: PageRules | None = None
     #: What `ParsedFeed.slices` of the last document was.
     slices: bytes = b""
+    #: It failed last time: it may wait for others, others never for it.
+    suspect: bool = False
     #: To be posted as ``application/x-www-form-urlencoded`` (WebSub 5.1); empty: a GET.
     form: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 

@@ -56,6 +56,17 @@ class FetchSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedList:
+    """A list of feeds (OPML) on the web; the options hold for each of its feeds that does not say otherwise."""
+
+    url: str
+    language: str = ""
+    weight: float = 1.0
+    tags: tuple[str, ...] = ()
+    interval: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CombinedSettings:
     """The combined feed and the front page."""
 
@@ -106,6 +117,8 @@ class Settings:
     feeds: tuple[FeedSpec, ...]
     #: False: a list of feeds could not be read just now, so that what it named is missing from ``feeds``.
     feeds_complete: bool = True
+    #: Lists on the web: their feeds come and go with them.
+    lists: tuple[FollowedList, ...] = ()
     combined: CombinedSettings
     newsletters: tuple[Newsletter, ...]
     mail: MailSettings
