@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC as STANDARD_UTC
@@ -19,7 +21,8 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -147,7 +150,7 @@ def _create_sqlite(url: URL, busy_timeout: timedelta, synchronous: str) -> Engin
     @event.listens_for(engine, "connect")
     def _set_pragmas(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
-        connection.execute("PRAGMA journal_mode=WAL")
+        _use_wal(connection, busy_timeout)
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute(f"PRAGMA synchronous={synchronous}")
 
@@ -157,6 +160,19 @@ def _create_sqlite(url: URL, busy_timeout: timedelta, synchronous: str) -> Engin
             conn.exec_driver_sql(statement)
 
     return engine
+
+
+def _use_wal(connection: Any, busy_timeout: timedelta) -> None:
+    """Turning a new file to WAL needs it alone for a moment, and SQLite does not wait for that by itself."""
+    end = time.monotonic() + busy_timeout.total_seconds()
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() >= end:
+                raise
+        time.sleep(0.02)
 
 
 def _create_postgresql(url: URL, busy_timeout: timedelta) -> Engine:
@@ -231,9 +247,9 @@ def _assert_ready(conn: Connection, synchronous: str) -> None:
             raise DatabaseUnavailable(f"{conn.engine.url.database}: SQLite refused {pragma}={value} (it says {found})")
 
 
-def insert(conn: Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+def insert(conn: Connection, table: sa.Table) -> sqlite_dialect.Insert | postgresql.Insert:
     """The dialect's INSERT, which knows ``on_conflict_do_nothing`` and ``on_conflict_do_update`` by the same names."""
-    return sqlite.insert(table) if conn.dialect.name == "sqlite" else postgresql.insert(table)
+    return sqlite_dialect.insert(table) if conn.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def reserve_ids(conn: Connection, table: sa.Table, count: int) -> Sequence[int]:

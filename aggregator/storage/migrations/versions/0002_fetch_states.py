@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -18,21 +20,30 @@ def upgrade() -> None:
     _create_hosts_and_log()
     _create_hubs_and_lists()
     _create_entry_parts()
+    _widen_entries()
 
 
 def _widen_feeds() -> None:
     for name in ("page", "hints", "arrivals"):
         op.add_column("feeds", sa.Column(name, sa.JSON(), nullable=True))
-    for name in ("list_url", "host_key", "moved_url", "alarm"):
+    for name in ("list_url", "asked_url", "claimed_by", "host_key", "moved_url", "alarm"):
         op.add_column("feeds", sa.Column(name, sa.Text(), nullable=False, server_default=sa.text("''")))
     for name in ("document_entries", "largest_document", "moved_times", "strikes"):
         op.add_column("feeds", sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
     for name in ("moved_since", "gone_since"):
         op.add_column("feeds", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
-    op.add_column("feeds", sa.Column("slices", sa.LargeBinary(), nullable=True))
     op.drop_index("ix_feeds_state_next_due_at", "feeds")
     op.create_index("ix_feeds_state_next_due_at_id", "feeds", ["state", "next_due_at", "id"])
     op.create_index("ix_feeds_host_key", "feeds", ["host_key"])
+    moved = sa.text("asked_url <> ''")
+    op.create_index("ix_feeds_asked_url", "feeds", ["asked_url"], sqlite_where=moved, postgresql_where=moved)
+    op.create_table(
+        "feed_slices",
+        sa.Column("feed_id", _ID, autoincrement=False, nullable=False),
+        sa.Column("slices", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["feed_id"], ["feeds.id"], name="fk_feed_slices_feed_id_feeds", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("feed_id", name="pk_feed_slices"),
+    )
 
 
 def _create_hosts_and_log() -> None:
@@ -120,3 +131,29 @@ def _create_entry_parts() -> None:
         ),
         sa.PrimaryKeyConstraint("entry_id", name="pk_entry_changes"),
     )
+
+
+def _widen_entries() -> None:
+    op.add_column("entries", sa.Column("base_hash", sa.LargeBinary(), nullable=True))
+    op.add_column("entries", sa.Column("flickers", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("entries", sa.Column("flickers_since", sa.DateTime(timezone=True), nullable=True))
+    _find_shared_keys()
+    where = sa.text("base_hash IS NOT NULL")
+    op.create_index(
+        "ix_entries_feed_id_base_hash",
+        "entries",
+        ["feed_id", "base_hash"],
+        sqlite_where=where,
+        postgresql_where=where,
+    )
+
+
+def _find_shared_keys() -> None:
+    """Entries whose key was shared are stored under that key, ``#`` and their content hash."""
+    conn = op.get_bind()
+    table = sa.table("entries", *(sa.column(name) for name in ("id", "key", "content_hash", "base_hash")))
+    shared = table.c.key.endswith("#" + table.c.content_hash)
+    found = conn.execute(sa.select(table.c.id, table.c.key, table.c.content_hash).where(shared)).all()
+    for number, key, content_hash in found:
+        base_hash = blake2b(key.removesuffix(f"#{content_hash}").encode(), digest_size=16).digest()
+        conn.execute(sa.update(table).where(table.c.id == number).values(base_hash=base_hash))

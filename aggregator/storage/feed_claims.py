@@ -1,0 +1,109 @@
+"""Who fetches which feed right now, and which are due. Never fetches.
+
+A claim ends with the feed's outcome (`feed_outcomes`), by `release`, or when its lease runs out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from aggregator.model.feed import Feed
+from aggregator.model.ids import FeedId
+from aggregator.storage.engine import iter_chunks
+from aggregator.storage.feed_rows import make_feed
+from aggregator.storage.schema import feed_slices, feeds
+
+
+def claim_due(conn: Connection, *, now: datetime, limit: int, lease: timedelta, owner: str = "") -> tuple[Feed, ...]:
+    """Up to ``limit`` feeds whose time has come, longest waiting first, with their slices.
+
+    Nobody else gets them until the lease ends. ``owner``: who may `release` them, a name of the claiming process.
+    """
+    due = (
+        sa.select(feeds.c.id)
+        .where(*_is_due(now))
+        .order_by(feeds.c.next_due_at, feeds.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return _claim(conn, due, now + lease, owner)
+
+
+def claim(
+    conn: Connection, ids: Sequence[FeedId], *, now: datetime, lease: timedelta, owner: str = ""
+) -> tuple[Feed, ...]:
+    """Those of ``ids`` that nobody fetches right now, due or not, paused or not, with their slices."""
+    claimed: list[Feed] = []
+    for some in iter_chunks(ids):
+        free = sa.select(feeds.c.id).where(feeds.c.id.in_(some), _is_free(now)).with_for_update(skip_locked=True)
+        claimed += _claim(conn, free, now + lease, owner)
+    return tuple(claimed)
+
+
+def extend(conn: Connection, ids: Sequence[FeedId], *, until: datetime) -> None:
+    """Keep the claims of feeds that still wait for their answer."""
+    for some in iter_chunks(ids):
+        held = sa.and_(feeds.c.id.in_(some), feeds.c.claimed_until.is_not(None))
+        conn.execute(sa.update(feeds).where(held).values(claimed_until=until))
+
+
+def release(conn: Connection, ids: Sequence[FeedId] | None = None, *, owner: str = "") -> None:
+    """End the claims of feeds whose fetch brought nothing, or (None) of all feeds.
+
+    ``owner``: only claims that are its own or nobody's; empty: whosesoever.
+    """
+    statement = sa.update(feeds).where(feeds.c.claimed_until.is_not(None)).values(claimed_until=None, claimed_by="")
+    if owner:
+        statement = statement.where(feeds.c.claimed_by.in_([owner, ""]))
+    for some in iter_chunks(ids) if ids is not None else (None,):
+        conn.execute(statement if some is None else statement.where(feeds.c.id.in_(some)))
+
+
+def list_owners(conn: Connection) -> tuple[str, ...]:
+    """Who has claims, run out or not; without those that name nobody."""
+    held = sa.select(feeds.c.claimed_by).where(feeds.c.claimed_until.is_not(None), feeds.c.claimed_by != "")
+    return tuple(conn.execute(held.distinct().order_by(feeds.c.claimed_by)).scalars())
+
+
+def has_due(conn: Connection, *, now: datetime) -> bool:
+    """Whether `claim_due` would give any; costs the same however many are stored or due."""
+    return bool(conn.execute(sa.select(sa.exists().where(*_is_due(now)))).scalar())
+
+
+def count_due(conn: Connection, *, now: datetime) -> int:
+    """How many feeds `claim_due` could give; costs as much as there are. `has_due` says whether there is one."""
+    return conn.execute(sa.select(sa.func.count()).select_from(feeds).where(*_is_due(now))).scalar_one()
+
+
+def find_next_due_at(conn: Connection) -> datetime | None:
+    """When the next active feed that nobody fetches is due, past or future; None when there is none."""
+    query = sa.select(feeds.c.next_due_at).where(feeds.c.state == "active", feeds.c.claimed_until.is_(None))
+    return conn.execute(query.order_by(feeds.c.next_due_at, feeds.c.id).limit(1)).scalar()
+
+
+def _is_due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return (feeds.c.state == "active", feeds.c.next_due_at <= now, _is_free(now))
+
+
+def _is_free(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(feeds.c.claimed_until.is_(None), feeds.c.claimed_until <= now)
+
+
+def _claim(conn: Connection, chosen: sa.Select[Any], until: datetime, owner: str) -> tuple[Feed, ...]:
+    statement = sa.update(feeds).where(feeds.c.id.in_(chosen)).values(claimed_until=until, claimed_by=owner)
+    rows = sorted(conn.execute(statement.returning(feeds)).mappings(), key=lambda row: (row["next_due_at"], row["id"]))
+    slices = _get_slices(conn, [row["id"] for row in rows])
+    return tuple(make_feed(row, slices=slices.get(row["id"], b"")) for row in rows)
+
+
+def _get_slices(conn: Connection, ids: Sequence[int]) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    for some in iter_chunks(ids):
+        query = sa.select(feed_slices.c.feed_id, feed_slices.c.slices).where(feed_slices.c.feed_id.in_(some))
+        found |= {feed_id: bytes(slices) for feed_id, slices in conn.execute(query)}
+    return found

@@ -1,0 +1,187 @@
+"""Writes what fetching brought for feeds themselves: state, next check, log. Never their entries, never decides.
+
+In bulk: outcomes that set the same columns share one statement, because most of them are hundreds of "not modified".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from aggregator.model.feed import FeedOutcome, FetchLogLine
+from aggregator.storage.engine import insert, iter_chunks, lock_name
+from aggregator.storage.feed_rows import pack_arrivals, pack_hints, storable, unpack_arrivals
+from aggregator.storage.meta import renew_revision
+from aggregator.storage.schema import feed_slices, feeds, fetch_log
+
+#: Arrivals that are kept of a feed.
+MAX_ARRIVALS = 20
+#: Two that write addresses at once wait for each other.
+ADDRESSES = "feed addresses"
+
+
+def save_outcomes(conn: Connection, outcomes: Sequence[FeedOutcome]) -> None:
+    """Write what fetching brought, log lines included, and end the claims.
+
+    Belongs into the transaction that saves the entries: a validator that is stored without them would lose them for
+    ever. Characters no database takes become U+FFFD. ``moved_to`` an address that another feed has changes no address:
+    the feed's alarm says so. A `postponed` one changes the next check and nothing else.
+    """
+    rounds: list[dict[int, FeedOutcome]] = []
+    for outcome in outcomes:  # of a feed that comes twice one is written after the other
+        for chosen in rounds:
+            if outcome.feed_id not in chosen:
+                break
+        else:
+            rounds.append(chosen := {})
+        chosen[outcome.feed_id] = outcome
+    for chosen in rounds:
+        _save(conn, [chosen[feed_id] for feed_id in sorted(chosen)])
+    lines = [_log_row(outcome.feed_id, outcome.log) for outcome in outcomes if outcome.log is not None]
+    for some in iter_chunks(lines):
+        conn.execute(sa.insert(fetch_log), list(some))
+    if any(outcome.moved_to or outcome.pause for outcome in outcomes):
+        renew_revision(conn)
+
+
+def _save(conn: Connection, outcomes: Sequence[FeedOutcome]) -> None:
+    fetched = [outcome for outcome in outcomes if not outcome.postponed]
+    taken = _find_taken(conn, fetched)
+    arrivals = _get_arrivals(conn, [outcome.feed_id for outcome in fetched if outcome.arrived])
+    by_shape: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for outcome in outcomes:
+        values = _due_values(outcome) if outcome.postponed else _values(outcome, taken, arrivals)
+        by_shape[tuple(values)].append({f"new_{name}": value for name, value in values.items()})
+    for names, rows in by_shape.items():
+        for some in iter_chunks(rows):
+            conn.execute(_make_update(names), list(some))
+    _save_slices(conn, fetched)
+
+
+def _due_values(outcome: FeedOutcome) -> dict[str, Any]:
+    return {
+        "id": outcome.feed_id,
+        "claimed_until": None,
+        "claimed_by": "",
+        "next_due_at": outcome.next_due_at,
+        "next_due_reason": storable(outcome.next_due_reason),
+    }
+
+
+def _values(
+    outcome: FeedOutcome, taken: Collection[str], arrivals: Mapping[int, tuple[datetime, ...]]
+) -> dict[str, Any]:
+    move = outcome.move
+    values = _due_values(outcome) | {
+        "last_fetched_at": outcome.at,
+        "last_status": outcome.status,
+        "failures": 1 if outcome.failure_class else 0,
+        "failure_class": outcome.failure_class,
+        "failure_reason": storable(outcome.failure_reason),
+        "host_key": storable(outcome.host_key),
+        "moved_url": storable(move.url) if move else "",
+        "moved_since": move.first_seen_at if move else None,
+        "moved_times": move.times if move else 0,
+        "gone_since": outcome.gone_since,
+        "strikes": outcome.strikes,
+        "alarm": storable(outcome.alarm),
+    }
+    for name in ("etag", "last_modified", "body_hash", "document_entries"):
+        if (value := getattr(outcome, name)) is not None:
+            values[name] = value
+    if outcome.hints is not None:
+        values["hints"] = pack_hints(outcome.hints)
+    if outcome.arrived:
+        came = (outcome.at,) * min(outcome.arrived, MAX_ARRIVALS) + arrivals.get(outcome.feed_id, ())
+        values["arrivals"] = pack_arrivals(came[:MAX_ARRIVALS])
+    if outcome.imported:
+        values["first_imported_at"] = outcome.at
+    if outcome.facts is not None:
+        for name in ("title", "site_url", "language", "atom_id", "rights", "author"):
+            values[name] = storable(getattr(outcome.facts, name))
+        values["feed_updated_at"] = outcome.facts.updated_at
+    if outcome.pause:
+        values |= {"state": "paused", "paused_reason": storable(outcome.pause)}
+    if outcome.moved_to in taken:
+        values["alarm"] = storable(f"has moved to {outcome.moved_to}, where we follow another feed already")
+    elif outcome.moved_to:
+        values["url"] = storable(outcome.moved_to)
+    return values
+
+
+@cache
+def _make_update(names: tuple[str, ...]) -> sa.Update:
+    """The statement that sets these columns of one feed to parameters called ``new_`` and the column."""
+    given = {name: sa.bindparam(f"new_{name}", type_=feeds.c[name].type) for name in names}
+    values: dict[str, Any] = {name: given[name] for name in names if name != "id"}
+    if "failures" in names:
+        values["failures"] = (feeds.c.failures + 1) * given["failures"]
+    if "document_entries" in names:
+        count = given["document_entries"]
+        values["largest_document"] = sa.case((feeds.c.largest_document < count, count), else_=feeds.c.largest_document)
+    if "first_imported_at" in names:
+        values["first_imported_at"] = sa.func.coalesce(feeds.c.first_imported_at, given["first_imported_at"])
+    if "url" in names:
+        # The editor's words still find it.
+        values["asked_url"] = sa.case(
+            (feeds.c.asked_url == given["url"], ""), (feeds.c.asked_url == "", feeds.c.url), else_=feeds.c.asked_url
+        )
+    return sa.update(feeds).where(feeds.c.id == given["id"]).values(values)
+
+
+def _find_taken(conn: Connection, outcomes: Sequence[FeedOutcome]) -> set[str]:
+    """Those of the new addresses that a feed has already, or that two want at once."""
+    wanted = [outcome.moved_to for outcome in outcomes if outcome.moved_to]
+    if not wanted:
+        return set()
+    lock_name(conn, ADDRESSES)
+    taken = {url for url in wanted if wanted.count(url) > 1}
+    for some in iter_chunks(sorted(set(wanted))):
+        taken |= set(conn.execute(sa.select(feeds.c.url).where(feeds.c.url.in_(some))).scalars())
+    return taken
+
+
+def _get_arrivals(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[datetime, ...]]:
+    found: dict[int, tuple[datetime, ...]] = {}
+    for some in iter_chunks(ids):
+        query = sa.select(feeds.c.id, feeds.c.arrivals).where(feeds.c.id.in_(some))
+        found |= {feed_id: unpack_arrivals(packed) for feed_id, packed in conn.execute(query)}
+    return found
+
+
+def _save_slices(conn: Connection, outcomes: Sequence[FeedOutcome]) -> None:
+    """Empty ones are no row at all."""
+    kept = [{"feed_id": o.feed_id, "slices": o.slices} for o in outcomes if o.slices]
+    statement = insert(conn, feed_slices)
+    update = statement.on_conflict_do_update(index_elements=["feed_id"], set_={"slices": statement.excluded.slices})
+    for rows in iter_chunks(kept):
+        conn.execute(update, list(rows))
+    for ids in iter_chunks([outcome.feed_id for outcome in outcomes if outcome.slices == b""]):
+        conn.execute(sa.delete(feed_slices).where(feed_slices.c.feed_id.in_(ids)))
+
+
+def _log_row(feed_id: int, line: FetchLogLine) -> dict[str, Any]:
+    return {
+        "feed_id": feed_id,
+        "at": line.at,
+        "status": line.status,
+        "failure_class": line.failure_class,
+        "failure_reason": storable(line.failure_reason),
+        "not_modified": line.not_modified,
+        "received_bytes": line.received_bytes,
+        "seconds": line.seconds,
+        "new": line.new,
+        "changed": line.changed,
+        "unchanged": line.unchanged,
+        "rejected": line.rejected,
+        "folded": line.folded,
+        "warnings": [storable(text) for text in line.warnings],
+        "next_due_at": line.next_due_at,
+        "next_due_reason": storable(line.next_due_reason),
+    }

@@ -1,0 +1,45 @@
+"""Every table. The migrations build the same (a test compares them). Never holds a statement.
+
+Column types are chosen once for both databases (`columns`).
+"""
+
+from aggregator.storage.schema.columns import metadata
+from aggregator.storage.schema.entries import contents, entries, entry_changes, entry_tags, entry_versions, stories
+from aggregator.storage.schema.fetching import feed_slices, feeds, fetch_log, hosts, hubs, lists
+from aggregator.storage.schema.installation import leases, meta
+from aggregator.storage.schema.mailing import (
+    deliveries,
+    issue_entries,
+    issue_stories,
+    issues,
+    renderings,
+    subscribers,
+    subscriptions,
+    suppressions,
+)
+
+__all__ = [
+    "contents",
+    "deliveries",
+    "entries",
+    "entry_changes",
+    "entry_tags",
+    "entry_versions",
+    "feed_slices",
+    "feeds",
+    "fetch_log",
+    "hosts",
+    "hubs",
+    "issue_entries",
+    "issue_stories",
+    "issues",
+    "leases",
+    "lists",
+    "meta",
+    "metadata",
+    "renderings",
+    "stories",
+    "subscribers",
+    "subscriptions",
+    "suppressions",
+]

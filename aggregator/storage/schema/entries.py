@@ -1,0 +1,128 @@
+"""Tables of what feeds brought: entries with their parts, stories. Never of how it was fetched."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from aggregator.model.tag import Field, TagKind
+from aggregator.storage.schema.columns import (
+    Id,
+    instant,
+    later_number,
+    make_id,
+    metadata,
+    number,
+    one_of,
+    points_to,
+    text,
+)
+
+stories = sa.Table(
+    "stories",
+    metadata,
+    make_id(),
+    sa.Column("atom_id", sa.Text, nullable=False, unique=True),
+    # No foreign key: entries point here already, and two tables that need each other cannot be made or copied in order.
+    sa.Column("lead_entry_id", Id, nullable=False),
+    # NULL: to be reckoned (anew), because its entries have changed.
+    sa.Column("score", sa.Double, nullable=True),
+    sa.Column("reasons", sa.JSON, nullable=False),
+    instant("created_at"),
+    instant("updated_at"),
+    points_to("merged_into", "stories.id", optional=True),
+    sa.Index(None, "lead_entry_id"),
+    sa.Index(None, "merged_into"),
+    sa.Index(None, "score"),
+    sqlite_autoincrement=True,
+)
+
+_IS_SHARED = sa.text("base_hash IS NOT NULL")
+
+entries = sa.Table(
+    "entries",
+    metadata,
+    make_id(),
+    points_to("feed_id", "feeds.id"),
+    text("key"),
+    # blake2b-128 of the key: keys are as long as publishers like, index rows of PostgreSQL are not.
+    sa.Column("key_hash", sa.LargeBinary, nullable=False),
+    text("content_hash"),
+    text("guid"),
+    sa.Column("atom_id", sa.Text, nullable=False, unique=True),
+    text("url"),
+    text("canonical_url"),
+    text("title"),
+    text("author"),
+    text("language"),
+    text("excerpt"),
+    number("reading_minutes"),
+    sa.Column("categories", sa.JSON, nullable=False),
+    sa.Column("enclosures", sa.JSON, nullable=False),
+    instant("published_at", optional=True),
+    instant("updated_at", optional=True),
+    instant("first_seen_at"),
+    instant("changed_at"),
+    instant("effective_at"),
+    sa.Column("backlog", sa.Boolean, nullable=False),
+    points_to("story_id", "stories.id", optional=True),
+    # Since revision 0002: blake2b-128 of the key that this one shares with others; NULL: the key is its own.
+    sa.Column("base_hash", sa.LargeBinary, nullable=True),
+    # Since revision 0002: how often the text changed while no date did, and since when that is counted.
+    later_number("flickers"),
+    instant("flickers_since", optional=True),
+    sa.UniqueConstraint("feed_id", "key_hash"),
+    sa.Index(None, "feed_id", "base_hash", sqlite_where=_IS_SHARED, postgresql_where=_IS_SHARED),
+    sa.Index(None, "effective_at", "id"),
+    sa.Index(None, "feed_id", "effective_at"),
+    sa.Index(None, "story_id"),
+    sqlite_autoincrement=True,
+)
+
+#: The long parts of an entry, apart from it so that lists stay quick.
+contents = sa.Table(
+    "contents",
+    metadata,
+    sa.Column("entry_id", Id, sa.ForeignKey("entries.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    number("policy_version"),
+    text("content_html"),
+    sa.Column("parsed", sa.LargeBinary, nullable=False),
+    sa.Index(None, "policy_version"),
+)
+
+#: What an entry said before its edits, the latest few.
+entry_versions = sa.Table(
+    "entry_versions",
+    metadata,
+    make_id(),
+    points_to("entry_id", "entries.id", cascade=True),
+    instant("replaced_at"),
+    text("content_hash"),
+    sa.Column("parsed", sa.LargeBinary, nullable=False),
+    sa.Index(None, "entry_id", "id"),
+)
+
+#: Entries that are stored and wait for their tags.
+entry_changes = sa.Table(
+    "entry_changes",
+    metadata,
+    sa.Column("entry_id", Id, sa.ForeignKey("entries.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    instant("changed_at"),
+)
+
+entry_tags = sa.Table(
+    "entry_tags",
+    metadata,
+    sa.Column("entry_id", Id, sa.ForeignKey("entries.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    text("slug"),
+    text("kind"),
+    text("field"),
+    text("found"),
+    text("rule"),
+    number("count"),
+    # The entry's own, which never changes: a tag's page is read from one index.
+    instant("effective_at"),
+    one_of("kind", TagKind),
+    one_of("field", Field),
+    sa.Index(None, "slug", "effective_at", "entry_id"),
+)
