@@ -13,17 +13,18 @@ from aggregator.storage import deliveries, feeds
 from aggregator.tasks.deliver import deliver_slice, is_paused, sleep
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import make_due_issues
-from aggregator.tasks.refresh import refresh_due
+from aggregator.tasks.lists import follow_lists
+from aggregator.tasks.refresh import prune_log, refresh_due
+from aggregator.tasks.websub import renew_hubs
 
 log = get_logger(__name__)
 
 
 def defer_due(app: App) -> None:
     """Queue a job for everything that is due. Asked twice, it queues once: jobs have keys."""
-    now = app.now()
     with app.db.read() as conn:
-        feeds_due = feeds.count_due(conn, now=now)
-    if feeds_due or app.settings.newsletters:
+        feeds_due = feeds.has_due(conn, now=app.now())
+    if feeds_due or app.settings.newsletters or app.settings.lists:
         app.queue.defer("round", key="round")
     _defer_mails(app)
 
@@ -55,13 +56,16 @@ def _round(app: App, pause: Callable[[float], bool]) -> None:
 
 
 def _refresh(app: App) -> None:
+    follow_lists(app)
     with app.db.read() as conn:
-        due = feeds.count_due(conn, now=app.now())
+        due = feeds.has_due(conn, now=app.now())
     if due:
         refresh_due(app)
         app.sandbox.rest()
+    renew_hubs(app)
     regroup_stories(app)
     if due:
+        prune_log(app)
         release_freed()
 
 

@@ -13,7 +13,7 @@ from aggregator.log import get_logger, redact_url
 from aggregator.model.feed import Feed, FetchRequest, Reply
 from aggregator.model.ids import FeedId
 from aggregator.model.round import FeedResult, Round
-from aggregator.storage import feeds
+from aggregator.storage import feeds, fetchlog
 from aggregator.tasks.reading import Reading, read_reply
 from aggregator.tasks.saving import save_batch
 
@@ -41,6 +41,12 @@ def refresh_feeds(
 ) -> Round:
     """One round over the feeds named, due or not; ``on_result`` hears of each as it is saved."""
     return _run(app, _claim_named(app, feed_ids), on_result=on_result)
+
+
+def prune_log(app: App) -> None:
+    """Keep the log of fetches bounded: each call some of what is too much."""
+    with app.db.write() as conn:
+        fetchlog.prune(conn, now=app.now())
 
 
 def _claim_due(app: App) -> Iterator[Sequence[Feed]]:
@@ -131,6 +137,9 @@ def _request(feed: Feed) -> FetchRequest:
         body_hash=feed.body_hash,
         headers=feed.spec.headers,
         url_prefix=feed.spec.url_prefix,
+        page=feed.spec.page,
+        slices=feed.slices,
+        suspect=feed.failures > 0,
     )
 
 
