@@ -57,7 +57,7 @@ class Zoo:
     server: ZooServer
     world: World
     sandbox: ParseSandbox
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock
     specs: list[dict[str, Any]] = field(default_factory=list)
     healthy: list[str] = field(default_factory=list)
 
@@ -115,6 +115,17 @@ def wait_until_due(zoo: Zoo, app: App, url: str) -> timedelta:
     return wait
 
 
+def live(zoo: Zoo, app: App, *, until: datetime) -> None:
+    """Every round that is due until then, each at its minute."""
+    while True:
+        due = min(get_feed(app, spec["url"]).next_due_at for spec in zoo.specs)
+        if due > until:
+            zoo.clock.now = until
+            return
+        zoo.clock.now = max(due, zoo.clock.now)
+        assert run_round(app)
+
+
 @pytest.fixture(scope="session")
 def shared_sandbox() -> Iterator[ParseSandbox]:
     """One for all cases: a new interpreter a case would cost more than the case."""
@@ -142,10 +153,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def open_zoo(
     program: Program, monkeypatch: pytest.MonkeyPatch, sandbox: ParseSandbox, tls: ssl.SSLContext | None = None
 ) -> Zoo:
-    server = ZooServer(tls)
+    clock = Clock()
+    server = ZooServer(tls, clock)
     world = World(server)
     lead_to_server(world, monkeypatch)
-    return Zoo(program, server, world, sandbox)
+    return Zoo(program, server, world, sandbox, clock)
 
 
 @pytest.fixture

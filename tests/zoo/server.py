@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 _MAX_HEAD = 256 * 1024
@@ -31,6 +32,8 @@ class Asked:
     headers: Mapping[str, str]
     #: `time.monotonic` when its head was complete.
     at: float
+    #: The same by the program's clock.
+    when: datetime
 
     @property
     def host(self) -> str:
@@ -50,6 +53,8 @@ class Visit:
         self.times = times
         self.rng = random.Random(parse_qs(asked.query).get("seed", ["0"])[0])
         self._reader, self._writer = reader, writer
+        #: The request came over TLS.
+        self.secure = writer.get_extra_info("ssl_object") is not None
 
     async def send(self, data: bytes) -> None:
         """Raises `ConnectionError` when the other side has gone: let it, it ends the endpoint."""
@@ -87,6 +92,7 @@ class ZooServer:
     """Started at once, on two ports of 127.0.0.1: plain, and TLS when it is given a certificate."""
 
     tls: ssl.SSLContext | None = None
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     connections: int = 0
     requests: list[Asked] = field(default_factory=list)
     plain_port: int = 0
@@ -152,7 +158,7 @@ class ZooServer:
             writer.transport.abort() if task.cancelling() else writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked = _read_head(await reader.readuntil(b"\r\n\r\n"))
+        asked = _read_head(await reader.readuntil(b"\r\n\r\n"), self.now())
         times = self.count(asked.path)
         self.requests.append(asked)
         endpoint = self._endpoints.get(asked.path, _say_not_here)
@@ -163,10 +169,11 @@ async def _say_not_here(visit: Visit) -> None:
     await visit.answer(b"nothing here", 404)
 
 
-def _read_head(head: bytes) -> Asked:
+def _read_head(head: bytes, now: datetime) -> Asked:
     first, *rest = head.decode("latin-1").split("\r\n")
     method, target, *_ = [*first.split(" "), "", ""]
     parts = urlsplit(target)
     pairs = (line.partition(":") for line in rest if line)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    return Asked(method=method, path=parts.path, query=parts.query, headers=headers, at=time.monotonic())
+    at = time.monotonic()
+    return Asked(method=method, path=parts.path, query=parts.query, headers=headers, at=at, when=now)

@@ -39,7 +39,8 @@ def places(stored: Sequence[Entry]) -> list[tuple[int, datetime]]:
 
 def dated(number: int, claimed: datetime | str, guid: str = "") -> str:
     date = claimed if isinstance(claimed, str) else format_datetime(claimed)
-    return f"""<item><guid isPermaLink='false'>{guid or f"urn:zoo:{number}"}</guid><title>Post {number} on models</title>
+    guid = guid or f"urn:zoo:{number}"
+    return f"""<item><guid isPermaLink='false'>{guid}</guid><title>Post {number} on models</title>
         <link>http://e.example/{number}</link><pubDate>{date}</pubDate></item>"""
 
 
