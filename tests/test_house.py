@@ -40,7 +40,7 @@ FORBIDDEN_TEXT = re.compile(
     "|".join(
         (
             r"(?<![\w.:/])/(?:work" + r"|root|home)/\w",  # paths of somebody's machine
-            r"https?://(?!my\.netscape\.com/rdf/)[^\s\"']+/(?:simple|packages)/",  # an index of packages; RSS 0.90 is a namespace
+            r"https?://(?!my\.netscape\.com/rdf/)[^\s\"']+/(?:simple|packages)/",  # an index of packages, not RSS 0.90
             r"https?://[^\s\"']+/debian(?:-security)?/?(?=\s|$)",
             "--(?:extra-)?index" + "-url",
         )
