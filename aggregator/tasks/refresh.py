@@ -16,6 +16,7 @@ from aggregator.model.round import FeedResult, Round
 from aggregator.storage import feeds, fetchlog
 from aggregator.tasks.reading import Reading, read_reply
 from aggregator.tasks.saving import save_batch
+from aggregator.tasks.worker import worker_name
 
 log = get_logger(__name__)
 
@@ -53,7 +54,7 @@ def _claim_due(app: App) -> Iterator[Sequence[Feed]]:
     """A few at a time, as they are wanted: what is not claimed yet, another process may take."""
     while True:
         with app.db.write() as conn:
-            claimed = feeds.claim_due(conn, now=app.now(), limit=CLAIM, lease=LEASE)
+            claimed = feeds.claim_due(conn, now=app.now(), limit=CLAIM, lease=LEASE, owner=worker_name())
         if not claimed:
             return
         yield claimed
@@ -62,7 +63,8 @@ def _claim_due(app: App) -> Iterator[Sequence[Feed]]:
 def _claim_named(app: App, feed_ids: Sequence[FeedId]) -> Iterator[Sequence[Feed]]:
     for start in range(0, len(feed_ids), CLAIM):
         with app.db.write() as conn:
-            claimed = feeds.claim(conn, feed_ids[start : start + CLAIM], now=app.now(), lease=LEASE)
+            some = feed_ids[start : start + CLAIM]
+            claimed = feeds.claim(conn, some, now=app.now(), lease=LEASE, owner=worker_name())
         yield claimed
 
 

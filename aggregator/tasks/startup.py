@@ -10,7 +10,7 @@ from aggregator.app import App
 from aggregator.log import get_logger
 from aggregator.storage import deliveries, feeds, meta, migrate
 from aggregator.tasks.deliver import recover_dead
-from aggregator.tasks.worker import worker_name
+from aggregator.tasks.worker import is_dead, worker_name
 
 log = get_logger(__name__)
 
@@ -43,11 +43,15 @@ def upgrade_database(app: App, backups: Path) -> Path | None:
 def recover_claims(app: App, *, ours: bool = False) -> None:
     """For the daemon that has just become the only one: what a dead process had claimed is free again.
 
+    Who lives (a command beside the daemon) keeps its claims; those of another machine end with their lease.
+
     ``ours``: for one that ends with work under way. Whatever its threads still do, a row that was freed is not sent:
     each mark looks at the row first.
     """
     with app.db.write() as conn:
-        feeds.release(conn)
+        for owner in feeds.list_owners(conn):
+            if is_dead(owner) or (ours and owner == worker_name()):
+                feeds.release(conn, owner=owner)
         if ours:
             deliveries.recover(conn, now=app.now(), policy="resend", owner=worker_name())
     if not ours:
