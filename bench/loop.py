@@ -33,6 +33,10 @@ LIMIT_MS = 50
 NAP = 0.002
 
 
+class DaemonEnded(Exception):
+    """Before its time."""
+
+
 class Lateness:
     """The longest delays of a sleeper, in seconds."""
 
@@ -127,7 +131,7 @@ def wait_for_round(daemon: subprocess.Popen[bytes], database: Path, name: str, f
     while quiet < 4:
         time.sleep(1)
         if daemon.poll() is not None:
-            raise SystemExit(f"the daemon has ended (exit code {daemon.returncode})")
+            raise DaemonEnded(f"the daemon has ended (exit code {daemon.returncode})")
         peak = max(peak, sum_pss(daemon.pid))
         if not done_at and count_waiting(database, since) == 0:
             done_at = time.monotonic()
@@ -152,21 +156,26 @@ def measure(said: argparse.Namespace) -> int:
         urls = [f"http://127.0.0.{n % said.hosts + 1}:{port}/feeds/{n}" for n in range(said.feeds)]
         config = write_config(Path(work), urls, port=port + 1)
         database, report = Path(work) / "var" / "aggregator.db", Path(work) / "loop.json"
-        daemon = subprocess.Popen(
-            [sys.executable, __file__, "--daemon", str(config), str(report)], cwd=work, stderr=subprocess.DEVNULL
-        )
+        log = Path(work) / "log.txt"
+        with log.open("w") as lines:
+            daemon = subprocess.Popen(
+                [sys.executable, __file__, "--daemon", str(config), str(report)], cwd=work, stderr=lines
+            )
         try:
             peak = wait_for_round(daemon, database, "cold", said.feeds)
             urllib.request.urlopen(f"http://127.0.0.1:{port}/mode/fresh").close()
             make_due(database)
             peak = max(peak, wait_for_round(daemon, database, "304", said.feeds))
+        except DaemonEnded:
+            print(log.read_text()[-2_000:], file=sys.stderr)
+            raise
         finally:
             daemon.terminate()
             daemon.wait(60)
             server.kill()
             server.wait()
+            still = json.loads(idle.communicate()[0])
         loop = json.loads(report.read_text())
-    still = json.loads(idle.communicate()[0])
     print(
         f"The loop was kept from working for {loop['worst'] * 1000:.0f} ms at most"
         f" ({loop['worst_cpu'] * 1000:.0f} ms of it its own work), more than {LIMIT_MS} ms {loop['over_limit']} times"
