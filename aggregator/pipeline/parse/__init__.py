@@ -9,6 +9,7 @@ from __future__ import annotations
 from io import BytesIO
 
 from aggregator.errors import ParseError
+from aggregator.model.feed import PageRules
 from aggregator.model.parsed import ParsedFeed
 from aggregator.pipeline.parse.charset import decode_document
 from aggregator.pipeline.parse.diagnose import explain_failure, find_impostor
@@ -19,20 +20,26 @@ from aggregator.pipeline.parse.jsonfeed import is_json, read_json_feed
 __all__ = ["MAX_BYTES", "parse_feed"]
 
 
-def parse_feed(body: bytes, *, content_type: str = "", url: str = "") -> ParsedFeed:
+def parse_feed(body: bytes, *, content_type: str = "", url: str = "", page: PageRules | None = None) -> ParsedFeed:
     """Read one document that was fetched from ``url`` with the header ``Content-Type: content_type``.
 
+    JSON Feed is known by its content. With ``page`` the document is a web page whose entries those rules find.
     Holds as many entries, rejected ones included, as feedparser finds. Raises `ParseError` with one of
-    `FAILURE_CLASSES`: ``too_hostile`` over a limit; ``web_page``, ``not_a_feed`` or ``not_xml`` with nothing to read.
+    `FAILURE_CLASSES`: ``too_hostile`` over a limit; ``web_page``, ``not_a_feed`` or ``not_xml`` with nothing to read;
+    ``no_items`` when ``page`` finds nothing.
     """
-    import feedparser
-
     if len(body) > MAX_BYTES:
         raise ParseError("too_hostile", f"{len(body):,} bytes, more than the {MAX_BYTES:,} that are read")
+    if page is not None:
+        from aggregator.pipeline.parse.pagefeed import read_page
+
+        return read_page(body, content_type=content_type, url=url, rules=page)
     document = decode_document(body, content_type)
     find_impostor(body, document.text)
     if is_json(document.text):
         return read_json_feed(document.text, url=url)
+    import feedparser
+
     bounded = bound_document(document.text)
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": url}
     try:
