@@ -89,6 +89,7 @@ class PinningResolver(AbstractResolver):
         self._guard = guard
         self._inner = inner
         self._answers: dict[tuple[str, int], tuple[float, list[ResolveResult]]] = {}
+        self._next_sweep = 0.0
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -127,7 +128,11 @@ class PinningResolver(AbstractResolver):
         return await _resolve_by_system(host, port, family)
 
     def _forget_old(self) -> None:
+        """Now and then: among ten thousand names it costs as much as asking for one."""
         now = time.monotonic()
+        if now < self._next_sweep:
+            return
+        self._next_sweep = now + _ANSWER_SECONDS
         for key in [key for key, (kept_until, _) in self._answers.items() if kept_until < now]:
             del self._answers[key]
 

@@ -69,7 +69,12 @@ class BodyDecoder:
         self.decoded_bytes = 0
 
     def feed(self, data: bytes) -> None:
-        """Takes the next bytes of the wire. Raises `BadCoding` or `TooLarge`."""
+        """Takes the next bytes of the wire at once. Raises `BadCoding` or `TooLarge`."""
+        for _ in self.unpack(data):
+            pass
+
+    def unpack(self, data: bytes) -> Iterator[bytes]:
+        """As `feed`, in pieces that are collected as they are yielded: who takes them may rest in between."""
         if not data:
             return
         if self._coding is None:
@@ -80,6 +85,7 @@ class BodyDecoder:
         try:
             for piece in self._coding.unpack(data):
                 self._keep(piece)
+                yield piece
         except _find_coding_errors():
             raise BadCoding(f"is not the {self._name or 'gzip'} that it says it is, or is damaged") from None
 

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import aiohttp
 from yarl import URL
 
 from aggregator.fetch.address import AddressGuard
-from aggregator.fetch.decode import BadCoding, BodyDecoder
-from aggregator.fetch.failures import FetchStopped
+from aggregator.fetch.body import Hold, Received, read_body, read_page
+from aggregator.fetch.failures import FetchStopped, say_wait
 from aggregator.fetch.headers import (
     MAX_HEADER_BYTES,
     MAX_HEADER_COUNT,
     count_header_bytes,
-    find_blocker,
     find_fresh_for,
     find_retry_after,
     get_validator,
     make_request_headers,
 )
-from aggregator.model.feed import Fetched, FetchRequest, NotModified
+from aggregator.fetch.hosts import ASSUMED_WAIT, is_named
+from aggregator.fetch.walls import find_blocker, find_page_blocker
+from aggregator.model.feed import Exchanged, Fetched, FetchRequest, Hop, NotModified
 from aggregator.model.settings import FetchSettings
 
 MAX_REDIRECTS = 5
@@ -33,8 +33,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Redirects after which a form is posted again (RFC 9110 15.4.8, 15.4.9); the others would turn it into a GET.
 _KEEP_METHOD = frozenset({307, 308})
 _DOCUMENTS = frozenset({200, 203})
-#: After a third of the time-out a body must have come at this rate, bytes a second.
-_MIN_RATE = 1024
+#: Errors whose page may name the wall that sent it.
+_WALLS = frozenset({401, 403, 429, 503})
 _DEFAULT_AGENT = "aggregator (no contact configured)"
 
 
@@ -47,10 +47,25 @@ class Trail:
     #: The editor's own headers go to the feed's first origin only.
     with_own_headers: bool = True
     used_seconds: float = 0.0
+    received: Received = field(default_factory=Received)
+    hops: list[Hop] = field(default_factory=list)
+    #: Of the feed's own address, wherever it leads; empty before its host's turn was asked for.
+    host_key: str = ""
+    own: bool = False
 
     @property
     def host(self) -> str:
         return self.url.host or ""
+
+    def sum_up(self) -> Exchanged:
+        """What there is to tell of it, whatever came of it."""
+        return Exchanged(
+            hops=tuple(self.hops),
+            received_bytes=self.received.count,
+            seconds=round(self.used_seconds, 3),
+            host_key=self.host_key,
+            own=self.own,
+        )
 
 
 class Exchange:
@@ -70,7 +85,7 @@ class Exchange:
         self._guard.check_url(url)
         return Trail(url, {url})
 
-    async def ask(self, request: FetchRequest, trail: Trail) -> Fetched | NotModified | None:
+    async def ask(self, request: FetchRequest, trail: Trail, hold: Hold) -> Fetched | NotModified | None:
         """One hop; None: ``trail`` now points to where the answer redirects. Raises whatever goes wrong."""
         started = time.monotonic()
         headers = make_request_headers(
@@ -81,12 +96,12 @@ class Exchange:
                 method, form = ("POST", aiohttp.FormData(request.form)) if request.form else ("GET", None)
                 asked = self._session.request(method, trail.url, headers=headers, data=form, allow_redirects=False)
                 async with asked as answer:
-                    return await self._read(request, trail, answer)
+                    return await self._read(request, trail, answer, hold)
         finally:
             trail.used_seconds += time.monotonic() - started
 
     async def _read(
-        self, request: FetchRequest, trail: Trail, answer: aiohttp.ClientResponse
+        self, request: FetchRequest, trail: Trail, answer: aiohttp.ClientResponse, hold: Hold
     ) -> Fetched | NotModified | None:
         if len(answer.raw_headers) > MAX_HEADER_COUNT or count_header_bytes(answer.raw_headers) > MAX_HEADER_BYTES:
             raise FetchStopped("too_large", f"the headers of {trail.host}'s answer are too long", answer.status)
@@ -100,51 +115,53 @@ class Exchange:
         if answer.status == 304 and (request.etag or request.last_modified):
             return _make_not_modified(request, answer)
         if answer.status not in _DOCUMENTS:
-            answer.close()
-            raise _make_refusal(trail.host, answer)
-        return await self._read_document(request, trail, answer)
+            raise await self._refuse(trail, answer)
+        return await self._read_document(request, trail, answer, hold)
 
     async def _read_document(
-        self, request: FetchRequest, trail: Trail, answer: aiohttp.ClientResponse
+        self, request: FetchRequest, trail: Trail, answer: aiohttp.ClientResponse, hold: Hold
     ) -> Fetched | NotModified:
-        body, truncated = await self._read_body(answer)
-        body_hash = hashlib.blake2b(body, digest_size=16).hexdigest()
-        if body_hash == request.body_hash:
-            return _make_not_modified(request, answer, with_validators=not truncated)
+        body = await read_body(answer, self._settings, trail.received, hold)
+        whole = not body.truncated
+        if body.hash == request.body_hash:
+            return _make_not_modified(request, answer, with_validators=whole)
         return Fetched(
             request=request,
             final_url=str(trail.url),
             status=answer.status,
-            body=body,
-            body_hash=body_hash,
+            body=body.data,
+            body_hash=body.hash,
             content_type=answer.headers.get("Content-Type", ""),
             # Half a document must not be answered with 304 next time.
-            etag="" if truncated else get_validator(answer.headers, "ETag"),
-            last_modified="" if truncated else get_validator(answer.headers, "Last-Modified"),
-            fresh_for=None if truncated else find_fresh_for(answer.headers, datetime.now(UTC)),
+            etag=get_validator(answer.headers, "ETag") if whole else "",
+            last_modified=get_validator(answer.headers, "Last-Modified") if whole else "",
+            fresh_for=find_fresh_for(answer.headers, datetime.now(UTC)) if whole else None,
+            truncated=body.truncated,
         )
 
-    async def _read_body(self, answer: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-        """The decoded body, and whether the line broke before its end. Raises when nothing at all could be read."""
-        decoder = BodyDecoder(",".join(answer.headers.getall("Content-Encoding", ())), self._settings.max_bytes)
-        started = time.monotonic()
-        broken: Exception | None = None
-        try:
-            async for chunk in answer.content.iter_any():
-                decoder.feed(chunk)
-                elapsed = time.monotonic() - started
-                if elapsed > self._settings.timeout_seconds / 3 and decoder.read_bytes < _MIN_RATE * elapsed:
-                    raise FetchStopped("timeout", f"{answer.url.host} sends too slowly")
-        except (aiohttp.ClientPayloadError, aiohttp.ClientOSError, ConnectionError) as error:
-            broken = error
-            for chunk in _get_unread(answer.content):
-                decoder.feed(chunk)
-        body, complete = decoder.finish()
-        if broken is not None and not body:
-            raise broken
-        if not complete and not body:
-            raise BadCoding("ends before its coding begins")
-        return body, broken is not None or not complete
+    async def _refuse(self, trail: Trail, answer: aiohttp.ClientResponse) -> FetchStopped:
+        """What an answer without a document says, the wall that sent it and the wait that it asks for included."""
+        words = "".join(c for c in answer.reason or "" if c.isascii() and c.isprintable())[:60].strip()
+        blocker = find_blocker(answer.headers)
+        if not blocker and answer.status in _WALLS and "html" in answer.headers.get("Content-Type", "html").lower():
+            blocker = find_page_blocker(await read_page(answer, trail.received))
+        if not answer.content.at_eof():
+            answer.close()
+        reason = f"{trail.host} answered {answer.status} {words}".rstrip() + (f" ({blocker})" if blocker else "")
+        if answer.status == 304:
+            reason = f"{trail.host} answered 304 although nothing was known of the document yet"
+        wait, pause = find_retry_after(answer.headers, datetime.now(UTC)), ""
+        if wait is not None and answer.status >= 400:
+            pause = f"{trail.host} asks for {say_wait(wait)} (Retry-After)"
+        elif wait is None and self._means_rate_limit(trail, answer.status):
+            wait = ASSUMED_WAIT
+            pause = f"{trail.host} answered {answer.status} and said no time: left alone for {say_wait(wait)}"
+            reason += f"; it said no time: left alone for {say_wait(wait)}"
+        return FetchStopped("http", reason, answer.status, wait, pause)
+
+    def _means_rate_limit(self, trail: Trail, status: int) -> bool:
+        """429, or a 403 of a host that says it instead (FreshRSS 8928)."""
+        return status == 429 or (status == 403 and is_named(trail.host, self._settings.forbidden_as_rate_limit))
 
     def _follow(self, trail: Trail, answer: aiohttp.ClientResponse) -> None:
         """Points ``trail`` to the next hop (RFC 9110 15.4), or raises why not."""
@@ -168,6 +185,7 @@ class Exchange:
             raise FetchStopped("redirect", f"{trail.host} redirects {trouble}", answer.status)
         trail.with_own_headers = trail.with_own_headers and target.origin() == trail.url.origin()
         trail.visited.add(target)
+        trail.hops.append(Hop(status=answer.status, url=str(target)))
         trail.url = target
 
 
@@ -181,17 +199,3 @@ def _make_not_modified(
         last_modified=get_validator(answer.headers, "Last-Modified") if with_validators else "",
         fresh_for=find_fresh_for(answer.headers, datetime.now(UTC)),
     )
-
-
-def _make_refusal(host: str, answer: aiohttp.ClientResponse) -> FetchStopped:
-    words = "".join(c for c in answer.reason or "" if c.isascii() and c.isprintable())[:60].strip()
-    blocker = find_blocker(answer.headers)
-    reason = f"{host} answered {answer.status} {words}".rstrip() + (f" ({blocker})" if blocker else "")
-    if answer.status == 304:
-        reason = f"{host} answered 304 although nothing was known of the document yet"
-    return FetchStopped("http", reason, answer.status, find_retry_after(answer.headers, datetime.now(UTC)))
-
-
-def _get_unread(stream: aiohttp.StreamReader) -> tuple[bytes, ...]:
-    """What had come before the line broke. There is no public way: after an error the stream only repeats the error."""
-    return tuple(bytes(part) for part in getattr(stream, "_buffer", ()))

@@ -76,15 +76,6 @@ def find_retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | N
     return _clamp(at - (_parse_date(headers.get("Date", "")) or now), *_RETRY_RANGE)
 
 
-def find_blocker(headers: Mapping[str, str]) -> str:
-    """The name of the wall that answered instead of the site, when it says so."""
-    if "cf-mitigated" in headers:
-        return "Cloudflare's challenge"
-    if any(name.lower().startswith("x-datadome") for name in headers):
-        return "DataDome's wall"
-    return "an AWS challenge" if "x-amzn-waf-action" in headers else ""
-
-
 def _parse_seconds(value: str, *, default: int) -> int:
     value = value.strip()
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else default

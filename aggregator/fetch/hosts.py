@@ -1,31 +1,81 @@
-"""How often one host may be asked: requests at one time, and a gap between their starts. Never sends."""
+"""How often one host may be asked: at one time, with a gap, and not at all while it asks for a pause. Never sends."""
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from yarl import URL
+
+from aggregator.model.feed import FetchRequest
 
 #: For hosts inside our own networks: at one time, without a gap.
 OWN_AT_ONCE = 8
+#: What "too many requests" means when it comes without Retry-After.
+ASSUMED_WAIT = timedelta(minutes=30)
 _KEEP_SECONDS = 600.0
+_SWEEP_SECONDS = 60.0
+
+
+@dataclass(eq=False)
+class HostFrozen(Exception):
+    """The host has asked for a pause that is not over."""
+
+    wait: timedelta
+    reason: str
+
+
+class HostKeys:
+    """Whose requests count together (`fetch.host_key`)."""
+
+    def __init__(self, kind: Literal["feed", "host", "domain"]) -> None:
+        self._kind = kind
+        if kind == "domain":
+            from publicsuffixlist import PublicSuffixList
+
+            self._suffixes = PublicSuffixList()
+
+    def get(self, request: FetchRequest, url: URL, *, own: bool) -> str:
+        """The key of ``url``. A host of our own networks, or one that is an IP address, stands for itself."""
+        host = (url.raw_host or "").lower().rstrip(".")
+        if own:
+            return host
+        if self._kind == "feed":
+            return f"{host}#{request.feed_id}"
+        if self._kind == "host" or _is_ip(host):
+            return host
+        return self._suffixes.privatesuffix(host) or host
+
+
+def is_named(host: str, names: Collection[str]) -> bool:
+    """Whether ``host``, or a domain that it lies in, is one of ``names``; ``*`` names all."""
+    host = host.lower().rstrip(".")
+    return "*" in names or any(host == name or host.endswith(f".{name}") for name in names)
 
 
 class HostGate:
     """The queue before one host."""
 
-    def __init__(self, at_once: int, gap_seconds: float) -> None:
+    def __init__(self, at_once: int, gap_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.at_once = at_once
         self._room = asyncio.Semaphore(at_once)
         self._pace = asyncio.Lock()
         self._gap_seconds = gap_seconds
+        self._clock = clock
         self._next_start = 0.0
+        self._frozen_until = 0.0
+        self._frozen_reason = ""
         self._users = 0
 
     @asynccontextmanager
-    async def enter(self, slots: asyncio.Semaphore) -> AsyncIterator[None]:
-        """Waits for the host's turn, then takes one of ``slots``, which stays taken: the caller gives it back.
+    async def enter(self, take_slot: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+        """Waits for the host's turn, then for a slot, which the caller gives back. Raises `HostFrozen`.
 
         The slot comes last, so that who waits for a slow host keeps nobody else from working.
         """
@@ -33,36 +83,66 @@ class HostGate:
         try:
             async with self._room:
                 async with self._pace:
-                    await asyncio.sleep(max(0.0, self._next_start - time.monotonic()))
-                    await slots.acquire()
-                    self._next_start = time.monotonic() + self._gap_seconds
+                    self._check()
+                    await asyncio.sleep(max(0.0, self._next_start - self._clock()))
+                    await take_slot()
+                    self._check()
+                    self._next_start = self._clock() + self._gap_seconds
                 yield
         finally:
             self._users -= 1
 
+    @property
+    def is_busy(self) -> bool:
+        """Who enters now must wait."""
+        return self._room.locked() or self._pace.locked() or self._next_start > self._clock()
+
+    def freeze(self, wait: timedelta, reason: str) -> None:
+        """Lets nobody through for so long; a longer pause that there is already stays."""
+        until = self._clock() + wait.total_seconds()
+        if until > self._frozen_until:
+            self._frozen_until, self._frozen_reason = until, reason
+
     def is_idle(self, now: float) -> bool:
-        return self._users == 0 and self._next_start + _KEEP_SECONDS < now
+        return self._users == 0 and max(self._next_start + _KEEP_SECONDS, self._frozen_until) < now
+
+    def _check(self) -> None:
+        left = self._frozen_until - self._clock()
+        if left > 0:
+            raise HostFrozen(timedelta(seconds=left), self._frozen_reason)
 
 
 class HostGates:
-    """One gate a host, kept between rounds, so that a new round respects the gap after the last one."""
+    """One gate a key, kept between rounds, so that a new round respects the gap and the pause of the last one."""
 
-    def __init__(self, per_host: int, gap_seconds: float) -> None:
+    def __init__(self, per_host: int, gap_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_host = per_host
         self._gap_seconds = gap_seconds
+        self._clock = clock
         self._gates: dict[tuple[str, bool], HostGate] = {}
+        self._next_sweep = 0.0
 
-    def get(self, host: str, *, own: bool) -> HostGate:
-        """The gate of ``host``; ``own``: it lies in one of our networks."""
-        key = (host.lower().rstrip("."), own)
-        gate = self._gates.get(key)
+    def get(self, key: str, *, own: bool) -> HostGate:
+        """The gate of ``key``; ``own``: its host lies in one of our networks."""
+        gate = self._gates.get((key, own))
         if gate is None:
             self._forget_idle()
-            gate = HostGate(OWN_AT_ONCE, 0.0) if own else HostGate(self._per_host, self._gap_seconds)
-            self._gates[key] = gate
+            at_once, gap_seconds = (OWN_AT_ONCE, 0.0) if own else (self._per_host, self._gap_seconds)
+            gate = self._gates[key, own] = HostGate(at_once, gap_seconds, self._clock)
         return gate
 
     def _forget_idle(self) -> None:
-        now = time.monotonic()
-        for key in [key for key, gate in self._gates.items() if gate.is_idle(now)]:
-            del self._gates[key]
+        """Now and then: over ten thousand hosts it would cost more than asking them."""
+        now = self._clock()
+        if now >= self._next_sweep:
+            self._next_sweep = now + _SWEEP_SECONDS
+            for key in [key for key, gate in self._gates.items() if gate.is_idle(now)]:
+                del self._gates[key]
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

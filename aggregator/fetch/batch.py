@@ -1,0 +1,118 @@
+"""One call of `fetch`: requests and replies cross here between the caller's thread and the loop. Never asks.
+
+Requests are read only so far ahead of the replies. Those that are stuck do not count for that: they wait for their
+host's turn or among the suspects, and must not keep the rest of the list from being read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections import Counter, defaultdict, deque
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from itertools import islice
+
+from aggregator.fetch.exchange import Trail
+from aggregator.fetch.loop import LoopThread
+from aggregator.fetch.slots import Slots
+from aggregator.model.feed import FetchRequest, Reply
+
+#: Requests in hand that could be asked now.
+AHEAD = 400
+#: All requests in hand, those that are stuck included.
+MOST = 4_000
+#: Replies that may wait for the caller; who has one more keeps its slot, so that bodies do not pile up.
+_WAITING_REPLIES = 8
+#: So many more that are stuck are worth a look whether there is room for others.
+_NEWS = AHEAD // 8
+
+
+class _Signal(Enum):
+    MORE = "there may be room for more requests"
+    END = "no reply will come any more"
+
+
+@dataclass(eq=False)
+class Errand:
+    """One request on its way through the loop."""
+
+    request: FetchRequest
+    trail: Trail
+    #: It waits for what has nothing to do with others.
+    stuck: bool = False
+
+
+@dataclass(eq=False)
+class Batch:
+    """What both sides share; all but `replies` and `ended` is touched in the loop alone."""
+
+    slots: Slots
+    #: Requests on their way into the loop; None: there are no more.
+    requests: asyncio.Queue[Sequence[FetchRequest] | None] = field(default_factory=asyncio.Queue)
+    #: By host: who waits for a lane, and how many lanes run.
+    waiting: defaultdict[str, deque[Errand]] = field(default_factory=lambda: defaultdict(deque))
+    lanes: Counter[str] = field(default_factory=Counter)
+    #: How many are stuck; read by the caller's side too.
+    stuck: int = 0
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WAITING_REPLIES))
+    replies: queue.SimpleQueue[Reply | _Signal] = field(default_factory=queue.SimpleQueue)
+    ended: threading.Event = field(default_factory=threading.Event)
+    error: BaseException | None = None
+
+    def stick(self, errand: Errand) -> None:
+        if not errand.stuck:
+            errand.stuck = True
+            self.stuck += 1
+            if self.stuck % _NEWS == 0:
+                self.replies.put(_Signal.MORE)
+
+    def free(self, errand: Errand) -> None:
+        if errand.stuck:
+            errand.stuck = False
+            self.stuck -= 1
+
+    async def hand_over(self, reply: Reply) -> None:
+        """Waits while the caller has enough replies."""
+        await self.room.acquire()
+        self.replies.put(reply)
+
+    def end(self, error: BaseException | None) -> None:
+        self.error = error
+        self.ended.set()
+        self.replies.put(_Signal.END)
+
+
+def read_ahead(source: Iterator[FetchRequest], in_hand: int, stuck: int) -> tuple[FetchRequest, ...]:
+    """The next requests, when half of what may be in hand is done or stuck."""
+    ready = in_hand - stuck
+    if ready > AHEAD // 2:
+        return ()
+    return tuple(islice(source, max(0, min(AHEAD - ready, MOST - in_hand))))
+
+
+def trade(
+    loop: LoopThread, batch: Batch, first: Sequence[FetchRequest], source: Iterator[FetchRequest], tick: float | None
+) -> Generator[Reply | None, None, None]:
+    """Requests in, replies out, until there are no more of either or the batch ends. In the caller's thread."""
+    loop.call(partial(batch.requests.put_nowait, first))
+    in_hand = len(first)
+    while in_hand:
+        try:
+            reply = batch.replies.get(timeout=tick)
+        except queue.Empty:
+            yield None
+            continue
+        if reply is _Signal.END:
+            return
+        if not isinstance(reply, _Signal):
+            loop.call(batch.room.release)
+            in_hand -= 1
+            yield reply
+        if more := read_ahead(source, in_hand, batch.stuck):
+            loop.call(partial(batch.requests.put_nowait, more))
+            in_hand += len(more)
+    loop.call(partial(batch.requests.put_nowait, None))

@@ -1,0 +1,100 @@
+"""How many ask at one time, so that who is slow never takes the place of who is quick. Never asks.
+
+Most take a quick slot. Who failed last time takes one of a few for suspects. Who is not done after some seconds gives
+its slot back and goes on as one of the slow, of whom there may be many, since most only hold an idle line open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+#: After this an answer counts as slow.
+SLOW_SECONDS = 2.0
+#: Suspects at one time are a part of the quick slots, the slow ones a multiple of them.
+_SUSPECT_PART = 4
+_SLOW_TIMES = 4
+#: What all slow bodies may hold together; quick ones are bounded by their number.
+SLOW_BYTES = 64 * 1024 * 1024
+
+
+class Slots:
+    """The places of one batch."""
+
+    def __init__(self, concurrency: int) -> None:
+        self.quick = asyncio.Semaphore(concurrency)
+        self.suspect = asyncio.Semaphore(max(1, concurrency // _SUSPECT_PART))
+        self._slow_left = _SLOW_TIMES * concurrency
+        self._slow_bytes = 0
+        #: Those that are slow and found no place among the slow yet.
+        self._late: deque[Slot] = deque()
+
+    def _move(self, slot: Slot) -> None:
+        if self._slow_left:
+            self._slow_left -= 1
+            slot.become_slow()
+        else:
+            self._late.append(slot)
+
+    def _leave(self, held_bytes: int) -> None:
+        self._slow_bytes -= held_bytes
+        self._slow_left += 1
+        while self._late and self._slow_left:
+            late = self._late.popleft()
+            if late.is_waited_for:
+                self._move(late)
+
+    def _grow(self, more: int) -> bool:
+        self._slow_bytes += more
+        return self._slow_bytes <= SLOW_BYTES
+
+
+class Slot:
+    """The place of one request for one hop. Taken once, given back once; giving back what was never taken is fine."""
+
+    def __init__(self, slots: Slots, *, suspect: bool) -> None:
+        self._slots = slots
+        self._pool = slots.suspect if suspect else slots.quick
+        self._timer: asyncio.TimerHandle | None = None
+        self._taken = False
+        self._slow = False
+        self._held_bytes = 0
+        #: An answer is being waited for: what counts as slow.
+        self.is_waited_for = False
+
+    @property
+    def is_far(self) -> bool:
+        """It could not be taken now."""
+        return self._pool.locked()
+
+    async def take(self) -> None:
+        await self._pool.acquire()
+        self._taken = self.is_waited_for = True
+        self._timer = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._slots._move, self)
+
+    def hold(self, count: int) -> bool:
+        """Its body has grown to ``count`` bytes; False: the slow ones hold too much together."""
+        if not self._slow:
+            return True
+        more, self._held_bytes = count - self._held_bytes, count
+        return self._slots._grow(more)
+
+    def become_slow(self) -> None:
+        """Another may have the slot it took."""
+        self._slow, self._taken = True, False
+        self._pool.release()
+
+    def settle(self) -> None:
+        """The answer is there: from now on it is waited for nobody but its reader."""
+        self.is_waited_for = False
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def give_back(self) -> None:
+        self.settle()
+        if self._slow:
+            self._slow = False
+            self._slots._leave(self._held_bytes)
+        elif self._taken:
+            self._taken = False
+            self._pool.release()
