@@ -69,9 +69,9 @@ class Zoo:
         self.specs.append({"url": url, **spec})
         return url
 
-    def add_healthy(self, count: int = 3) -> None:
+    def add_healthy(self, count: int = 3, **spec: Any) -> None:
         """Feeds as they should be, three entries each."""
-        self.healthy += [self.add(serve(HEALTHY)) for _ in range(count)]
+        self.healthy += [self.add(serve(HEALTHY), **spec) for _ in range(count)]
 
     @contextmanager
     def open(self, *, fetch: dict[str, Any] | None = None, tls: ssl.SSLContext | None = None, **changes: Any) -> Any:
