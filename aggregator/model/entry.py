@@ -44,7 +44,8 @@ class CleanEntry:
     updated_at: datetime | None
     categories: tuple[str, ...]
     enclosures: tuple[Enclosure, ...]
-    tags: tuple[TagEvidence, ...]
+    #: None: to be tagged later, from what is stored.
+    tags: tuple[TagEvidence, ...] | None
     #: What the publisher said, kept (compressed) for the day when a better policy comes.
     parsed: ParsedEntry
     policy_version: int
@@ -61,6 +62,28 @@ class EntryChange:
     effective_at: datetime | None
     #: Beyond what a feed's first import may bring to the combined feed; kept at a change.
     backlog: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredLink:
+    """What tells a stored entry from its feed's others when its key does not."""
+
+    id: EntryId
+    key: str
+    url: str
+    canonical_url: str
+    title: str
+    effective_at: datetime
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryVersion:
+    """What an entry said until ``replaced_at``."""
+
+    replaced_at: datetime
+    content_hash: str
+    parsed: ParsedEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,23 +10,29 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from aggregator.model.entry import Entry
+from aggregator.model.entry import Entry, StoredLink
 from aggregator.model.ids import EntryId, FeedId, StoryId
 from aggregator.model.parsed import Enclosure, ParsedEntry
 from aggregator.model.tag import TagEvidence
 from aggregator.storage.engine import iter_chunks
-from aggregator.storage.entry_saving import find_unstorable, save
+from aggregator.storage.entry_rows import find_unstorable, hash_asked
+from aggregator.storage.entry_saving import save
+from aggregator.storage.entry_versions import list_versions
 from aggregator.storage.packing import unpack_parsed
 from aggregator.storage.schema import contents, entries, entry_tags, feeds
 
 __all__ = [
     "EntryQuery",
+    "find_known",
+    "find_links",
     "find_unstorable",
     "get",
     "get_content_html",
     "get_parsed",
+    "get_tags",
     "known_entries",
     "list_entries",
+    "list_versions",
     "save",
 ]
 
@@ -51,8 +57,32 @@ class EntryQuery:
     combined_only: bool = False
 
 
+def find_known(conn: Connection, feed_id: FeedId, keys: Collection[str]) -> dict[str, tuple[EntryId, str]]:
+    """Of one feed, those that are stored under ``keys``: key -> (id, hash of the raw parsed fields).
+
+    Complete for comparing: beside a plain key come the keys that entries got which shared it in one document
+    (``key#CONTENTHASH``), beside such a one the plain key and its other forms. Costs what is asked, not what is stored.
+    """
+    found: dict[str, tuple[EntryId, str]] = {}
+    hashes = {hashed for key in keys for hashed in hash_asked(key)}
+    query = sa.select(entries.c.key, entries.c.id, entries.c.content_hash).where(entries.c.feed_id == feed_id)
+    for some in iter_chunks(sorted(hashes)):
+        # Each half has an index of its own; the second's holds next to nothing.
+        both = sa.union_all(query.where(entries.c.key_hash.in_(some)), query.where(entries.c.base_hash.in_(some)))
+        found |= {key: (EntryId(number), content_hash) for key, number, content_hash in conn.execute(both)}
+    return found
+
+
+def find_links(conn: Connection, feed_id: FeedId, limit: int = 2_000) -> tuple[StoredLink, ...]:
+    """What the newest entries of a feed can be recognised by when their keys have changed, newest first."""
+    names = ("id", "key", "url", "canonical_url", "title", "effective_at", "content_hash")
+    query = sa.select(*(entries.c[name] for name in names)).where(entries.c.feed_id == feed_id)
+    newest = query.order_by(entries.c.effective_at.desc(), entries.c.id.desc()).limit(limit)
+    return tuple(StoredLink(**row) for row in conn.execute(newest).mappings())
+
+
 def known_entries(conn: Connection, feed_id: FeedId) -> dict[str, tuple[EntryId, str]]:
-    """Of one feed: key -> (id, hash of the raw parsed fields)."""
+    """Of one feed all that are stored, however many: key -> (id, hash of the raw parsed fields)."""
     query = sa.select(entries.c.key, entries.c.id, entries.c.content_hash).where(entries.c.feed_id == feed_id)
     return {key: (EntryId(number), content_hash) for key, number, content_hash in conn.execute(query)}
 

@@ -1,46 +1,65 @@
-"""Writes entries with their content and tags, in bulk, and chooses the `atom:id` of new ones. Never reads a feed."""
+"""Writes entries with their content, in bulk, and chooses the `atom:id` of new ones. Never reads a feed, never tags."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from hashlib import blake2b
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
 from aggregator.errors import StorageError
 from aggregator.model.entry import CleanEntry, EntryChange
+from aggregator.model.ids import EntryId
+from aggregator.storage.changes import insert_tags, note_changes, save_tags
 from aggregator.storage.engine import iter_chunks, lock_name, reserve_ids
+from aggregator.storage.entry_rows import (
+    can_be_atom_id,
+    content_values,
+    find_unstorable,
+    hash_base,
+    hash_key,
+    said_values,
+)
+from aggregator.storage.entry_versions import keep_versions
 from aggregator.storage.meta import Identity
-from aggregator.storage.packing import pack_parsed
-from aggregator.storage.schema import contents, entries, entry_tags, stories
+from aggregator.storage.schema import contents, entries, stories
 
-#: An absolute IRI as `atom:id` demands it (RFC 4287 4.2.6, RFC 3987): scheme, colon, no space, control or delimiter.
-_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20\x7f-\x9f<>\"{}|\\^`\ud800-\udfff\ufffe\uffff]+\Z")
-_IRI_CHARACTERS = 1_000
-#: An index row of PostgreSQL holds about 2,700 bytes.
-_IRI_BYTES = 2_000
+#: So many edits of one entry are written within `EDIT_WINDOW`; the next ones not before it ends.
+MAX_EDITS = 24
+EDIT_WINDOW = timedelta(hours=24)
+
+#: What a stored entry is found by: its feed and the hash of its key.
+Place = tuple[int, bytes]
 
 
-def save(conn: Connection, changes: Sequence[EntryChange], *, now: datetime, identity: Identity) -> None:
-    """Write new and changed entries. A changed one keeps its dates of arrival, ``atom_id``, backlog and story.
+def save(conn: Connection, changes: Sequence[EntryChange], *, now: datetime, identity: Identity) -> tuple[EntryId, ...]:
+    """Write new and changed entries; the ids of those whose change was *not* written for want of edits.
 
-    A new one whose key another process stored in the meantime becomes a change of that. Raises `StorageError` naming
-    the feed and the key of an entry that no database takes (`find_unstorable`); then nothing of this call may be kept.
+    A changed one keeps its dates of arrival, ``atom_id``, backlog and story. It takes the key that the change bears,
+    unless another entry of the feed has it. A new one whose key another process stored in the meantime becomes a
+    change of that. What a changed one said before is kept (`entry_versions`).
+
+    Edits are capped, because some texts hold the time of day: of one entry at most `MAX_EDITS` with another content
+    hash are written within `EDIT_WINDOW` of the first of them, whatever they change; later ones are left out, and the
+    first to come after the window is written again. So versions, tags and scores stay bounded in number and in work.
+
+    ``tags`` that are None make the entry wait in the change table (`storage.changes`); others are written at once.
+
+    Raises `StorageError` naming the feed and the key of an entry that no database takes (`find_unstorable`); then
+    nothing of this call may be kept.
     """
     for change in changes:
         if reason := find_unstorable(change.entry):
             raise StorageError(f"feed {change.feed_id}: entry {change.entry.key!r} cannot be stored: {reason}")
     lock_name(conn, "entries")  # ids and `atom:id`s are chosen by looking at what is there
-    found = _find_stored(conn, [change for change in changes if change.entry_id is None])
-    new: dict[tuple[int, bytes], EntryChange] = {}
+    places = [(change.feed_id, hash_key(change.entry.key)) for change in changes]
+    found = _find_stored(conn, (p for p, change in zip(places, changes, strict=True) if change.entry_id is None))
+    new: dict[Place, EntryChange] = {}
     changed: dict[int, CleanEntry] = {}
-    for change in changes:
-        place = (change.feed_id, hash_key(change.entry.key))
+    for place, change in zip(places, changes, strict=True):
         if change.entry_id is not None:
             changed[change.entry_id] = change.entry
         elif place not in found:
@@ -48,53 +67,15 @@ def save(conn: Connection, changes: Sequence[EntryChange], *, now: datetime, ide
         elif found[place][1] != change.entry.content_hash:
             changed[found[place][0]] = change.entry
     _insert(conn, new, now, identity)
-    _update(conn, changed, now)
+    return _update(conn, changed, now)
 
 
-def hash_key(key: str) -> bytes:
-    """What the key is unique by: 16 bytes, however long a publisher makes it."""
-    return blake2b(key.encode(), digest_size=16).digest()
-
-
-def find_unstorable(entry: CleanEntry) -> str:
-    """Why no database would take this entry, in words; empty when it would."""
-    enclosures = (text for part in entry.enclosures for text in (part.url, part.type))
-    evidence = (text for tag in entry.tags for text in (tag.slug, tag.found, tag.rule))
-    texts = (
-        entry.key, entry.content_hash, entry.guid, entry.url, entry.canonical_url, entry.title, entry.author,
-        entry.language, entry.content_html, entry.excerpt, *entry.categories, *enclosures, *evidence,
-    )  # fmt: skip
-    joined = "\n".join(texts)
-    if "\0" in joined:
-        return "its text holds a NUL"
-    try:
-        joined.encode()
-    except UnicodeEncodeError:
-        return "its text holds half of a surrogate pair"
-    if not -(2**31) <= entry.reading_minutes < 2**31:
-        return "its reading time is absurd"
-    for instant in (entry.published_at, entry.updated_at):
-        if instant is not None and _is_off_the_calendar(instant):
-            return "its date is naive or off the calendar"
-    return ""
-
-
-def _is_off_the_calendar(instant: datetime) -> bool:
-    if instant.tzinfo is None:
-        return True
-    try:
-        instant.astimezone(UTC)
-    except OverflowError:
-        return True
-    return False
-
-
-def _find_stored(conn: Connection, changes: Iterable[EntryChange]) -> dict[tuple[int, bytes], tuple[int, str]]:
-    """(feed, key hash) -> (id, content hash) of those that are stored after all."""
-    by_feed: dict[int, list[bytes]] = defaultdict(list)
-    for change in changes:
-        by_feed[change.feed_id].append(hash_key(change.entry.key))
-    found: dict[tuple[int, bytes], tuple[int, str]] = {}
+def _find_stored(conn: Connection, places: Iterable[Place]) -> dict[Place, tuple[int, str]]:
+    """(id, content hash) of those places where an entry is stored."""
+    by_feed: defaultdict[int, list[bytes]] = defaultdict(list)
+    for feed_id, key_hash in places:
+        by_feed[feed_id].append(key_hash)
+    found: dict[Place, tuple[int, str]] = {}
     for feed_id, hashes in by_feed.items():
         for some in iter_chunks(hashes):
             query = sa.select(entries.c.key_hash, entries.c.id, entries.c.content_hash)
@@ -105,7 +86,7 @@ def _find_stored(conn: Connection, changes: Iterable[EntryChange]) -> dict[tuple
     return found
 
 
-def _insert(conn: Connection, new: dict[tuple[int, bytes], EntryChange], now: datetime, identity: Identity) -> None:
+def _insert(conn: Connection, new: Mapping[Place, EntryChange], now: datetime, identity: Identity) -> None:
     numbers = reserve_ids(conn, entries, len(new))
     taken = _find_taken(conn, [change.entry.guid for change in new.values()])
     for some in iter_chunks(list(zip(numbers, new.items(), strict=True))):
@@ -120,21 +101,19 @@ def _insert(conn: Connection, new: dict[tuple[int, bytes], EntryChange], now: da
                     "feed_id": feed_id,
                     "key": change.entry.key,
                     "key_hash": key_hash,
+                    "base_hash": hash_base(change.entry.key, change.entry.content_hash),
                     "atom_id": guid if own else identity.entry_id(number),
                     "first_seen_at": now,
                     "effective_at": change.effective_at or now,
                     "backlog": change.backlog,
-                    **_said(change.entry, now),
+                    **said_values(change.entry, now),
                 }
             )
         conn.execute(sa.insert(entries), rows)
-        conn.execute(sa.insert(contents), [_content(number, change.entry) for number, (_, change) in some])
-        _insert_tags(conn, ((number, change.effective_at or now, change.entry) for number, (_, change) in some))
-
-
-def can_be_atom_id(guid: str) -> bool:
-    """Whether the publisher's own id can serve as ours: an absolute IRI of sane length."""
-    return len(guid) <= _IRI_CHARACTERS and _IRI.match(guid) is not None and len(guid.encode()) <= _IRI_BYTES
+        conn.execute(sa.insert(contents), [content_values(number, change.entry) for number, (_, change) in some])
+        tagged = [(number, change.effective_at or now, change.entry.tags) for number, (_, change) in some]
+        insert_tags(conn, ((number, at, tags) for number, at, tags in tagged if tags))
+        note_changes(conn, [number for number, _, tags in tagged if tags is None], now=now)
 
 
 def _find_taken(conn: Connection, guids: Sequence[str]) -> set[str]:
@@ -147,79 +126,87 @@ def _find_taken(conn: Connection, guids: Sequence[str]) -> set[str]:
     }
 
 
-def _update(conn: Connection, changed: dict[int, CleanEntry], now: datetime) -> None:
+def _update(conn: Connection, changed: Mapping[int, CleanEntry], now: datetime) -> tuple[EntryId, ...]:
+    capped: list[EntryId] = []
     for some in iter_chunks(sorted(changed)):
-        query = sa.select(entries.c.id, entries.c.effective_at).where(entries.c.id.in_(some))
-        dated: dict[int, datetime] = dict(conn.execute(query).all())
-        if not dated:
+        stored = {row.id: row for row in conn.execute(_select_stored().where(entries.c.id.in_(some)))}
+        edited = {number for number, row in stored.items() if row.content_hash != changed[number].content_hash}
+        over = {number for number in edited if _count_edits(stored[number], now)[0] > MAX_EDITS}
+        capped += [EntryId(number) for number in sorted(over)]
+        written = [number for number in stored if number not in over]
+        if not written:
             continue
-        rows = [{"changed_id": number, **_said(changed[number], now)} for number in dated]
-        names = [name for name in rows[0] if name != "changed_id"]
-        conn.execute(
-            sa.update(entries)
-            .where(entries.c.id == sa.bindparam("changed_id"))
-            .values({name: sa.bindparam(name) for name in names}),
-            rows,
-        )
-        content = [{"changed_id": number, **_content(number, changed[number])} for number in dated]
-        conn.execute(
-            sa.update(contents)
-            .where(contents.c.entry_id == sa.bindparam("changed_id"))
-            .values({name: sa.bindparam(name) for name in content[0] if name not in ("changed_id", "entry_id")}),
-            content,
-        )
-        conn.execute(sa.delete(entry_tags).where(entry_tags.c.entry_id.in_(list(dated))))
-        _insert_tags(conn, ((number, effective_at, changed[number]) for number, effective_at in dated.items()))
-        told = sa.select(entries.c.story_id).where(entries.c.id.in_(list(dated)), entries.c.story_id.is_not(None))
-        conn.execute(sa.update(stories).where(stories.c.id.in_(told)).values(score=None))
+        keep_versions(conn, [number for number in written if number in edited], now=now)
+        _write_changes(conn, {number: changed[number] for number in written}, stored, edited, now)
+        _move_keys(conn, [(stored[number], changed[number]) for number in written])
         # An edited lead is an edited story (RFC 4287 4.2.15).
-        conn.execute(sa.update(stories).where(stories.c.lead_entry_id.in_(list(dated))).values(updated_at=now))
+        conn.execute(sa.update(stories).where(stories.c.lead_entry_id.in_(written)).values(updated_at=now))
+        save_tags(conn, {EntryId(i): tags for i in written if (tags := changed[i].tags) is not None})
+        _note_untagged(conn, [number for number in written if changed[number].tags is None], now)
+    return tuple(capped)
 
 
-def _said(entry: CleanEntry, now: datetime) -> dict[str, Any]:
-    """The columns that a change of the entry may change."""
-    return {
-        "content_hash": entry.content_hash,
-        "guid": entry.guid,
-        "url": entry.url,
-        "canonical_url": entry.canonical_url,
-        "title": entry.title,
-        "author": entry.author,
-        "language": entry.language,
-        "excerpt": entry.excerpt,
-        "reading_minutes": entry.reading_minutes,
-        "categories": entry.categories,
-        "enclosures": [(part.url, part.type, part.length) for part in entry.enclosures],
-        "published_at": entry.published_at,
-        "updated_at": entry.updated_at,
-        "changed_at": now,
-    }
+def _select_stored() -> sa.Select[Any]:
+    names = ("id", "feed_id", "key", "content_hash", "edits", "edits_since")
+    return sa.select(*(entries.c[name] for name in names)).order_by(entries.c.id)
 
 
-def _content(number: int, entry: CleanEntry) -> dict[str, Any]:
-    return {
-        "entry_id": number,
-        "policy_version": entry.policy_version,
-        "content_html": entry.content_html,
-        "parsed": pack_parsed(entry.parsed),
-    }
+def _count_edits(row: Row[Any], now: datetime) -> tuple[int, datetime]:
+    """How many edits it would be with one more, and since when they are counted."""
+    if row.edits_since is None or now >= row.edits_since + EDIT_WINDOW:
+        return 1, now
+    return row.edits + 1, row.edits_since
 
 
-def _insert_tags(conn: Connection, tagged: Iterable[tuple[int, datetime, CleanEntry]]) -> None:
+def _write_changes(
+    conn: Connection, changed: Mapping[int, CleanEntry], stored: Mapping[int, Row[Any]], edited: set[int], now: datetime
+) -> None:
+    rows: list[dict[str, Any]] = []
+    for number, entry in changed.items():
+        row = stored[number]
+        edits, since = _count_edits(row, now) if number in edited else (row.edits, row.edits_since)
+        rows.append({"changed_id": number, "edits": edits, "edits_since": since, **said_values(entry, now)})
+    names = [name for name in rows[0] if name != "changed_id"]
+    conn.execute(
+        sa.update(entries)
+        .where(entries.c.id == sa.bindparam("changed_id"))
+        .values({name: sa.bindparam(name) for name in names}),
+        rows,
+    )
+    content = [{"changed_id": number, **content_values(number, entry)} for number, entry in changed.items()]
+    conn.execute(
+        sa.update(contents)
+        .where(contents.c.entry_id == sa.bindparam("changed_id"))
+        .values({name: sa.bindparam(name) for name in content[0] if name not in ("changed_id", "entry_id")}),
+        content,
+    )
+
+
+def _move_keys(conn: Connection, written: Sequence[tuple[Row[Any], CleanEntry]]) -> None:
+    """Give changed entries the keys that they bear now; one that another entry of the feed has is not given."""
+    moved = {(row.feed_id, hash_key(entry.key)): (row, entry) for row, entry in written if row.key != entry.key}
+    if not moved:
+        return
+    taken = _find_stored(conn, moved)
     rows = [
         {
-            "entry_id": number,
-            "position": position,
-            "slug": tag.slug,
-            "kind": tag.kind,
-            "field": tag.field,
-            "found": tag.found,
-            "rule": tag.rule,
-            "count": tag.count,
-            "effective_at": effective_at,
+            "moved_id": row.id,
+            "key": entry.key,
+            "key_hash": place[1],
+            "base_hash": hash_base(entry.key, entry.content_hash),
         }
-        for number, effective_at, entry in tagged
-        for position, tag in enumerate(entry.tags)
+        for place, (row, entry) in moved.items()
+        if place not in taken
     ]
-    for some in iter_chunks(rows):
-        conn.execute(sa.insert(entry_tags), some)
+    if rows:
+        names = ("key", "key_hash", "base_hash")
+        statement = sa.update(entries).where(entries.c.id == sa.bindparam("moved_id"))
+        conn.execute(statement.values({name: sa.bindparam(name) for name in names}), rows)
+
+
+def _note_untagged(conn: Connection, ids: Sequence[int], now: datetime) -> None:
+    """They keep their tags until they get new ones."""
+    if ids:
+        told = sa.select(entries.c.story_id).where(entries.c.id.in_(ids), entries.c.story_id.is_not(None))
+        conn.execute(sa.update(stories).where(stories.c.id.in_(told)).values(score=None))
+        note_changes(conn, ids, now=now)

@@ -35,7 +35,7 @@ def make_tag(slug: str, kind: TagKind = "org") -> TagEvidence:
     return TagEvidence(slug=slug, kind=kind, field="title", found=slug.title(), rule="alias", count=2)
 
 
-def make_entry(key: str, *, tags: Sequence[str] = (), **changes: Any) -> CleanEntry:
+def make_entry(key: str, *, tags: Sequence[str] | None = (), **changes: Any) -> CleanEntry:
     values: dict[str, Any] = {
         "key": key,
         "content_hash": "first",
@@ -52,7 +52,7 @@ def make_entry(key: str, *, tags: Sequence[str] = (), **changes: Any) -> CleanEn
         "updated_at": None,
         "categories": (),
         "enclosures": (),
-        "tags": tuple(make_tag(slug) for slug in tags),
+        "tags": None if tags is None else tuple(make_tag(slug) for slug in tags),
         "parsed": ParsedEntry(id=key, title=key),
         "policy_version": 1,
     }

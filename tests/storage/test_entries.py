@@ -19,7 +19,7 @@ from aggregator.model.parsed import Enclosure, ParsedEntry
 from aggregator.storage import entries, feeds, tags
 from aggregator.storage.engine import Database
 from aggregator.storage.entries import EntryQuery
-from aggregator.storage.entry_saving import can_be_atom_id
+from aggregator.storage.entry_rows import can_be_atom_id
 from aggregator.storage.packing import pack_parsed, unpack_parsed
 from tests.storage.samples import (
     DAY,

@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from aggregator.errors import DatabaseUnavailable, SchemaMismatch
-from aggregator.storage import feeds, migrate
+from aggregator.model.ids import FeedId
+from aggregator.storage import entries, feeds, migrate
 from aggregator.storage.engine import Database, open_database
+from aggregator.storage.entry_rows import hash_key
 from aggregator.storage.schema import metadata
 from tests.storage.samples import NOW, ensure_feed
 
@@ -184,3 +188,44 @@ def test_sqlite_never_gives_a_number_twice(tmp_path: Path) -> None:
     conn.close()
 
     assert {"feeds", "entries", "stories", "issues", "subscribers", "subscriptions", "deliveries"} == found
+
+
+def test_what_the_first_release_stored_is_taken_along(empty_database_url: str) -> None:
+    """Feeds and entries of revision 0001 come back whole; keys that were shared are found by what they shared."""
+    content_hash = "ab" * 16
+    keys = ("plain", f"guid#{content_hash}", "guid#top")
+    db = open_database(empty_database_url)
+    with db.write() as conn:
+        run_migrations(conn, "0001")
+        old = sa.MetaData()
+        old.reflect(conn)
+        feed: dict[str, object] = {
+            column.name: "" for column in old.tables["feeds"].columns if isinstance(column.type, sa.Text)
+        }
+        feed |= {"url": "https://a.example/feed", "origin": "added", "state": "active"}
+        numbers = {"id": 1, "weight": 1.0, "failures": 0, "spec_tags": [], "headers": []}
+        feed |= dict.fromkeys(("etag", "last_modified"), b"")
+        conn.execute(old.tables["feeds"].insert().values(**feed, **numbers, added_at=NOW, next_due_at=NOW))
+        entry: dict[str, object] = {
+            column.name: "" for column in old.tables["entries"].columns if isinstance(column.type, sa.Text)
+        }
+        dates = dict.fromkeys(("first_seen_at", "changed_at", "effective_at"), NOW)
+        for number, key in enumerate(keys, 1):
+            own = {"id": number, "key": key, "key_hash": hash_key(key), "atom_id": key, "content_hash": content_hash}
+            fixed = {"feed_id": 1, "reading_minutes": 1, "categories": [], "enclosures": [], "backlog": False}
+            conn.execute(old.tables["entries"].insert().values(**(entry | fixed | dates | own)))
+    migrate.upgrade(db)
+    with db.read() as conn:
+        found = [feed.spec.url for feed in feeds.list_feeds(conn)]
+        known = [set(entries.find_known(conn, FeedId(1), [key])) for key in ("plain", "guid", "guid#top")]
+    db.close()
+
+    assert found == ["https://a.example/feed"]
+    assert known == [{"plain"}, {f"guid#{content_hash}"}, {"guid#top"}]
+
+
+def run_migrations(conn: sa.Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    config.attributes["connection"] = conn
+    command.upgrade(config, revision)

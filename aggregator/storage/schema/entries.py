@@ -67,9 +67,9 @@ entries = sa.Table(
     points_to("story_id", "stories.id", optional=True),
     # Since revision 0002: blake2b-128 of the key that this one shares with others; NULL: the key is its own.
     sa.Column("base_hash", sa.LargeBinary, nullable=True),
-    # Since revision 0002: how often the text changed while no date did, and since when that is counted.
-    later_number("flickers"),
-    instant("flickers_since", optional=True),
+    # Since revision 0002: how often it was edited, and since when that is counted.
+    later_number("edits"),
+    instant("edits_since", optional=True),
     sa.UniqueConstraint("feed_id", "key_hash"),
     sa.Index(None, "feed_id", "base_hash", sqlite_where=_IS_SHARED, postgresql_where=_IS_SHARED),
     sa.Index(None, "effective_at", "id"),

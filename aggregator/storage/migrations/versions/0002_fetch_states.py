@@ -135,8 +135,8 @@ def _create_entry_parts() -> None:
 
 def _widen_entries() -> None:
     op.add_column("entries", sa.Column("base_hash", sa.LargeBinary(), nullable=True))
-    op.add_column("entries", sa.Column("flickers", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("entries", sa.Column("flickers_since", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("entries", sa.Column("edits", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("entries", sa.Column("edits_since", sa.DateTime(timezone=True), nullable=True))
     _find_shared_keys()
     where = sa.text("base_hash IS NOT NULL")
     op.create_index(
