@@ -11,6 +11,7 @@ import codecs
 import re
 from dataclasses import dataclass
 from email.message import Message
+from functools import lru_cache
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -88,6 +89,16 @@ def decode_document(body: bytes, content_type: str) -> DecodedDocument:
     return _decode_damaged(body, claims)
 
 
+def is_plain_utf8(body: bytes, content_type: str) -> bool:
+    """Whether `decode_document` reads ``body``, which begins with no mark, as UTF-8 and finds nothing odd about it."""
+    start = body[:64].lstrip(b" \t\r\n")[:4]
+    if b"\x00" in start:
+        return False
+    claims = [claim for claim in (_allow(_find_charset(content_type)), _allow(_find_declaration(body))) if claim]
+    return _is_utf8(body, claims)
+
+
+@lru_cache(256)
 def _find_charset(content_type: str) -> str:
     message = Message()
     message["content-type"] = content_type[:500].replace("\r", " ").replace("\n", " ")
@@ -100,6 +111,7 @@ def _find_declaration(body: bytes) -> str:
     return found[1].decode("ascii") if found else ""
 
 
+@lru_cache(256)
 def _allow(name: str) -> str:
     try:
         return _ALLOWED.get(codecs.lookup(name).name, "") if name else ""

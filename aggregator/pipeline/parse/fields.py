@@ -164,8 +164,11 @@ def _author(source: Mapping[str, Any]) -> str:
 
 
 def _moment(source: Mapping[str, Any], key: str) -> datetime | None:
-    fields = _get(source, f"{key}_parsed")
-    return from_utc_fields(fields) if isinstance(fields, tuple) else None
+    """Of feedparser a `time.struct_time` in UTC, of the fast road a datetime."""
+    claimed = _get(source, f"{key}_parsed")
+    if isinstance(claimed, datetime):
+        return claimed
+    return from_utc_fields(claimed) if isinstance(claimed, tuple) else None
 
 
 def _categories(entry: Mapping[str, Any]) -> tuple[str, ...]:

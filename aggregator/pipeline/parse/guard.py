@@ -81,6 +81,11 @@ def bound_document(text: str) -> BoundedDocument:
     return BoundedDocument(data=data, warnings=tuple(warnings))
 
 
+def is_searchable(author: str) -> bool:
+    """Whether an e-mail address may be looked for in an author's text: it is short, and so are its words."""
+    return len(author) <= MAX_AUTHOR and _AUTHOR_WORD.search(author) is None
+
+
 def _skip_prolog(text: str, warnings: list[str]) -> tuple[int, dict[str, str]]:
     """Where the root element begins, and the small literal entities of the DTD before it."""
     position, entities = 0, dict[str, str]()

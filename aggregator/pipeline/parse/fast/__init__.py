@@ -1,0 +1,58 @@
+"""Bytes -> `ParsedFeed` without feedparser, for the documents that are usual: the same result, many times faster.
+
+It runs in the daemon's own process, so it has limits of its own: no document type, no entities, no network, and nothing
+that the general guard would refuse. What it does not model is None; `parse_feed` then reads it, in a child process.
+"""
+
+from __future__ import annotations
+
+from xml.parsers.expat import ExpatError
+
+from aggregator.model.parsed import ParsedFeed
+from aggregator.pipeline.parse.charset import decode_document
+from aggregator.pipeline.parse.fast.elements import KINDS
+from aggregator.pipeline.parse.fast.plain import find_plain, may_hold_c1
+from aggregator.pipeline.parse.fast.reader import Reader, Unmodelled
+from aggregator.pipeline.parse.fields import read_feed
+from aggregator.pipeline.parse.guard import bound_document
+
+__all__ = ["parse_quickly"]
+
+#: More is read in a child process only: it would take the daemon's other threads too much time.
+MAX_QUICK_BYTES = 4 * 1024 * 1024
+#: The same for what must be repaired first.
+MAX_REPAIRED_BYTES = 1024 * 1024
+
+
+def parse_quickly(body: bytes, *, content_type: str = "", url: str = "") -> ParsedFeed | None:
+    """What `parse_feed` gives for the same arguments, or None when only that can tell.
+
+    Raises `ParseError` (``too_hostile``) as that does.
+    """
+    if len(body) > MAX_QUICK_BYTES:
+        return None
+    warnings: tuple[str, ...] = ()
+    data = find_plain(body, content_type)
+    try:
+        if data is not None:
+            try:
+                return _read(data, url, warnings)
+            except ExpatError:
+                pass
+        if len(body) > MAX_REPAIRED_BYTES:
+            return None
+        document = decode_document(body, content_type)
+        if not document.text.lstrip().startswith("<"):
+            return None
+        bounded = bound_document(document.text)
+        return _read(bounded.data, url, document.warnings + bounded.warnings)
+    except (Unmodelled, ExpatError):
+        return None
+
+
+def _read(data: bytes, url: str, warnings: tuple[str, ...]) -> ParsedFeed | None:
+    reader = Reader(KINDS, url=url, may_hold_c1=may_hold_c1(data))
+    reader.read(data)
+    if not reader.entries and not reader.version:
+        return None
+    return read_feed({"feed": reader.feed, "entries": reader.entries}, url=url, warnings=warnings)

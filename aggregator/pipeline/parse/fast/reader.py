@@ -1,0 +1,274 @@
+"""The events of an XML document -> what feedparser's strict parser would make of it, for the documents that are usual.
+
+What is not modelled raises `Unmodelled`, and the whole document goes to feedparser: base64, entries within entries,
+markup in places that are meant for text, elements whose names collide with what we read. The XML parser is the same
+that feedparser uses (expat), so both take the same documents for well-formed and see the same texts.
+
+The rules that are not obvious: a title counts only outside of titles that lie higher (``title_depth``); a value is
+replaced only by one that does not lie deeper (`Reader.store`); a second summary is the content unless there was
+content; a ``guid`` is a link when it says nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from xml.parsers import expat
+from xml.sax.saxutils import escape
+
+from aggregator.pipeline.parse.fast.names import COLLIDING, HANDLED, VERSIONS_BY_NAMESPACE
+from aggregator.pipeline.parse.fast.namespaces import Attributes, Namespaces, Unmodelled, read_attributes
+from aggregator.pipeline.parse.fast.values import join_base, looks_like_html, map_type, repair_text
+
+MAX_DEPTH = 256
+MAX_ENTRIES = 5_000
+
+_XHTML = "application/xhtml+xml"
+#: Attributes that are used as they stand.
+_PLAIN = frozenset(
+    "href url uri title length term scheme domain label text src medium width height duration filesize version".split()
+)
+
+NO_ATTRIBUTES: Attributes = {}
+
+
+class Inside(NamedTuple):
+    """How the children of an element with text are read."""
+
+    start: Callable[[Reader, Kind, Attributes], None]
+    end: Callable[[Reader, Kind], None]
+
+
+class Kind(NamedTuple):
+    """What is done with an element. With ``finish`` its text is collected, and only ``inside`` allows for children."""
+
+    begin: Callable[[Reader, Attributes], None] | None = None
+    finish: Callable[[Reader, Attributes, str], None] | None = None
+    inside: Inside | None = None
+    name: str = ""
+    #: The name without the prefix, as it is written in XHTML.
+    local: str = ""
+
+
+__all__ = ["NO_ATTRIBUTES", "Attributes", "Inside", "Kind", "Reader", "Unmodelled"]
+
+
+class Reader:
+    """Collects one document. ``feed`` and ``entries`` hold the keys of feedparser's result that are read."""
+
+    def __init__(self, kinds: dict[str, Kind], *, url: str, may_hold_c1: bool) -> None:
+        self.feed: dict[str, Any] = {}
+        self.entries: list[dict[str, Any]] = []
+        self.version = ""
+        #: Where values go now, and the depth each came from; feed-level values have no such memory.
+        self.context = self.feed
+        self.depths: dict[str, int] | None = None
+        self.is_open = False
+        self.depth = 0
+        self.title_depth = -1
+        self.has_content = False
+        self.may_hold_c1 = may_hold_c1
+        self.base = url
+        self.lang: str | None = None
+        _check_base(url)
+        self._has_url = bool(url)
+        self._scopes: list[tuple[int, str, str | None]] = []
+        self._scope_depth = -1
+        #: What is done when the element of this depth ends.
+        self.endings: dict[int, Callable[[Reader], None]] = {}
+        #: The element whose text is collected, and its text since the last tag.
+        self._leaf: Kind | None = None
+        self._leaf_attributes = NO_ATTRIBUTES
+        self.leaf_depth = 0
+        self.pieces: list[str] = []
+        #: The text and markup of the leaf before its last tag.
+        self.markup: list[str] = []
+        self.inner: list[Kind] = []
+        #: The innermost of them has attributes.
+        self.unnamed = False
+        self._namespaces = Namespaces()
+        self._kinds = _KindsByTag(self._namespaces, kinds)
+
+    def read(self, data: bytes) -> None:
+        """Raises `Unmodelled`, or `expat.ExpatError` for what is not well-formed."""
+        parser = expat.ParserCreate("utf-8", " ")
+        parser.namespace_prefixes = True
+        parser.buffer_text = True
+        parser.buffer_size = 64 * 1024
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self.pieces.append
+        parser.StartNamespaceDeclHandler = self._declare
+        parser.Parse(data, True)
+
+    def store(self, key: str, value: object) -> None:
+        """Keep a value unless the entry has one from higher up."""
+        depths = self.depths
+        if depths is not None:
+            known = depths.get(key)
+            if known is not None and self.depth > known:
+                return
+            depths[key] = self.depth
+        self.context[key] = value
+
+    def repair(self, text: str) -> str:
+        return text if text.isascii() else repair_text(text, self.may_hold_c1)
+
+    def read_content(self, attributes: Attributes, default_type: str, text: str) -> dict[str, Any]:
+        """What an element with text, HTML or XHTML says, and how."""
+        kind = default_type
+        if attributes:
+            kind = map_type(attributes.get("type", default_type))
+            if attributes.get("mode") == "base64":
+                raise Unmodelled("base64")
+        if not kind.startswith("text/") and not kind.endswith(("+xml", "/xml")):
+            raise Unmodelled("content that is taken for base64")
+        if self.markup or kind == _XHTML:
+            text = self._finish_markup(text)
+        elif kind == "text/plain" and not self.version.startswith("atom") and looks_like_html(text):
+            kind = "text/html"
+        return {"type": kind, "language": self.lang, "base": self.base, "value": self.repair(text)}
+
+    def begin_entry(self) -> None:
+        """What follows belongs to a new entry."""
+        if self.depths is not None:
+            raise Unmodelled("an entry in an entry")
+        if len(self.entries) >= MAX_ENTRIES:
+            raise Unmodelled("too many entries")
+        was_open = self.is_open
+        self.context, self.depths, self.title_depth, self.is_open = {}, {}, -1, True
+        self.entries.append(self.context)
+
+        def end_entry(self: Reader) -> None:
+            self.context, self.depths, self.has_content, self.is_open = self.feed, None, False, was_open
+
+        self.endings[self.depth] = end_entry
+
+    def _start(self, tag: str, attributes: Attributes) -> None:
+        self.depth = depth = self.depth + 1
+        kind = self._kinds[tag]
+        if attributes and not _PLAIN.issuperset(attributes):
+            attributes = self._read_attributes(tag, attributes)
+        if self._leaf is not None:
+            self._start_inside(kind, attributes)
+        elif kind.finish is not None:
+            if not self.is_open:
+                raise Unmodelled("a value outside of feed and entries")
+            self._leaf, self._leaf_attributes, self.leaf_depth = kind, attributes, depth
+            self.pieces.clear()
+            if kind.begin is not None:
+                kind.begin(self, attributes)
+        elif kind.begin is not None:
+            kind.begin(self, attributes)
+        elif depth == 1 or depth > MAX_DEPTH:
+            raise Unmodelled("no feed, or a deep one")
+
+    def _end(self, _tag: str) -> None:
+        leaf, depth = self._leaf, self.depth
+        if leaf is None:
+            if depth in self.endings:
+                self.endings.pop(depth)(self)
+        elif depth == self.leaf_depth:
+            self._leaf = None
+            assert leaf.finish is not None
+            leaf.finish(self, self._leaf_attributes, "".join(self.pieces).strip())
+            if self.markup:
+                self.markup.clear()
+        else:
+            assert leaf.inside is not None
+            leaf.inside.end(self, self.inner.pop())
+            self.pieces.clear()
+        if depth == self._scope_depth:
+            self._leave_scope()
+        self.depth = depth - 1
+
+    def _start_inside(self, kind: Kind, attributes: Attributes) -> None:
+        leaf = self._leaf
+        if leaf is None or leaf.inside is None or self.depth > MAX_DEPTH:
+            raise Unmodelled("markup in a text")
+        leaf.inside.start(self, kind, attributes)
+        self.inner.append(kind)
+        self.pieces.clear()
+
+    @property
+    def leaf_attributes(self) -> Attributes:
+        """The attributes of the element whose text is collected."""
+        return self._leaf_attributes
+
+    def _finish_markup(self, text: str) -> str:
+        """XHTML as one text; Atom's own ``div`` around everything falls away."""
+        pieces = [*self.markup, escape("".join(self.pieces))]
+        if self.version == "atom10":
+            pieces = _strip_div(pieces)
+        return "".join(pieces).strip()
+
+    def _read_attributes(self, tag: str, raw: Attributes) -> Attributes:
+        read = read_attributes(raw)
+        base, lang = read.get("xml:base", read.get("base")), read.get("xml:lang", read.get("lang"))
+        if base is not None or lang is not None:
+            self._enter_scope(tag, base, lang)
+        return read
+
+    def _enter_scope(self, tag: str, base: str | None, lang: str | None) -> None:
+        self._scopes.append((self._scope_depth, self.base, self.lang))
+        self._scope_depth = self.depth
+        if base:
+            if not self._has_url:
+                raise Unmodelled("a base address without one for the document")
+            self.base = join_base(self.base, base)
+            _check_base(self.base)
+        if lang is not None:
+            self.lang = lang or None
+            if lang and self._kinds[tag].name in ("feed", "rss"):
+                self.feed["language"] = lang
+
+    def _leave_scope(self) -> None:
+        self._scope_depth, self.base, self.lang = self._scopes.pop()
+
+    def _declare(self, prefix: str | None, uri: str | None) -> None:
+        """A namespace declaration; as in feedparser it holds from here to the end of the document."""
+        if not uri:
+            return
+        if not self.version:
+            self.version = VERSIONS_BY_NAMESPACE.get((prefix if "netscape" in uri else None, uri.lower()), "")
+        if self._namespaces.declare(prefix, uri, at_root=self.depth == 0):
+            self._kinds.clear()
+
+
+class _KindsByTag(dict[str, Kind]):
+    """The kinds of a document's elements by expat's names for them; most documents have less than thirty."""
+
+    def __init__(self, namespaces: Namespaces, kinds: dict[str, Kind]) -> None:
+        self._namespaces, self._by_name = namespaces, kinds
+
+    def __missing__(self, tag: str) -> Kind:
+        name = self._namespaces.name_tag(tag)
+        if name in COLLIDING or (name in HANDLED and name not in self._by_name):
+            raise Unmodelled(f"an element that is called {name}")
+        local = tag.split(" ")[1] if " " in tag else tag
+        kind = self[tag] = self._by_name.get(name, Kind())._replace(name=name, local=local.lower())
+        return kind
+
+
+def _check_base(base: str) -> None:
+    """feedparser joins the base address with itself at every element."""
+    if base and join_base(base, base) != base:
+        raise Unmodelled("a base address that changes at each look")
+
+
+def _strip_div(pieces: list[str]) -> list[str]:
+    while len(pieces) > 1 and not pieces[-1].strip():
+        del pieces[-1]
+    while len(pieces) > 1 and not pieces[0].strip():
+        del pieces[0]
+    if not (pieces[0] == "<div>" or pieces[0].startswith("<div ")) or pieces[-1] != "</div>":
+        return pieces
+    depth = 0
+    for piece in pieces[:-1]:
+        if piece.startswith("</"):
+            depth -= 1
+            if depth == 0:
+                return pieces
+        elif piece.startswith("<") and not piece.endswith("/>"):
+            depth += 1
+    return pieces[1:-1]
