@@ -1,4 +1,7 @@
-"""The feeds that the configuration names, lists in OPML files and folders included. Never fetches anything."""
+"""The feeds that the configuration names, folders and lists in OPML files included. Never fetches anything.
+
+A list on the web is none of these: what it names comes with fetching it (`settings.lists`).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from aggregator.config.schema import Config, FeedOptions, FolderFeed, OpmlFeeds, UrlFeed
 from aggregator.errors import Problem
-from aggregator.model.feed import MAX_OPML_BYTES, FeedSpec, OpmlResult
+from aggregator.model.feed import MAX_OPML_BYTES, FeedSpec, OpmlResult, PageRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ def read_feed_lists(config: Config, parse_opml: OpmlParser) -> FeedLists:
             spec = _build_spec(config, feed)
             specs.setdefault(spec.url, spec)
     for index, feed in enumerate(config.feeds):
-        if isinstance(feed, OpmlFeeds):
+        if isinstance(feed, OpmlFeeds) and not feed.is_followed:
             found, mistakes = _read_list(config, feed, index, parse_opml)
             problems += mistakes
             for spec in found:
@@ -53,7 +56,8 @@ def _build_spec(config: Config, feed: UrlFeed | FolderFeed) -> FeedSpec:
         folder = (config.folder / feed.folder).resolve()
         return replace(spec, url=f"folder:{folder}", title=feed.title or folder.name, url_prefix=feed.url_prefix)
     headers = tuple((name, value.get_secret_value()) for name, value in feed.headers.items())
-    return replace(spec, url=feed.url, headers=headers)
+    page = PageRules(**feed.page.model_dump()) if feed.page else None
+    return replace(spec, url=feed.url, headers=headers, page=page)
 
 
 def _apply_options(spec: FeedSpec, options: FeedOptions) -> FeedSpec:

@@ -19,12 +19,15 @@ from aggregator.config.words import (
     DURATION,
     EMAIL,
     HEADER_NAME,
+    HOST,
     INTEREST,
     LANGUAGE,
+    LIST_PLACE,
     LISTEN,
     MAILBOX,
     NETWORK,
     SCHEDULE,
+    SELECTOR,
     SITE_URL,
     SLUG,
     TAG,
@@ -105,6 +108,12 @@ class Fetch(Section):
     user_agent: Annotated[str, text("a User-Agent", limit=300, ascii_only=True)] = Field(
         "", description="Complete User-Agent; default: ai-news-aggregator/VERSION (+CONTACT or site.url)."
     )
+    host_key: Annotated[Literal["feed", "host", "domain"], choice("feed", "host", "domain")] = Field(
+        "host", description="Whose requests count together: a feed's own, a host's, or all of a registrable domain."
+    )
+    forbidden_as_rate_limit: tuple[Annotated[str, HOST], ...] = Field(
+        (), description="Hosts or domains that say 403 where they mean 429: left alone for a while; * for all."
+    )
 
 
 class FeedOptions(Section):
@@ -119,14 +128,24 @@ class FeedOptions(Section):
     )
 
 
+class Page(Section):
+    """How entries are found on a page that has no feed: CSS selectors, all but ``items`` within one item."""
+
+    items: Annotated[str, SELECTOR] = Field(description="What one entry stands in.")
+    title: Annotated[str, SELECTOR] = Field("", description="Its title; default: the item's own text.")
+    link: Annotated[str, SELECTOR] = Field("", description="Its link; default: the first one in the item.")
+    date: Annotated[str, SELECTOR] = Field("", description="Its date (<time> or text); default: none.")
+
+
 class UrlFeed(FeedOptions):
     """A feed on the web."""
 
-    url: Annotated[str, URL] = Field(description="Address of the Atom, RSS or RDF feed.")
+    url: Annotated[str, URL] = Field(description="Address of the Atom, RSS, RDF or JSON feed.")
     title: Title = Field("", description="What pages call it; default: as the feed says.")
     headers: dict[Annotated[str, HEADER_NAME], Annotated[SecretStr, SECRET]] = Field(
         {}, description="HTTP headers to send along, such as Authorization."
     )
+    page: Page | None = Field(None, description="The address is that of a page without a feed: how it is read.")
 
 
 class FolderFeed(FeedOptions):
@@ -142,7 +161,12 @@ class FolderFeed(FeedOptions):
 class OpmlFeeds(FeedOptions):
     """A list of feeds in an OPML file; the options hold for each feed of the list that does not say otherwise."""
 
-    opml: Path_ = Field(description="OPML file with a list of feeds.")
+    opml: Annotated[str, LIST_PLACE] = Field(description="OPML file with a list of feeds; on the web it is followed.")
+
+    @property
+    def is_followed(self) -> bool:
+        """It lies on the web, and its feeds come and go with it."""
+        return "://" in self.opml
 
 
 FEED_FORMS: dict[str, type[FeedOptions]] = {"url": UrlFeed, "folder": FolderFeed, "opml": OpmlFeeds}

@@ -10,7 +10,7 @@ from aggregator.config.document import Location, format_location
 from aggregator.errors import Problem
 from aggregator.model.feed import FeedSpec
 from aggregator.model.newsletter import Newsletter
-from aggregator.model.settings import CombinedSettings, FetchSettings, MailSettings, Settings, Site
+from aggregator.model.settings import CombinedSettings, FetchSettings, FollowedList, MailSettings, Settings, Site
 from aggregator.model.tag import TagRules
 
 
@@ -20,6 +20,7 @@ def build_settings(config: schema.Config, *, feeds: tuple[FeedSpec, ...], tag_ru
         site=Site(**config.site.model_dump()),
         fetch=_build_fetch(config),
         feeds=feeds,
+        lists=tuple(_iter_followed(config)),
         combined=CombinedSettings(**config.combined.model_dump()),
         newsletters=tuple(_build_newsletter(newsletter, config.site) for newsletter in config.newsletters),
         mail=MailSettings(sender=config.mail.sender, reply_to=config.mail.reply_to, rate=config.mail.rate),
@@ -52,6 +53,14 @@ def _build_fetch(config: schema.Config) -> FetchSettings:
     values = config.fetch.model_dump()
     values["user_agent"] = config.fetch.user_agent or format_user_agent(config.site.contact, config.site.url)
     return FetchSettings(**values)
+
+
+def _iter_followed(config: schema.Config) -> Iterator[FollowedList]:
+    for feed in config.feeds:
+        if isinstance(feed, schema.OpmlFeeds) and feed.is_followed:
+            yield FollowedList(
+                url=feed.opml, language=feed.language, weight=feed.weight, tags=feed.tags, interval=feed.interval
+            )
 
 
 def _build_newsletter(newsletter: schema.Newsletter, site: schema.Site) -> Newsletter:

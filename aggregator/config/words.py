@@ -150,6 +150,48 @@ def _read_url(value: object) -> str:
 URL = Kind("a web address beginning with http:// or https://", _read_url, show=show_address)
 
 
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+
+
+def _read_host(value: object) -> str:
+    found = read_text(value).lower()
+    if found != "*" and not _HOST.fullmatch(found):
+        raise Unfit
+    return found
+
+
+HOST = Kind("a host or a domain such as reddit.com, or * for all", _read_host)
+
+
+def _read_list_place(value: object) -> str:
+    found = read_text(value)
+    if "://" in found:
+        return _read_url(found)
+    if len(found) > 1_000 or not found.isprintable():
+        raise Unfit
+    return found
+
+
+LIST_PLACE = Kind("the path or the web address of an OPML file", _read_list_place, show=show_address)
+
+
+def _read_selector(value: object) -> str:
+    from cssselect import HTMLTranslator, SelectorError
+
+    found = read_text(value)
+    if len(found) > 500:
+        raise Unfit
+    try:
+        HTMLTranslator().css_to_xpath(found)
+    except (SelectorError, RecursionError) as error:
+        reason = str(error).rstrip(".")
+        raise Unfit(f"{SELECTOR.expected} ({reason[:1].lower()}{reason[1:]})") from None
+    return found
+
+
+SELECTOR = Kind("a CSS selector such as article.post", _read_selector)
+
+
 def _read_site_url(value: object) -> str:
     found = _read_url(value)
     if "?" in found or "#" in found:

@@ -161,7 +161,7 @@ class Exchange:
 
     def _means_rate_limit(self, trail: Trail, status: int) -> bool:
         """429, or a 403 of a host that says it instead (FreshRSS 8928)."""
-        return status == 429 or (status == 403 and is_named(trail.host, self._settings.forbidden_as_rate_limit))
+        return status == 429 or (status == 403 and is_named(trail.url.raw_host or "", self._settings.forbidden_as_rate_limit))
 
     def _follow(self, trail: Trail, answer: aiohttp.ClientResponse) -> None:
         """Points ``trail`` to the next hop (RFC 9110 15.4), or raises why not."""

@@ -13,7 +13,8 @@ from aggregator.config.environment import get_variables
 from aggregator.config.feeds import find_feed_place, read_feed_lists
 from aggregator.config.settings import build_settings, find_unknown_tags
 from aggregator.errors import ConfigError
-from aggregator.model.settings import Settings
+from aggregator.model.feed import PageRules
+from aggregator.model.settings import FollowedList, Settings
 from aggregator.model.tag import Tag, TagRule, TagRules
 from aggregator.pipeline.opml import parse_opml
 
@@ -256,6 +257,49 @@ def test_a_broken_list_costs_itself_only(tmp_path: Path) -> None:
         f"{tmp_path}/bad.opml: found a document type declaration, expected OPML without one",
     ]
     assert [spec.url for spec in lists.specs] == ["https://b.example/f", f"folder:{tmp_path}/none"]
+
+
+def test_a_list_on_the_web_is_followed_and_no_file(tmp_path: Path) -> None:
+    """Its feeds come with fetching it, its options go with it."""
+    text = SMALL + (
+        "feeds:\n"
+        "  - {opml: 'https://b.example/planet.opml', language: ja, weight: 2, tags: [community], interval: 6h}\n"
+        "  - url: https://c.example/f\n"
+    )
+    config = load(tmp_path, text)
+
+    assert read_feed_lists(config, parse_opml).problems == ()
+    assert [spec.url for spec in build(config).feeds] == ["https://c.example/f"]
+    assert build(config).lists == (
+        FollowedList(
+            url="https://b.example/planet.opml",
+            language="ja",
+            weight=2.0,
+            tags=("community",),
+            interval=timedelta(hours=6),
+        ),
+    )
+
+
+def test_a_page_without_a_feed_is_read_by_rules(tmp_path: Path) -> None:
+    """Only ``items`` is needed."""
+    text = SMALL + (
+        "feeds:\n"
+        "  - {url: https://b.example/news, page: {items: 'article.post', title: h2 > a, link: a, date: time}}\n"
+        "  - {url: https://c.example/news, page: {items: li, title: ''}}\n"
+    )
+    pages = [spec.page for spec in build(load(tmp_path, text)).feeds]
+
+    assert pages == [PageRules(items="article.post", title="h2 > a", link="a", date="time"), PageRules(items="li")]
+
+
+def test_whose_requests_count_together_can_be_set(tmp_path: Path) -> None:
+    """Hosts in lower case, as they are compared."""
+    text = SMALL + 'fetch: {host_key: domain, forbidden_as_rate_limit: [Reddit.com, "*"]}\n'
+    fetch = build(load(tmp_path, text)).fetch
+
+    assert (fetch.host_key, fetch.forbidden_as_rate_limit) == ("domain", ("reddit.com", "*"))
+    assert build(load(tmp_path, SMALL)).fetch.host_key == "host"
 
 
 def test_tags_that_nothing_puts_on_an_entry_are_found(tmp_path: Path) -> None:
