@@ -129,7 +129,7 @@ def _iter_delays(wait: timedelta, failures: int, retry_after: timedelta | None, 
     if retry_after is not None:
         terms.append((retry_after, f"server asks for {format_wait(retry_after)} (Retry-After)"))
     if quarantined:
-        terms.append((QUARANTINE_WAIT, "too hostile three times in a row: asked once a week"))
+        terms.append((QUARANTINE_WAIT, "in quarantine, too hostile three times: asked once a week"))
     return sorted(terms, key=lambda term: term[0])
 
 

@@ -68,7 +68,11 @@ def came(*ago: timedelta) -> tuple[datetime, ...]:
         ({"failures": 1, "retry_after": 5 * HOUR}, 5 * HOUR, "server asks for 5 h (Retry-After)"),
         ({"failures": 9, "retry_after": 5 * HOUR}, 128 * HOUR, "ninth failure in a row"),
         ({"failures": 1, "retry_after": 30 * DAY}, MAX_BACKOFF, "server asks for 30 d (Retry-After), at most 7 d"),
-        ({"failures": 1, "quarantined": True}, MAX_BACKOFF, "too hostile three times in a row: asked once a week"),
+        (
+            {"failures": 1, "quarantined": True},
+            MAX_BACKOFF,
+            "in quarantine, too hostile three times: asked once a week",
+        ),
         ({"jitter": 0.5}, LEAST * (1 + SPREAD / 2), "its rhythm is not known yet, at least 30 min"),
     ],
 )
