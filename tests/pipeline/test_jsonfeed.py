@@ -1,5 +1,6 @@
 """JSON Feed: what the specification says, what publishers write instead, and what is meant to hurt."""
 
+import contextlib
 import json
 import time
 from datetime import UTC, datetime
@@ -179,6 +180,14 @@ def test_what_is_over_a_limit_is_too_hostile(name: str) -> None:
         parse_feed(HOSTILE[name], url=URL)
 
     assert caught.value.failure_class == "too_hostile"
+
+
+def test_nesting_just_below_the_limit_breaks_nothing_that_comes_after() -> None:
+    for depth in range(700, 1_000, 3):
+        lists = b"[" * depth + b"]" * depth
+        for body in (b'{"@context":' + lists + b"}", b'{"error":' + lists + b"}", feed().encode()[:-2] + lists + b"]}"):
+            with contextlib.suppress(ParseError):
+                assert parse_feed(body, url=URL).rejected[0].index == 0
 
 
 def test_numbers_that_no_float_holds_cost_nothing() -> None:

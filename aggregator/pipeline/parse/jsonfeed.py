@@ -81,8 +81,9 @@ def describe_json(said: object) -> str:
     if _VERSION in _text(said, "version", MAX_FEED_LINE):
         return "this is a JSON Feed without its list of items"
     if "@context" in said:
-        what = "an ActivityPub document" if "activitystreams" in str(said["@context"])[:500] else "JSON-LD"
-        return f"this is {what}, and no feed"
+        named = said["@context"] if isinstance(said["@context"], list) else [said["@context"]]
+        social = any(isinstance(name, str) and "activitystreams" in name[:500] for name in named[:20])
+        return f"this is {'an ActivityPub document' if social else 'JSON-LD'}, and no feed"
     for key in ("error", "errors", "message", "detail"):
         told = said.get(key)
         if isinstance(told, Mapping):
