@@ -59,8 +59,16 @@ def _iter_post_paths(root: Path) -> Iterator[Path]:
             path = Path(folder, name)
             if name.startswith(".") or path.suffix.lower() not in _SUFFIXES:
                 continue
-            if path.is_file() and path.resolve().is_relative_to(home):
+            if _may_be_read(path, home):
                 yield path
+
+
+def _may_be_read(path: Path, home: Path) -> bool:
+    """A file inside of ``home``. One that cannot even be looked at (permissions) is let pass: reading it says why."""
+    try:
+        return path.is_file() and path.resolve().is_relative_to(home)
+    except OSError:
+        return True
 
 
 def _hash_posts(root: Path, paths: list[Path], url_prefix: str) -> str:

@@ -308,6 +308,18 @@ def test_links_out_of_the_folder_are_not_followed(write: Write, read: Read, tmp_
     assert [entry.id for entry in read().entries] == ["a", "inside"]
 
 
+def test_a_file_that_cannot_even_be_looked_at_costs_itself_only(write: Write, read: Read, tmp_path: Path) -> None:
+    """A name too long to be looked up fails as a folder without permission does, for root as well."""
+    write("a.md", "---\ntitle: a\n---\n")
+    (tmp_path / "posts" / "b.md").symlink_to("x" * 300)
+    write("c.md", "---\ntitle: c\n---\n")
+
+    feed = read()
+
+    assert [entry.id for entry in feed.entries] == ["a", "c"]
+    assert [rejected.reason for rejected in feed.rejected] == ["b.md: File name too long"]
+
+
 def test_a_folder_that_is_itself_a_link_is_read(write: Write, tmp_path: Path) -> None:
     write("a.md", "---\ntitle: a\n---\n")
     (tmp_path / "link").symlink_to(tmp_path / "posts")
