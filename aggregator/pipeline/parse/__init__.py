@@ -14,7 +14,8 @@ from aggregator.model.parsed import ParsedFeed
 from aggregator.pipeline.parse.charset import decode_document
 from aggregator.pipeline.parse.diagnose import explain_failure, find_impostor
 from aggregator.pipeline.parse.fields import read_feed
-from aggregator.pipeline.parse.guard import MAX_BYTES, bound_document
+from aggregator.pipeline.parse.guard import MAX_BYTES, bound_author_search, bound_document
+from aggregator.pipeline.parse.hints import find_hints
 from aggregator.pipeline.parse.jsonfeed import is_json, read_json_feed
 
 __all__ = ["MAX_BYTES", "parse_feed"]
@@ -40,6 +41,7 @@ def parse_feed(body: bytes, *, content_type: str = "", url: str = "", page: Page
         return read_json_feed(document.text, url=url)
     import feedparser
 
+    bound_author_search()
     bounded = bound_document(document.text)
     headers = {"content-type": "application/xml; charset=utf-8", "content-location": url}
     try:
@@ -52,4 +54,5 @@ def parse_feed(body: bytes, *, content_type: str = "", url: str = "", page: Page
         raise ParseError("not_xml", f"feedparser gave up on it: {type(error).__name__}: {error}"[:300]) from error
     if not result.get("entries") and not result.get("version"):
         raise explain_failure(document.text, result.get("bozo_exception"))
-    return read_feed(result, url=url, warnings=document.warnings + bounded.warnings)
+    hints = find_hints(bounded.data, url=url)
+    return read_feed(result, url=url, warnings=document.warnings + bounded.warnings, hints=hints)

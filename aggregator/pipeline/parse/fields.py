@@ -15,6 +15,7 @@ from typing import Any
 from aggregator.model.parsed import Enclosure, ParsedEntry, ParsedFeed, RejectedEntry
 from aggregator.pipeline.dates import from_utc_fields
 from aggregator.pipeline.htmltext import html_to_text
+from aggregator.pipeline.parse.hints import NO_HINTS, Hints
 from aggregator.pipeline.words import clean_line, xml_text
 
 MAX_HTML = 512 * 1024
@@ -32,8 +33,8 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}\Z")
 _NEWLINES = re.compile(r"\n\s*\n")
 
 
-def read_feed(result: Mapping[str, Any], *, url: str, warnings: tuple[str, ...]) -> ParsedFeed:
-    """All that feedparser's ``result`` holds; ``url`` is where the document came from."""
+def read_feed(result: Mapping[str, Any], *, url: str, warnings: tuple[str, ...], hints: Hints = NO_HINTS) -> ParsedFeed:
+    """All that feedparser's ``result`` holds, or the fast road's; ``url`` is where the document came from."""
     said = list(warnings)
     trouble = result.get("bozo_exception")
     if result.get("bozo") and trouble is not None:
@@ -60,6 +61,11 @@ def read_feed(result: Mapping[str, Any], *, url: str, warnings: tuple[str, ...])
         rejected=tuple(rejected),
         warnings=tuple(said[:MAX_WARNINGS]),
         ttl_minutes=_ttl(feed.get("ttl")),
+        update_minutes=hints.update_minutes,
+        skip_hours=hints.skip_hours,
+        skip_days=hints.skip_days,
+        hub_url=hints.hub_url,
+        self_url=hints.self_url,
     )
 
 

@@ -13,7 +13,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from html.entities import name2codepoint
+from typing import Any
 
 from aggregator.errors import ParseError
 from aggregator.model.settings import MAX_DOCUMENT_BYTES
@@ -31,7 +33,7 @@ MAX_PROLOG = 128 * 1024
 MAX_ENTITIES = 64
 MAX_ENTITY_LENGTH = 256
 MAX_ENTITY_GROWTH = 1024 * 1024
-#: An author's text, and a word in it: feedparser looks for an e-mail address there with a pattern of quadratic time.
+#: An author's text, and a word in it, in which an e-mail address is looked for.
 MAX_AUTHOR = 320
 MAX_AUTHOR_WORD = 64
 
@@ -48,12 +50,7 @@ _ENTRY = re.compile(r"<(?:\w{1,20}:)?(?:item|entry)[\s/>]", re.IGNORECASE)
 _PREFIX = re.compile(r"\sxmlns:([^\s=<>]++)")
 _SECTION = re.compile(r"<!--|<!\[CDATA\[|<\?")
 _SECTION_ENDS = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
-_AUTHOR = re.compile(
-    r"<(?:\w{1,20}:)?(author|managingeditor|webmaster|creator|publisher|owner|name|email|contributor)(?:\s[^<>]*+)?>",
-    re.IGNORECASE,
-)
-_AUTHOR_TEXT = re.compile(rf"(?:>|\[CDATA\[)([^<\]]{{{MAX_AUTHOR_WORD},}}+)")
-_AUTHOR_WORD = re.compile(rf"([a-zA-Z0-9_.+-]{{{MAX_AUTHOR_WORD}}})[a-zA-Z0-9_.+-]++")
+_AUTHOR_WORD = re.compile(rf"[a-zA-Z0-9_.+-]{{{MAX_AUTHOR_WORD + 1}}}")
 _DOCTYPE = "<!DOCTYPE"
 _XML_NAMES = frozenset({"lt", "gt", "amp", "quot", "apos"})
 
@@ -76,14 +73,8 @@ def bound_document(text: str) -> BoundedDocument:
     if "&" in text:
         text = _repair_references(text, entities)
     _check_markup(text)
-    text = _shorten_authors(text)
     data = b'<?xml version="1.0" encoding="utf-8"?>\n' + text.encode("utf-8", "replace")
     return BoundedDocument(data=data, warnings=tuple(warnings))
-
-
-def is_searchable(author: str) -> bool:
-    """Whether an e-mail address may be looked for in an author's text: it is short, and so are its words."""
-    return len(author) <= MAX_AUTHOR and _AUTHOR_WORD.search(author) is None
 
 
 def _skip_prolog(text: str, warnings: list[str]) -> tuple[int, dict[str, str]]:
@@ -206,23 +197,26 @@ def _check_markup(text: str) -> None:
                 raise ParseError("too_hostile", f"a start tag with more than {MAX_ATTRIBUTES} attributes")
 
 
-def _shorten_authors(text: str) -> str:
-    """Long names and long words in them cut; everything else untouched."""
-    pieces: list[str] = []
-    position = 0
-    for found in _AUTHOR.finditer(text):
-        if found.start() < position or found[0].endswith("/>"):
-            continue
-        end = text.find("</", found.end(), found.end() + 16 * MAX_AUTHOR)
-        end = end if end >= 0 else text.find("<", found.end() + 9)
-        end = end if end >= 0 else len(text)
-        if end - found.end() > MAX_AUTHOR_WORD:
-            pieces += (text[position : found.end() - 1], _AUTHOR_TEXT.sub(_shorten, text[found.end() - 1 : end]))
-            position = end
-    pieces.append(text[position:])
-    return "".join(pieces)
+def is_searchable(author: str) -> bool:
+    """Whether an e-mail address may be looked for in an author's text: it is short, and so are its words."""
+    return len(author) <= MAX_AUTHOR and _AUTHOR_WORD.search(author) is None
 
 
-def _shorten(found: re.Match[str]) -> str:
-    opening = found[0][: -len(found[1])]
-    return opening + _AUTHOR_WORD.sub(r"\1", found[1][:MAX_AUTHOR])
+@cache
+def bound_author_search() -> None:
+    """Teach feedparser to leave an author's text alone when it is not searchable: its pattern takes quadratic time."""
+    from feedparser.mixin import _FeedParserMixin
+
+    find_address = _FeedParserMixin._sync_author_detail
+
+    def find_address_if_short(self: Any, key: str = "author") -> None:
+        context = self._get_context()
+        author = context.get(key)
+        detail = (context.get(f"{key}s") or [type(context)()])[-1]
+        if detail or not isinstance(author, str) or is_searchable(author):
+            find_address(self, key)
+            return
+        context.setdefault(f"{key}_detail", detail)
+        detail["name"] = author
+
+    _FeedParserMixin._sync_author_detail = find_address_if_short

@@ -15,6 +15,7 @@ from aggregator.pipeline.parse.fast.plain import find_plain, may_hold_c1
 from aggregator.pipeline.parse.fast.reader import Reader, Unmodelled
 from aggregator.pipeline.parse.fields import read_feed
 from aggregator.pipeline.parse.guard import bound_document
+from aggregator.pipeline.parse.hints import find_hints
 
 __all__ = ["parse_quickly"]
 
@@ -55,4 +56,5 @@ def _read(data: bytes, url: str, warnings: tuple[str, ...]) -> ParsedFeed | None
     reader.read(data)
     if not reader.entries and not reader.version:
         return None
-    return read_feed({"feed": reader.feed, "entries": reader.entries}, url=url, warnings=warnings)
+    result = {"feed": reader.feed, "entries": reader.entries}
+    return read_feed(result, url=url, warnings=warnings, hints=find_hints(data, url=url))
