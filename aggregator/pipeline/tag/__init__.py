@@ -24,7 +24,7 @@ MAX_CATEGORIES = 50
 #: How far around the words found `TagRule.not_when` looks, in characters.
 NEARBY = 60
 
-_FIELDS: tuple[Field, ...] = ("title", "text", "category", "feed", "url")
+_RANKS: dict[Field, int] = {"title": 0, "text": 1, "category": 2, "feed": 3, "url": 4}
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class _Claim:
 
     @property
     def place(self) -> tuple[int, int, str]:
-        return _FIELDS.index(self.evidence.field), self.position, self.evidence.slug
+        return _RANKS[self.evidence.field], self.position, self.evidence.slug
 
 
 _Claims = dict[str, _Claim]
@@ -106,10 +106,11 @@ def _claim_text(claims: _Claims, matcher: Matcher, view: View, where: Field, lan
 
 def _is_contradicted(found: Found, view: View) -> bool:
     """Whether words close by say that another thing of this name is meant."""
-    if not found.needle.rule.not_when:
+    words = found.needle.rule.not_when
+    if not words:
         return False
     nearby = view.folded[max(0, found.start - NEARBY) : found.end + NEARBY]
-    return any(holds(nearby, word) for word in found.needle.rule.not_when)
+    return any(holds(nearby, word) for word in words)
 
 
 def _drop_unaccompanied(claims: _Claims, matcher: Matcher, views: Sequence[View]) -> None:
@@ -162,6 +163,8 @@ def _claim_host(claims: _Claims, matcher: Matcher, url: str) -> None:
         host = (urlsplit(url).hostname or "").rstrip(".")
     except ValueError:
         return
+    if not host:
+        return
     parts = host.split(".")
     for start in range(len(parts) - 1):
         for rule in matcher.by_host.get(".".join(parts[start:]), ()):
@@ -170,12 +173,14 @@ def _claim_host(claims: _Claims, matcher: Matcher, url: str) -> None:
 
 def _claim_parents(claims: _Claims, matcher: Matcher) -> None:
     """Parents and theirs, by the evidence of the child; what was found by itself keeps its own evidence."""
+    if all(slug in claims for child in claims for slug in matcher.by_slug[child].parents):
+        return
     waiting = sorted(claims.values(), key=lambda claim: claim.place)
     for claim in waiting:  # grows while it is read: a parent's parents come later
-        child = claim.evidence.slug
-        for slug in matcher.by_slug[child].parents:
+        child = claim.evidence
+        for slug in matcher.by_slug[child.slug].parents:
             if slug not in claims and slug in matcher.by_slug:
-                tag = matcher.by_slug[slug].tag
-                evidence = replace(claim.evidence, slug=slug, kind=tag.kind, rule=f"parent:{child}")
+                kind, rule = matcher.by_slug[slug].tag.kind, f"parent:{child.slug}"
+                evidence = TagEvidence(slug=slug, kind=kind, field=child.field, found=child.found, rule=rule)
                 claims[slug] = _Claim(evidence, claim.position, claim.again)
                 waiting.append(claims[slug])

@@ -109,7 +109,7 @@ def iter_found(matcher: Matcher, view: View, language: str) -> Iterator[Found]:
     folded = view.folded
     # Overlapping, so that a longer alias that fails its rules ("claude code" in "Claude coder") hides no shorter one.
     for index, start, end in matcher.automaton.find_matches_as_indexes(folded, overlapping=True):
-        if start and goes_on(folded, start):
+        if start and folded[start - 1] != " " and goes_on(folded, start):
             continue
         for needle in matcher.needles[index]:
             stop = _check(needle, view, start, end, language)
