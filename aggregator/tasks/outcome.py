@@ -1,47 +1,177 @@
-"""What one fetch means for its feed: validators, facts, the next check and why. Never stores it, never fetches."""
+"""What one fetch means for its feed: validators, facts, health, the next check and why. Never stores, never fetches."""
 
 from __future__ import annotations
 
 import random
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from aggregator.app import App
-from aggregator.model.feed import FeedFacts, FeedOutcome, Fetched, FolderRead, NotModified
+from aggregator.model.feed import (
+    CheckHints,
+    FeedFacts,
+    FeedOutcome,
+    Fetched,
+    FetchLogLine,
+    FolderRead,
+    NotModified,
+    Postponed,
+)
+from aggregator.model.hub import Hub
 from aggregator.model.parsed import ParsedFeed
 from aggregator.model.round import FeedResult
-from aggregator.pipeline.schedule import next_check_at
+from aggregator.pipeline.checks import next_check
+from aggregator.pipeline.lifecycle import count_strikes, find_alarm, find_gone, follow_move
 from aggregator.pipeline.urls import drop_query, is_web_url
 from aggregator.pipeline.words import clean_line, xml_text
+from aggregator.tasks.outage import NETWORK_CLASSES, PROBE_WAIT
 from aggregator.tasks.reading import Reading
+from aggregator.tasks.websub import was_pushed_meanwhile
+
+#: A feed that its hub pushed while it was being asked is asked again after this.
+_PUSHED_WAIT = timedelta(minutes=1)
+#: Warnings of one document in the log of fetches.
+_LOGGED_WARNINGS = 5
 
 
-def make_outcome(app: App, reading: Reading, result: FeedResult, *, now: datetime) -> FeedOutcome:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What is known at the moment of saving, beside the reply."""
+
+    now: datetime
+    #: The hub that looks after the feed; None: nobody does.
+    hub: Hub | None = None
+    #: Nearly nobody answers: it is our own network.
+    outage: bool = False
+
+
+def make_outcome(app: App, reading: Reading, result: FeedResult, around: Circumstances) -> FeedOutcome:
     """The whole of it, for `storage.feeds.save_outcomes`."""
-    reply, feed, fetch = reading.reply, reading.feed, app.settings.fetch
-    failed = bool(reading.failure_class)
-    due_at, due_reason = next_check_at(
+    if isinstance(reading.reply, Postponed):
+        return _postpone(reading, around.now, reading.reply.wait, reading.reply.reason)
+    if around.outage and reading.failure_class in NETWORK_CLASSES:
+        reason = "nearly no host answers, so it is our own network: not counted as a failure"
+        return _postpone(reading, around.now, PROBE_WAIT * (1 + random.random()), reason)
+    made = _judge(app, reading, result, around)
+    return replace(made, log=_make_log_line(reading, result, made))
+
+
+def _postpone(reading: Reading, now: datetime, wait: timedelta, reason: str) -> FeedOutcome:
+    return FeedOutcome(feed_id=reading.feed.id, at=now, postponed=True, next_due_at=now + wait, next_due_reason=reason)
+
+
+def _judge(app: App, reading: Reading, result: FeedResult, around: Circumstances) -> FeedOutcome:
+    feed, now = reading.feed, around.now
+    strikes, quarantined = count_strikes(feed, reading.failure_class)
+    gone_since, pause = find_gone(feed, reading.status, now=now)
+    move, moved_to = follow_move(
+        feed,
+        reading.exchanged.hops,
         now=now,
-        fresh_for=getattr(reply, "fresh_for", None),
-        ttl_minutes=reading.document.ttl_minutes if reading.document else None,
-        interval=feed.spec.interval,
-        min_interval=fetch.min_interval,
-        max_interval=fetch.max_interval,
-        failures=feed.failures + 1 if failed else 0,
-        retry_after=getattr(reply, "retry_after", None),
-        jitter=random.random(),
+        readable=not reading.failure_class,
+        same_content=_is_same(reading, result),
     )
+    held = reading.count_entries() if reading.is_whole else None
+    seen = replace(feed, move=move, gone_since=gone_since, strikes=strikes)
+    due_at, due_reason = _find_due(app, reading, result, around, quarantined=quarantined)
+    failures = feed.failures + 1 if reading.failure_class else 0
     return FeedOutcome(
         feed_id=feed.id,
         at=now,
         status=reading.status,
-        failure_class=reading.failure_class,
+        failure_class="quarantined" if quarantined else reading.failure_class,
         failure_reason=reading.reason,
         **_validators(reading),
-        facts=clean_facts(reading.document, reading.feed.spec.url) if reading.document else None,
-        imported=bool(reading.document and reading.document.entries),
+        facts=clean_facts(reading.document, feed.spec.url) if reading.document else None,
+        hints=_find_hints(reading),
+        document_entries=held,
+        imported=bool(held),
+        arrived=_count_arrived(reading, result),
+        host_key=reading.exchanged.host_key,
+        move=move,
+        moved_to=moved_to,
+        gone_since=gone_since,
+        pause=pause,
+        strikes=strikes,
+        alarm=find_alarm(
+            seen,
+            now=now,
+            document_entries=held,
+            failures=failures,
+            failure_class=reading.failure_class,
+            page=feed.spec.page is not None,
+        ),
         next_due_at=due_at,
         next_due_reason=due_reason,
+    )
+
+
+def _is_same(reading: Reading, result: FeedResult) -> bool:
+    """The document says what we know already."""
+    if isinstance(reading.reply, NotModified):
+        return True
+    return bool(result.unchanged) and not (result.new or result.changed or result.failed)
+
+
+def _count_arrived(reading: Reading, result: FeedResult) -> int:
+    """Entries that tell the rhythm of publishing: those of a first import do not."""
+    return 0 if reading.feed.first_imported_at is None else result.new
+
+
+def _find_hints(reading: Reading) -> CheckHints | None:
+    document = reading.document
+    if document is None:
+        return None
+    return CheckHints(
+        ttl_minutes=document.ttl_minutes,
+        update_minutes=document.update_minutes,
+        skip_hours=document.skip_hours,
+        skip_days=document.skip_days,
+    )
+
+
+def _find_due(
+    app: App, reading: Reading, result: FeedResult, around: Circumstances, *, quarantined: bool
+) -> tuple[datetime, str]:
+    feed, now, fetch = reading.feed, around.now, app.settings.fetch
+    if was_pushed_meanwhile(around.hub, now=now, seconds=reading.exchanged.seconds):
+        return now + _PUSHED_WAIT, "its hub spoke while it was being asked"
+    return next_check(
+        now=now,
+        interval=feed.spec.interval,
+        arrivals=(now,) * min(_count_arrived(reading, result), 20) + feed.arrivals,
+        hints=_find_hints(reading) or feed.hints,
+        fresh_for=getattr(reading.reply, "fresh_for", None),
+        failures=feed.failures + 1 if reading.failure_class else 0,
+        retry_after=getattr(reading.reply, "retry_after", None),
+        pushed=around.hub is not None,
+        min_interval=fetch.min_interval,
+        max_interval=fetch.max_interval,
+        jitter=random.random(),
+        known_since=feed.first_imported_at,
+        quarantined=quarantined,
+    )
+
+
+def _make_log_line(reading: Reading, result: FeedResult, made: FeedOutcome) -> FetchLogLine:
+    warnings = reading.document.warnings if reading.document else ()
+    return FetchLogLine(
+        at=made.at,
+        status=made.status,
+        failure_class=made.failure_class,
+        failure_reason=made.failure_reason,
+        not_modified=result.not_modified,
+        received_bytes=reading.exchanged.received_bytes,
+        seconds=reading.exchanged.seconds,
+        new=result.new,
+        changed=result.changed,
+        unchanged=result.unchanged,
+        rejected=len(result.rejected),
+        folded=result.folded,
+        warnings=tuple(clean_line(text, 200) for text in warnings[:_LOGGED_WARNINGS]),
+        next_due_at=made.next_due_at,
+        next_due_reason=made.next_due_reason,
     )
 
 
@@ -51,7 +181,9 @@ def _validators(reading: Reading) -> dict[str, Any]:
         return {}
     match reading.reply:
         case Fetched() as reply:
-            return {"etag": reply.etag, "last_modified": reply.last_modified, "body_hash": reply.body_hash}
+            slices = reading.document.slices if reading.document and reading.is_whole else b""
+            known = {"etag": reply.etag, "last_modified": reply.last_modified, "body_hash": reply.body_hash}
+            return {**known, "slices": slices}
         case FolderRead() as reply:
             return {"body_hash": reply.body_hash}
         case NotModified() as reply:

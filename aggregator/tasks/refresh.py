@@ -14,6 +14,7 @@ from aggregator.model.feed import Feed, FetchRequest, Reply
 from aggregator.model.ids import FeedId
 from aggregator.model.round import FeedResult, Round
 from aggregator.storage import feeds, fetchlog
+from aggregator.tasks.outage import PROBES, OutageWatch
 from aggregator.tasks.reading import Reading, read_reply
 from aggregator.tasks.saving import save_batch
 from aggregator.tasks.worker import worker_name
@@ -33,15 +34,16 @@ CLAIM = 100
 
 
 def refresh_due(app: App) -> Round:
-    """One round over every feed that is due now."""
-    return _run(app, _claim_due(app), on_result=None)
+    """One round over every feed that is due now; when our own network is down, over a few."""
+    watch = OutageWatch(app)
+    return _run(app, _claim_due(app, watch), watch, on_result=None)
 
 
 def refresh_feeds(
     app: App, feed_ids: Sequence[FeedId], *, on_result: Callable[[FeedResult], None] | None = None
 ) -> Round:
     """One round over the feeds named, due or not; ``on_result`` hears of each as it is saved."""
-    return _run(app, _claim_named(app, feed_ids), on_result=on_result)
+    return _run(app, _claim_named(app, feed_ids), OutageWatch(app), on_result=on_result)
 
 
 def prune_log(app: App) -> None:
@@ -50,14 +52,17 @@ def prune_log(app: App) -> None:
         fetchlog.prune(conn, now=app.now())
 
 
-def _claim_due(app: App) -> Iterator[Sequence[Feed]]:
+def _claim_due(app: App, watch: OutageWatch) -> Iterator[Sequence[Feed]]:
     """A few at a time, as they are wanted: what is not claimed yet, another process may take."""
-    while True:
+    limit = PROBES if watch.is_probing else CLAIM
+    while not watch.is_down:
         with app.db.write() as conn:
-            claimed = feeds.claim_due(conn, now=app.now(), limit=CLAIM, lease=LEASE, owner=worker_name())
+            claimed = feeds.claim_due(conn, now=app.now(), limit=limit, lease=LEASE, owner=worker_name())
         if not claimed:
             return
         yield claimed
+        if watch.is_probing:
+            return
 
 
 def _claim_named(app: App, feed_ids: Sequence[FeedId]) -> Iterator[Sequence[Feed]]:
@@ -68,7 +73,13 @@ def _claim_named(app: App, feed_ids: Sequence[FeedId]) -> Iterator[Sequence[Feed
         yield claimed
 
 
-def _run(app: App, claims: Iterator[Sequence[Feed]], *, on_result: Callable[[FeedResult], None] | None) -> Round:
+def _run(
+    app: App,
+    claims: Iterator[Sequence[Feed]],
+    watch: OutageWatch,
+    *,
+    on_result: Callable[[FeedResult], None] | None,
+) -> Round:
     held: dict[FeedId, Feed] = {}
     results: list[FeedResult] = []
     try:
@@ -77,7 +88,8 @@ def _run(app: App, claims: Iterator[Sequence[Feed]], *, on_result: Callable[[Fee
             ThreadPoolExecutor(PARSERS) as parsers,
         ):
             for batch in _chunked(_read_replies(app, held, replies, parsers), BATCH):
-                for result in save_batch(app, batch):
+                watch.note(batch)
+                for result in save_batch(app, batch, watch):
                     results.append(result)
                     del held[result.feed_id]
                     _log_result(result)

@@ -5,46 +5,51 @@ Entries, validators and next due time go together: a kill anywhere costs a refet
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aggregator.app import App
 from aggregator.errors import DatabaseUnavailable, SchemaMismatch, StorageError
 from aggregator.log import get_logger, redact_url
 from aggregator.model.entry import EntryChange, IdentifiedEntry
-from aggregator.model.feed import FeedOutcome, NotModified
+from aggregator.model.feed import FeedOutcome, FetchFailed, NotModified
+from aggregator.model.hub import Hub
+from aggregator.model.ids import EntryId, FeedId
 from aggregator.model.parsed import RejectedEntry
 from aggregator.model.round import FeedResult
+from aggregator.pipeline.checks import MAX_BACKOFF, format_wait
 from aggregator.pipeline.compare import Comparison, compare_entries
 from aggregator.pipeline.dates import effective_at
-from aggregator.storage import entries, feeds, meta
+from aggregator.storage import entries, feeds, hosts, hubs, meta
 from aggregator.tasks.enrich import enrich_entry
-from aggregator.tasks.outcome import make_outcome
+from aggregator.tasks.outage import OutageWatch
+from aggregator.tasks.outcome import Circumstances, make_outcome
 from aggregator.tasks.reading import Reading
+from aggregator.tasks.websub import can_be_called, find_hub, find_missed
 
 log = get_logger(__name__)
 
 
-def save_batch(app: App, readings: Sequence[Reading]) -> list[FeedResult]:
+def save_batch(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[FeedResult]:
     """All of the batch or none of it; when it cannot be saved whole, each feed is tried alone."""
     try:
-        return _save(app, readings)
+        return _save(app, readings, watch)
     except (DatabaseUnavailable, SchemaMismatch):
         raise
     except StorageError as error:
         if len(readings) == 1:
-            return _save_refused(app, readings[0], error)
+            return _save_refused(app, readings[0], watch, error)
         log.warning("batch.split", reason=str(error))
-        return [result for reading in readings for result in save_batch(app, [reading])]
+        return [result for reading in readings for result in save_batch(app, [reading], watch)]
 
 
-def _save_refused(app: App, reading: Reading, error: StorageError) -> list[FeedResult]:
+def _save_refused(app: App, reading: Reading, watch: OutageWatch, error: StorageError) -> list[FeedResult]:
     """A feed whose entries the database refuses has failed like any other: it is asked again later and later."""
     reason = f"the database did not take it: {error}"
     refused = replace(reading, document=None, identified=None, failure_class="not_saved", reason=reason)
     try:
-        return _save(app, [refused])
+        return _save(app, [refused], watch)
     except (DatabaseUnavailable, SchemaMismatch):
         raise
     except StorageError:
@@ -52,26 +57,90 @@ def _save_refused(app: App, reading: Reading, error: StorageError) -> list[FeedR
         return [_result(refused, None, (), ())]
 
 
-def _save(app: App, readings: Sequence[Reading]) -> list[FeedResult]:
+def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[FeedResult]:
     now = app.now()
-    with app.db.read() as conn:
-        known = {r.feed.id: entries.known_entries(conn, r.feed.id) for r in readings if r.identified}
-        identity = meta.get_identity(conn)
+    known = _load_known(app, readings, now)
     changes: list[EntryChange] = []
     outcomes: list[FeedOutcome] = []
     results: list[FeedResult] = []
     for reading in readings:
-        comparison = compare_entries(reading.identified.entries, known[reading.feed.id]) if reading.identified else None
+        comparison = _compare(known, reading)
         made, rejected = _make_changes(app, reading, comparison, now) if comparison else ([], ())
         changes += made
-        results.append(_result(reading, comparison, made, rejected))
-        outcomes.append(make_outcome(app, reading, results[-1], now=now))
+        result = _result(reading, comparison, made, rejected)
+        around = Circumstances(now=now, hub=known.live.get(reading.feed.id), outage=watch.is_down)
+        outcomes.append(_respect_pause(make_outcome(app, reading, result, around), reading, known.frozen))
+        results.append(result)
     with app.db.write() as conn:
-        entries.save(conn, changes, now=now, identity=identity)
+        entries.save(conn, changes, now=now, identity=known.identity)
         feeds.save_outcomes(conn, outcomes)
+        for host_key, (until, reason) in _find_pauses(app, readings, now).items():
+            hosts.freeze(conn, host_key, until, reason)
+        for reading in readings if can_be_called(app.settings.site.url) else ():
+            if reading.document and (named := find_hub(reading.feed, reading.document)):
+                hubs.note(conn, reading.feed.id, *named, now=now)
+        hubs.note_misses(conn, _find_missed(known, readings, results), now=now)
         if changes:
             meta.renew_revision(conn)
     return results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is stored of the feeds of a batch."""
+
+    identity: meta.Identity
+    #: key -> (id, content hash), by feed.
+    entries: Mapping[FeedId, Mapping[str, tuple[EntryId, str]]]
+    #: Hubs that look after a feed.
+    live: Mapping[FeedId, Hub]
+    #: Hosts that are to be left alone: until when, and why.
+    frozen: Mapping[str, tuple[datetime, str]]
+
+
+def _load_known(app: App, readings: Sequence[Reading], now: datetime) -> _Known:
+    by_feed: dict[FeedId, Mapping[str, tuple[EntryId, str]]] = {}
+    with app.db.read() as conn:
+        for reading in readings:
+            if reading.identified:
+                feed_id, found = reading.feed.id, reading.identified.entries
+                by_feed[feed_id] = entries.find_known(conn, feed_id, [entry.key for entry in found])
+        return _Known(
+            identity=meta.get_identity(conn),
+            entries=by_feed,
+            live=hubs.find_live(conn, [reading.feed.id for reading in readings], now=now),
+            frozen=hosts.get_frozen(conn, {reading.exchanged.host_key for reading in readings}, now),
+        )
+
+
+def _compare(known: _Known, reading: Reading) -> Comparison | None:
+    if reading.identified is None:
+        return None
+    return compare_entries(reading.identified.entries, known.entries[reading.feed.id])
+
+
+def _respect_pause(outcome: FeedOutcome, reading: Reading, frozen: Mapping[str, tuple[datetime, str]]) -> FeedOutcome:
+    """A host that asked for patience while this feed was being asked is not asked for it before."""
+    until, reason = frozen.get(reading.exchanged.host_key, (outcome.next_due_at, outcome.next_due_reason))
+    return replace(outcome, next_due_at=until, next_due_reason=reason) if until > outcome.next_due_at else outcome
+
+
+def _find_pauses(app: App, readings: Sequence[Reading], now: datetime) -> dict[str, tuple[datetime, str]]:
+    """Public hosts that asked for patience (RFC 9110 10.2.3): until when, and why. It holds for all of their feeds."""
+    pauses: dict[str, tuple[datetime, str]] = {}
+    for reading in readings:
+        reply, exchanged = reading.reply, reading.exchanged
+        if isinstance(reply, FetchFailed) and reply.retry_after and exchanged.host_key and not exchanged.own:
+            reason = f"{exchanged.host_key} asks for {format_wait(reply.retry_after)} (Retry-After)"
+            pauses[exchanged.host_key] = max(
+                pauses.get(exchanged.host_key, (now, "")), (now + min(reply.retry_after, MAX_BACKOFF), reason)
+            )
+    return pauses
+
+
+def _find_missed(known: _Known, readings: Sequence[Reading], results: Sequence[FeedResult]) -> list[FeedId]:
+    pairs = zip(readings, results, strict=True)
+    return [reading.feed.id for reading, result in pairs if find_missed(known.live, reading.feed, new=result.new)]
 
 
 def _make_changes(

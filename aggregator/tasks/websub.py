@@ -48,14 +48,14 @@ def can_be_called(site_url: str) -> bool:
         return "." in host and not any(host == name or host.endswith(f".{name}") for name in _PRIVATE_NAMES)
 
 
-def find_hub(feed: Feed, document: ParsedFeed) -> tuple[str, str]:
-    """(hub, topic) of a feed by its document; empty when it has none."""
+def find_hub(feed: Feed, document: ParsedFeed) -> tuple[str, str] | None:
+    """(hub, topic) of a feed by its document; None when it has none."""
     old, new = _YOUTUBE
     if feed.spec.url.startswith(old):
         return _YOUTUBE_HUB, new + feed.spec.url.removeprefix(old)
     if is_web_url(document.hub_url):
         return document.hub_url, document.self_url if is_web_url(document.self_url) else feed.spec.url
-    return "", ""
+    return None
 
 
 def renew_hubs(app: App) -> int:
