@@ -1,9 +1,12 @@
-"""Runs the pure stage `parse` in child processes with limits of memory, CPU and time. Never lets one cost another.
+"""Runs the pure stage `parse`: usual documents at once, all others in child processes with limits. Never lets one cost
+another.
 
-A child is a fresh interpreter (no fork: the daemon has threads), which reads requests on its standard input and answers
-on its standard output; each message is its length in four bytes and then its content. A child that dies, or is killed
-for its hunger, costs its own document a ``too_hostile``; the next document gets a new child. What comes back is JSON,
-never pickle: a parser that was broken into must not get further by its answer. At rest there is no child.
+The fast road (`pipeline.parse.fast`) runs in this process and has hard limits of its own. What it leaves goes to a
+child. A child is a fresh interpreter (no fork: the daemon has threads) with limits of memory, CPU and time, which reads
+requests on its standard input and answers on its standard output; each message is its length in four bytes and then its
+content. A child that dies, or is killed for its hunger, costs its own document a ``too_hostile``; the next document gets
+a new child. What comes back is JSON, never pickle: a parser that was broken into must not get further by its answer. At
+rest there is no child.
 """
 
 from __future__ import annotations
@@ -17,21 +20,22 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from datetime import datetime
+from dataclasses import astuple, fields
 from pathlib import Path
 from time import monotonic
-from typing import IO, Any
+from typing import IO
 
 from aggregator.errors import ParseError
-from aggregator.model.feed import FAILURE_CLASSES, Fetched
-from aggregator.model.parsed import Enclosure, ParsedEntry, ParsedFeed, RejectedEntry
+from aggregator.model.feed import Fetched, PageRules
+from aggregator.model.parsed import ParsedFeed
+from aggregator.pipeline.parse.fast import parse_quickly
+from aggregator.pipeline.parse.wire import decode_answer, encode_answer
 
 _LENGTH = struct.Struct(">I")
 _MAX_ANSWER = 256 * 1024 * 1024
 #: A new child after so many documents: what the allocator keeps is given back.
 _DOCUMENTS_A_CHILD = 500
+_RULES = tuple(field.name for field in fields(PageRules))
 _START = (
     "import sys; sys.path.append(sys.argv[1]); from aggregator.sandbox import serve; serve(*map(int, sys.argv[2:]))"
 )
@@ -40,7 +44,7 @@ _ENVIRONMENT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR
 
 
 class ParseSandbox:
-    """Parses documents in at most ``workers`` children at once; may be called from many threads."""
+    """Parses documents, in at most ``workers`` children at once; may be called from many threads."""
 
     def __init__(
         self,
@@ -50,10 +54,13 @@ class ParseSandbox:
         memory_bytes: int = 1 << 30,
         workers: int = 2,
         idle_seconds: float = 30,
+        quickly: bool = True,
     ) -> None:
+        """``quickly``: the fast road is tried first, in this process; without it everything goes to a child."""
         self._max_seconds = max_seconds
         self._limits = (cpu_seconds, memory_bytes)
         self._idle_seconds = idle_seconds
+        self._quickly = quickly
         self._slots = threading.BoundedSemaphore(workers)
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
@@ -61,7 +68,14 @@ class ParseSandbox:
         self._timer: threading.Timer | None = None
 
     def parse(self, reply: Fetched) -> ParsedFeed:
-        """`parse_feed` of what was fetched, in a child; raises `ParseError` as that does, or when the child died."""
+        """`parse_feed` of what was fetched; raises `ParseError` as that does, or when a child died over it."""
+        if self._quickly and reply.request.page is None:
+            result = _parse_here(reply)
+            if result is not None:
+                return result
+        return self._parse_in_child(reply)
+
+    def _parse_in_child(self, reply: Fetched) -> ParsedFeed:
         with self._slots:
             try:
                 child = self._take()
@@ -69,7 +83,7 @@ class ParseSandbox:
                 raise ParseError("no_parser", f"the parser could not be started: {error}") from error
             try:
                 answer = child.ask(reply, self._max_seconds)
-                result = _read_answer(answer)
+                result = decode_answer(answer)
             except Exception as error:  # an answer can be wrong in any way: it costs its own document only
                 reason = child.kill(self._max_seconds, self._limits)
                 raise ParseError("too_hostile", reason) from error
@@ -135,6 +149,15 @@ class ParseSandbox:
         self.rest()
 
 
+def _parse_here(reply: Fetched) -> ParsedFeed | None:
+    try:
+        return parse_quickly(reply.body, content_type=reply.content_type, url=reply.final_url)
+    except ParseError:
+        raise
+    except Exception:  # noqa: BLE001  (whatever is wrong with it: the child can afford to die over it)
+        return None
+
+
 class _Child:
     """One child process and the pipe to it."""
 
@@ -158,7 +181,8 @@ class _Child:
         """The answer to one document; `EOFError` or `OSError` when the child died over it."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self.documents += 1
-        head = json.dumps({"content_type": reply.content_type, "url": reply.final_url}).encode("ascii")
+        page = reply.request.page and astuple(reply.request.page)
+        head = json.dumps([reply.content_type, reply.final_url, page]).encode("ascii")
         alarm = threading.Timer(max_seconds, self._time_out)
         alarm.daemon = True
         alarm.start()
@@ -213,7 +237,7 @@ def serve(cpu_seconds: int, memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     while True:
         try:
-            head = json.loads(_read_message(requests))
+            content_type, url, page = json.loads(_read_message(requests))
             body = _read_message(requests)
         except EOFError:
             return
@@ -222,10 +246,11 @@ def serve(cpu_seconds: int, memory_bytes: int) -> None:
         limit = int(used.ru_utime + used.ru_stime) + cpu_seconds + 1
         resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
         try:
-            answer: object = parse_feed(body, content_type=head["content_type"], url=head["url"])
+            rules = page and PageRules(**dict(zip(_RULES, page, strict=True)))
+            answer: ParsedFeed | ParseError = parse_feed(body, content_type=content_type, url=url, page=rules)
         except ParseError as error:
-            answer = {"error": [error.failure_class, error.reason]}
-        _write_message(answers, json.dumps(answer, default=_plain).encode("ascii"))
+            answer = error
+        _write_message(answers, encode_answer(answer))
 
 
 def _write_message(pipe: IO[bytes], content: bytes) -> None:
@@ -245,54 +270,3 @@ def _read_message(pipe: IO[bytes]) -> bytes:
     if len(content) < length:
         raise EOFError("the other side ended in the middle of a message")
     return content
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.hex()
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
-    raise TypeError(type(value).__name__)
-
-
-def _read_answer(answer: bytes) -> ParsedFeed | ParseError:
-    said = json.loads(answer)
-    if "error" in said:
-        failure_class, reason = (str(part) for part in said["error"])
-        return ParseError(failure_class if failure_class in FAILURE_CLASSES else "too_hostile", reason)
-    return ParsedFeed(
-        entries=tuple(_read_entry(entry) for entry in said["entries"]),
-        rejected=tuple(RejectedEntry(index=int(bad["index"]), reason=str(bad["reason"])) for bad in said["rejected"]),
-        warnings=tuple(str(warning) for warning in said["warnings"]),
-        updated_at=_instant(said["updated_at"]),
-        ttl_minutes=None if said["ttl_minutes"] is None else int(said["ttl_minutes"]),
-        update_minutes=None if said["update_minutes"] is None else int(said["update_minutes"]),
-        skip_hours=tuple(int(hour) for hour in said["skip_hours"]),
-        skip_days=tuple(int(day) for day in said["skip_days"]),
-        **_texts(said, ParsedFeed),
-    )
-
-
-def _read_entry(said: Mapping[str, Any]) -> ParsedEntry:
-    return ParsedEntry(
-        published_at=_instant(said["published_at"]),
-        updated_at=_instant(said["updated_at"]),
-        categories=tuple(str(category) for category in said["categories"]),
-        enclosures=tuple(
-            Enclosure(url=str(part["url"]), type=str(part["type"]), length=part["length"] and int(part["length"]))
-            for part in said["enclosures"]
-        ),
-        reading_minutes=None if said["reading_minutes"] is None else int(said["reading_minutes"]),
-        **_texts(said, ParsedEntry),
-    )
-
-
-def _texts(said: Mapping[str, Any], shape: type[ParsedFeed | ParsedEntry]) -> dict[str, Any]:
-    """The fields of ``shape`` that are text."""
-    return {field.name: str(said[field.name]) for field in fields(shape) if field.type == "str"}
-
-
-def _instant(said: object) -> datetime | None:
-    return None if said is None else datetime.fromisoformat(str(said))

@@ -10,12 +10,14 @@ from xml.parsers.expat import ExpatError
 
 from aggregator.model.parsed import ParsedFeed
 from aggregator.pipeline.parse.charset import decode_document
+from aggregator.pipeline.parse.diagnose import find_impostor
 from aggregator.pipeline.parse.fast.elements import KINDS
 from aggregator.pipeline.parse.fast.plain import find_plain, may_hold_c1
 from aggregator.pipeline.parse.fast.reader import Reader, Unmodelled
 from aggregator.pipeline.parse.fields import read_feed
 from aggregator.pipeline.parse.guard import bound_document
 from aggregator.pipeline.parse.hints import find_hints
+from aggregator.pipeline.parse.jsonfeed import is_json, read_json_feed
 
 __all__ = ["parse_quickly"]
 
@@ -28,10 +30,12 @@ MAX_REPAIRED_BYTES = 1024 * 1024
 def parse_quickly(body: bytes, *, content_type: str = "", url: str = "") -> ParsedFeed | None:
     """What `parse_feed` gives for the same arguments, or None when only that can tell.
 
-    Raises `ParseError` (``too_hostile``) as that does.
+    Raises `ParseError` as that does. Web pages (``page``) are not for here.
     """
     if len(body) > MAX_QUICK_BYTES:
         return None
+    if body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+        return _read_json(body, content_type, url)
     warnings: tuple[str, ...] = ()
     data = find_plain(body, content_type)
     try:
@@ -49,6 +53,14 @@ def parse_quickly(body: bytes, *, content_type: str = "", url: str = "") -> Pars
         return _read(bounded.data, url, document.warnings + bounded.warnings)
     except (Unmodelled, ExpatError):
         return None
+
+
+def _read_json(body: bytes, content_type: str, url: str) -> ParsedFeed | None:
+    document = decode_document(body, content_type)
+    if len(body) > MAX_REPAIRED_BYTES or not is_json(document.text):
+        return None
+    find_impostor(body, document.text)
+    return read_json_feed(document.text, url=url)
 
 
 def _read(data: bytes, url: str, warnings: tuple[str, ...]) -> ParsedFeed | None:
