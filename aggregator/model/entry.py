@@ -19,6 +19,17 @@ class IdentifiedEntry:
     parsed: ParsedEntry
 
 
+def share_key(key: str, content_hash: str) -> str:
+    """The key of an entry whose ``key`` others of its document have, too."""
+    return f"{key}#{content_hash}"
+
+
+def split_key(key: str, content_hash: str) -> str | None:
+    """What `share_key` was made of; None for a key that is an entry's own."""
+    tail = f"#{content_hash}"
+    return key.removesuffix(tail) if key.endswith(tail) else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanEntry:
     """An entry that is safe to show, made from a `ParsedEntry` by the stages clean, language, excerpt and tag."""

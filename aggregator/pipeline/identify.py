@@ -14,7 +14,7 @@ from datetime import datetime
 from hashlib import blake2b
 from json.encoder import encode_basestring_ascii
 
-from aggregator.model.entry import IdentifiedEntry
+from aggregator.model.entry import IdentifiedEntry, share_key
 from aggregator.model.parsed import Enclosure, ParsedEntry, ParsedFeed, RejectedEntry
 
 #: Longer keys (some publishers put whole articles into ``guid``) are replaced by their hash.
@@ -51,7 +51,7 @@ def identify_entries(feed: ParsedFeed) -> Identified:
         hashes[key].add(content_hash)
     kept: dict[str, IdentifiedEntry] = {}
     for key, content_hash, entry in candidates:
-        own_key = key if len(hashes[key]) == 1 else f"{key}#{content_hash}"
+        own_key = key if len(hashes[key]) == 1 else share_key(key, content_hash)
         kept.setdefault(own_key, IdentifiedEntry(key=own_key, content_hash=content_hash, parsed=entry))
     return Identified(
         entries=tuple(kept.values()),
