@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from aggregator.fetch.address import PinningResolver
 from aggregator.fetch.feeds import FeedFetcher
 from aggregator.model.feed import FetchRequest, Reply
 from aggregator.model.ids import FeedId
@@ -52,6 +53,29 @@ class FixedResolver(AbstractResolver):
 
     async def close(self) -> None:
         return None
+
+
+@pytest.fixture
+def as_public(monkeypatch: pytest.MonkeyPatch) -> None:
+    """127.0.0.1 is let through, but counts as a public host: one at a time, and frozen when it asks for it."""
+
+    async def is_own(self: PinningResolver, host: str) -> bool:
+        return False
+
+    monkeypatch.setattr(PinningResolver, "is_own", is_own)
+
+
+class EveryName(FixedResolver):
+    """Every name leads to 127.0.0.1."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        self._answers.setdefault(host, [["127.0.0.1"]])
+        return await super().resolve(host, port, family)
 
 
 OpenFetcher = Callable[..., FeedFetcher]

@@ -7,9 +7,12 @@ import itertools
 import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, TypeVar
 
-from aggregator.fetch.hosts import HostGates
+import pytest
+
+from aggregator.fetch.hosts import HostFrozen, HostGates
 
 T = TypeVar("T")
 
@@ -90,3 +93,79 @@ def test_who_waits_for_a_host_takes_no_slot() -> None:
         return free
 
     assert run_apart(run())
+
+
+class Clock:
+    """Stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def pass_through(gates: HostGates, host: str) -> None:
+    slots = asyncio.Semaphore(1)
+    async with gates.get(host, own=False).enter(slots.acquire):
+        pass
+
+
+def test_a_pause_ends_and_the_longest_one_counts() -> None:
+    async def run() -> list[float]:
+        clock = Clock()
+        gates = HostGates(1, 0.0, clock)
+        gates.get("a.example", own=False).freeze(timedelta(hours=2), "long")
+        gates.get("a.example", own=False).freeze(timedelta(minutes=1), "short")
+        waits = []
+        for minutes in (0, 1, 119):
+            clock.now = 1000.0 + 60 * minutes
+            with pytest.raises(HostFrozen) as caught:
+                await pass_through(gates, "a.example")
+            waits.append(caught.value.wait / timedelta(minutes=1))
+            assert caught.value.reason == "long"
+            await pass_through(gates, "b.example")
+        clock.now = 1000.0 + 7200
+        await pass_through(gates, "a.example")
+        return waits
+
+    assert run_apart(run()) == [120, 119, 1]
+
+
+def test_idle_gates_are_forgotten_those_of_a_pause_are_not() -> None:
+    async def run() -> tuple[bool, bool]:
+        clock = Clock()
+        gates = HostGates(1, 1.0, clock)
+        frozen, idle = gates.get("frozen.example", own=False), gates.get("idle.example", own=False)
+        frozen.freeze(timedelta(hours=2), "busy")
+        clock.now += 3600
+        gates.get("new.example", own=False)
+        return gates.get("frozen.example", own=False) is frozen, gates.get("idle.example", own=False) is idle
+
+    assert run_apart(run()) == (True, False)
+
+
+def test_a_pause_that_comes_while_others_wait_their_turn_holds_for_them() -> None:
+    async def run() -> list[str]:
+        gates, slots = HostGates(1, 0.0), asyncio.Semaphore(100)
+        gate = gates.get("a.example", own=False)
+        inside, go = asyncio.Event(), asyncio.Event()
+        came: list[str] = []
+
+        async def ask(name: str) -> None:
+            try:
+                async with gate.enter(slots.acquire):
+                    inside.set()
+                    await go.wait()
+                    gate.freeze(timedelta(hours=1), "asked")
+                    came.append(name)
+            except HostFrozen:
+                came.append(f"{name} frozen")
+
+        tasks = [asyncio.create_task(ask(name)) for name in ("one", "two", "three")]
+        await inside.wait()
+        go.set()
+        await asyncio.gather(*tasks)
+        return came
+
+    assert run_apart(run()) == ["one", "two frozen", "three frozen"]
