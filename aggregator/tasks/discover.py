@@ -107,22 +107,51 @@ def rediscover(app: App, feed: Feed) -> FoundFeed | None:
     old = feed.spec.url
     home = feed.site_url if is_web_url(feed.site_url) else urljoin(old, "/")
     sites = {find_site(old), find_site(home)} - {""}
+    knows = _remember(app, feed)
+    search = _Search(
+        app,
+        feed.spec.headers,
+        _origin(old),
+        MAX_QUIET_LOOKS,
+        is_wanted=lambda found: found.url != old and find_site(found.url) in sites and knows(found),
+    )
+    search.asked.add(old)
+    search.run(home)
+    return search.found[0] if search.found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveCheck:
+    """What stands at the address to which an editor wants to move a feed."""
+
+    #: None: no feed.
+    found: FoundFeed | None
+    outcome: str
+    #: It holds an entry that we have of the old one, or bears its title.
+    is_same: bool
+
+
+def check_move(app: App, feed: Feed, url: str) -> MoveCheck:
+    """Ask ``url`` once, and hold what is there against what we have of ``feed``."""
+    search = _Search(app, feed.spec.headers, _origin(feed.spec.url), 1)
+    search.ask(Candidate(url=url, why="it is the address given"))
+    found = search.found[0] if search.found else None
+    return MoveCheck(found=found, outcome=search.looks[0].outcome, is_same=bool(found and _remember(app, feed)(found)))
+
+
+def _remember(app: App, feed: Feed) -> Callable[[FoundFeed], bool]:
+    """Tells whether a document is one of this feed's: by its newest stored entries, or by its title."""
     with app.db.read() as conn:
         stored = entries.list_entries(conn, EntryQuery(feed_id=feed.id, limit=_REMEMBERED))
     ids = {entry.guid for entry in stored if len(entry.guid) > _TELLING_ID}
     links = {entry.canonical_url for entry in stored if urlsplit(entry.canonical_url).path}
 
     def is_same(found: FoundFeed) -> bool:
-        if find_site(found.url) not in sites or found.url == old:
-            return False
         if found.title and found.title == feed.title:
             return True
         return any(said.id in ids or canonicalize_url(said.url) in links for said in found.document.entries)
 
-    search = _Search(app, feed.spec.headers, _origin(old), MAX_QUIET_LOOKS, is_wanted=is_same)
-    search.asked.add(old)
-    search.run(home)
-    return search.found[0] if search.found else None
+    return is_same
 
 
 @dataclass(slots=True)

@@ -1,16 +1,14 @@
-"""clean -> language -> excerpt -> tag, for one entry. Never stores it, never dates it."""
+"""clean -> language -> excerpt, for one entry. Never stores, dates or tags it."""
 
 from __future__ import annotations
 
 from aggregator.model.entry import CleanEntry, IdentifiedEntry
 from aggregator.model.feed import Feed
 from aggregator.model.parsed import Enclosure, ParsedEntry, ParsedFeed
-from aggregator.model.tag import TagRules
 from aggregator.pipeline.clean import POLICY_VERSION, clean_parts
 from aggregator.pipeline.excerpt import make_excerpt
 from aggregator.pipeline.htmltext import count_reading_minutes, html_to_text
 from aggregator.pipeline.language import find_language
-from aggregator.pipeline.tag import find_tags
 from aggregator.pipeline.urls import drop_query, resolve_url
 from aggregator.pipeline.words import clean_line
 
@@ -18,22 +16,13 @@ from aggregator.pipeline.words import clean_line
 _TITLE_FROM_ID = 100
 
 
-def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | None, rules: TagRules) -> CleanEntry:
+def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | None) -> CleanEntry:
     """Everything that is shown of an entry, safe, from what its publisher said."""
     parsed = item.parsed
     parts = clean_parts(parsed, drop_query(feed.spec.url))
     claimed = parsed.language or feed.spec.language or (document.language if document else "") or feed.language
     language = find_language(f"{parts.title}\n{parts.text}", claimed)
     summary = html_to_text(parsed.summary_html) if parsed.summary_html else ""
-    tags = find_tags(
-        title=parts.title,
-        text=parts.text,
-        categories=parsed.categories,
-        url=parts.url,
-        language=language,
-        feed_tags=feed.spec.tags,
-        rules=rules,
-    )
     return CleanEntry(
         key=item.key,
         content_hash=item.content_hash,
@@ -50,7 +39,7 @@ def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | No
         updated_at=parsed.updated_at,
         categories=tuple(clean_line(name, 100) for name in parsed.categories),
         enclosures=_clean_enclosures(parsed, parts.base_url),
-        tags=tags,
+        tags=None,  # they follow: `tasks.tag`
         parsed=parsed,
         policy_version=POLICY_VERSION,
     )

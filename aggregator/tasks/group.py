@@ -1,4 +1,4 @@
-"""group -> rank: recent entries become stories with scores. Never fetches, never publishes."""
+"""tag -> group -> rank: recent entries become stories with scores. Never fetches, never publishes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aggregator.pipeline.group import group_entries
 from aggregator.pipeline.rank import score_story
 from aggregator.storage import meta, stories
 from aggregator.storage.stories import StoryQuery
+from aggregator.tasks.tag import tag_waiting
 
 log = get_logger(__name__)
 
@@ -24,10 +25,13 @@ _BASIS = "basis of scores"
 def regroup_stories(app: App) -> int:
     """Put every entry that has no story yet into one, old or new, and score what has no score; the stories touched.
 
+    Entries that wait for their tags get them first: scores look at them.
+
     Candidates are read in the transaction that writes the groups: two processes that group at once never make two
     stories of one. Scores are reckoned after it, some at a time, the same way; a kill in between leaves them for the
     next round.
     """
+    tag_waiting(app)
     touched = _group(app)
     _forget_old_scores(app)
     while _score(app):

@@ -153,7 +153,7 @@ def _make_changes(
     todo = [(None, item) for item in comparison.new] + list(comparison.changed)
     for index, (entry_id, item) in enumerate(todo):
         try:
-            entry = enrich_entry(item, feed=reading.feed, document=reading.document, rules=app.settings.tag_rules)
+            entry = enrich_entry(item, feed=reading.feed, document=reading.document)
         except Exception as error:
             log.exception("entry.rejected", feed=redact_url(reading.feed.spec.url), key=item.key)
             rejected.append(RejectedEntry(index=index, reason=f"cannot be cleaned: {type(error).__name__}"))

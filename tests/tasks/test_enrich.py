@@ -32,7 +32,7 @@ def test_an_enclosure_and_an_image_have_the_same_base(program: Program, base_url
         with app.db.read() as conn:
             (feed,) = feeds.list_feeds(conn)
         item = IdentifiedEntry(key="1", content_hash="1", parsed=parsed)
-        entry = enrich_entry(item, feed=feed, document=None, rules=app.settings.tag_rules)
+        entry = enrich_entry(item, feed=feed, document=None)
 
     assert [enclosure.url for enclosure in entry.enclosures] == [expected]
     assert expected in entry.content_html
