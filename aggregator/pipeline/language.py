@@ -34,9 +34,9 @@ _SAME = {
     "sh": "hr",
     "yue": "zh",
 }
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,2000}|[\w.+-]{1,64}@[\w.-]{1,255}")
-#: No address is without one of them: most texts need no search.
-_ADDRESS_MARKS = ("://", "www.", "@")
+_LINK = r"(?:https?://|www\.)\S{1,2000}"
+_ADDRESS = re.compile(_LINK)
+_ADDRESS_OR_MAILBOX = re.compile(rf"{_LINK}|[\w.+-]{{1,64}}@[\w.-]{{1,255}}")
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa]")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
@@ -52,15 +52,20 @@ def find_language(text: str, claimed: str) -> str:
     """
     claim = _read_claim(claimed)
     primary = claim.partition("-")[0]
-    sample = text[:MAX_CHARACTERS]
-    if any(mark in sample for mark in _ADDRESS_MARKS):
-        sample = _ADDRESS.sub(" ", sample)
+    sample = _drop_addresses(text[:MAX_CHARACTERS])
     found = _find_script(sample)
     if not found and _has_columns(sample, MIN_COLUMNS if primary else MIN_COLUMNS_UNCLAIMED):
         found = _detect(sample)
     if not found or found == _SAME.get(primary, primary) or (primary and not _is_known(primary)):
         return claim or found or "und"
     return found
+
+
+def _drop_addresses(sample: str) -> str:
+    """They are in no language. Most texts hold none, which is seen by their marks; the slow search is for mailboxes."""
+    if "@" in sample:
+        return _ADDRESS_OR_MAILBOX.sub(" ", sample)
+    return _ADDRESS.sub(" ", sample) if "://" in sample or "www." in sample else sample
 
 
 def _read_claim(claimed: str) -> str:
