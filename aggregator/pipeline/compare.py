@@ -24,7 +24,8 @@ from aggregator.pipeline.words import clean_line, title_key
 MIN_BURST = 5
 #: A site that moves forgets the zone of its dates at most.
 _SAME_DATE = timedelta(hours=14)
-_TITLE_LENGTH = 500
+#: What `clean` cuts them to.
+_TITLE_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,8 +234,7 @@ def _read_entry(entry: IdentifiedEntry) -> _Signs:
 
 
 def _read_link(link: StoredLink) -> _Signs:
-    title = title_key(clean_line(link.title, _TITLE_LENGTH))
-    return _Signs(link=_join_link(link.canonical_url, link.url), title=title, at=link.effective_at)
+    return _Signs(link=_join_link(link.canonical_url, link.url), title=title_key(link.title), at=link.effective_at)
 
 
 def _join_link(canonical_url: str, url: str) -> str:
