@@ -48,7 +48,7 @@ def compare_entries(entries: Sequence[IdentifiedEntry], known: Mapping[str, tupl
     not overwrite another. An id that is stored with http instead of https, or the other way round, is the same one.
     """
     shared = {split_key(key, content_hash) for key, (_, content_hash) in known.items()} - {None}
-    keys = {entry.key for entry in entries}
+    keys = {split_key(entry.key, entry.content_hash) or entry.key for entry in entries}
     new: list[IdentifiedEntry] = []
     changed: list[tuple[EntryId, IdentifiedEntry]] = []
     unchanged: list[EntryId] = []

@@ -121,6 +121,7 @@ def test_http_and_https_of_one_id_are_one_entry_but_fragments_are_not() -> None:
     assert compare_entries(identify(https), known) == Comparison(changed=((EntryId(1), identify(https)[0]),))
     assert compare_entries(identify(http, https), known) == Comparison(new=identify(https), unchanged=1)
     assert compare_entries(identify(part), known) == Comparison(new=identify(part))
+    assert compare_entries(identify(http, replace(http, title="X"), https), known).changed == ()
     assert list_twins(identify(http, https, part, ParsedEntry(id="urn:1"))) == (
         "https://a.example/1", "http://a.example/1", "http://a.example/1#2",
     )  # fmt: skip
