@@ -1,13 +1,16 @@
-"""``aggregator feeds``: whom we read. Never fetches."""
+"""``aggregator feeds``: whom we read, how they stand, and what an editor does about it by hand.
+
+Finding feeds and lists of them have files of their own. Only `move` asks the net here, once.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from aggregator.app import App
+from aggregator.cli import feed_finding, feed_lists
 from aggregator.cli.console import (
     ConfigOption,
     JsonOption,
@@ -19,24 +22,37 @@ from aggregator.cli.console import (
     new_group,
     open_program,
     opened,
+    print_json,
     print_line,
     print_list,
-    print_note,
+    print_table,
     read_instant,
-    read_upload,
-    say_count,
+)
+from aggregator.cli.feed_shown import (
+    describe_details,
+    describe_feed,
+    describe_for_people,
+    describe_log_line,
+    find_feed,
+    is_problem,
+    rank_problem,
+    say_hints,
+    say_log_line,
 )
 from aggregator.config import Config
 from aggregator.config.feeds import find_feed_place
 from aggregator.config.schema import OpmlFeeds
 from aggregator.errors import NotFound, UsageError
 from aggregator.log import redact_url
-from aggregator.model.feed import Feed, FeedSpec
-from aggregator.pipeline.opml import parse_opml, render_opml
+from aggregator.model.feed import Feed, FetchLogLine
+from aggregator.pipeline.opml import parse_opml
 from aggregator.pipeline.urls import is_web_url
-from aggregator.storage import feeds
+from aggregator.storage import feed_edits, feeds, fetchlog
+from aggregator.tasks.discover import check_move
 
 commands = new_group("The feeds that are read.")
+FeedArgument = Annotated[str, typer.Argument(metavar="FEED", help="Its address, or its number in `feeds list`.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @commands.command("list")
@@ -45,6 +61,7 @@ def list_feeds(
     since: SinceOption = None,
     until: UntilOption = None,
     limit: LimitOption = 0,
+    problems: Annotated[bool, typer.Option("--problems", help="Only those that need an eye, the worst first.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List feeds with their state and what they answered last.
@@ -55,94 +72,88 @@ def list_feeds(
         begin, end = read_instant(since, app), read_instant(until, app, end=True)
         with app.db.read() as conn:
             found = [feed for feed in feeds.list_feeds(conn) if is_within(feed.last_fetched_at, begin, end)]
-    documents = [describe_feed(feed) for feed in found[: limit or None]]
-    if not as_json:
-        for document in documents:
-            document |= _describe_for_people(document)
+    if problems:
+        found = sorted(filter(is_problem, found), key=rank_problem)
+    describe = describe_feed if as_json else describe_for_people
+    documents = [describe(feed) for feed in found[: limit or None]]
     columns = ("id", "state", "entries", "next due", "feed")
     empty = "No feeds in that time." if since or until else "No feeds. Add one: aggregator feeds add URL"
-    print_list(as_json, documents, columns, empty=empty)
+    print_list(as_json, documents, columns, empty="No feed needs an eye." if problems else empty)
 
 
-def describe_feed(feed: Feed) -> dict[str, Any]:
-    """The JSON document of one feed."""
-    return {
-        "id": feed.id,
-        "url": feed.spec.url,
-        "title": feed.name,
-        "origin": feed.spec.origin,
-        "state": feed.state,
-        "last_status": feed.last_status,
-        "last_fetched_at": feed.last_fetched_at,
-        "next_due_at": feed.next_due_at,
-        "next_due_reason": feed.next_due_reason,
-        "failures": feed.failures,
-        "failure_class": feed.failure_class,
-        "failure_reason": feed.failure_reason,
-        "entries": feed.entry_count,
-    }
-
-
-def _describe_for_people(document: dict[str, Any]) -> dict[str, Any]:
-    """The cells of a table that says the most in 80 columns."""
-    state, lines = document["state"], [document["title"], redact_url(document["url"])]
-    if document["failures"]:
-        state = f"failed {document['failures']}x"
-        lines.append(f"{document['failure_class']}: {document['failure_reason']}")
-    elif state == "active" and document["last_fetched_at"] is None:
-        state = "not read yet"
-    return {"state": state, "next due": document["next_due_at"], "feed": "\n".join(dict.fromkeys(lines))}
-
-
-@commands.command("add")
-def add_feed(
-    url: Annotated[str, typer.Argument(metavar="URL", help="The feed's address.")],
+@commands.command("show")
+def show_feed(
+    feed: FeedArgument,
     config: ConfigOption = None,
-    title: Annotated[str, typer.Option(metavar="TEXT", help="What pages call it; default: its own title.")] = "",
-    language: Annotated[
-        str, typer.Option(metavar="CODE", help="Its language (en, ja, zh...); default: what it claims.")
-    ] = "",
+    log: Annotated[int, typer.Option("--log", metavar="N", min=0, max=1000, help="So many of its last fetches.")] = 5,
+    as_json: JsonOption = False,
 ) -> None:
-    """Add a feed beside those of the configuration.
+    """Show how one feed stands.
 
-    It is kept in the database only.
+    When it is asked next and why, what it asks of us, and its last fetches.
     """
-    if not is_web_url(url):
-        raise UsageError(f"{url!r} is no http:// or https:// address")
     with opened(config) as app:
-        _add(app, [FeedSpec(url=url, origin="added", title=title, language=language)])
-    print_line(f"Added {url}. It is fetched at the next tick, or now: aggregator fetch --feed {url}")
+        found = find_feed(app, feed)
+        with app.db.read() as conn:
+            lines = fetchlog.list_lines(conn, found.id, log) if log else ()
+    if as_json:
+        print_json({**describe_details(found), "log": [describe_log_line(line) for line in lines]})
+        return
+    _print_details(found)
+    if lines:
+        _print_log(lines)
 
 
-def _add(app: App, specs: list[FeedSpec]) -> int:
-    with app.db.write() as conn:
-        known = {feed.spec.url for feed in feeds.list_feeds(conn)}
-        fresh = [spec for spec in specs if spec.url not in known]
-        if len(specs) == 1 and not fresh:
-            raise UsageError(f"{specs[0].url} is read already")
-        for spec in fresh:
-            feeds.add(conn, spec, app.now())
-    return len(fresh)
+def _print_details(feed: Feed) -> None:
+    cells = describe_for_people(feed)
+    print_line(f"{feed.id}  {cells['feed']}")
+    due = f"{feed.next_due_at:%Y-%m-%d %H:%MZ} ({feed.next_due_reason})" if feed.state == "active" else ""
+    fetched = f"{feed.last_fetched_at:%Y-%m-%d %H:%MZ}" if feed.last_fetched_at else "never"
+    facts = {
+        "state": cells["state"],
+        "site": feed.site_url,
+        "language": feed.spec.language or feed.language,
+        "origin": f"{feed.spec.origin} {redact_url(feed.spec.list_url)}".strip(),
+        "entries": f"{feed.entry_count} stored, {feed.document_entries} in the last document",
+        "last fetch": f"{fetched}, status {feed.last_status}" if feed.last_status else fetched,
+        "next check": due,
+        "it asks": say_hints(feed.hints),
+        "gone since": f"{feed.gone_since:%Y-%m-%d %H:%MZ}" if feed.gone_since else "",
+        "strikes": feed.strikes or "",
+        "host": feed.host_key,
+        "tags": ", ".join(feed.spec.tags),
+    }
+    for name, value in facts.items():
+        if value:
+            print_line(f"{name:12}{value}")
+
+
+def _print_log(lines: tuple[FetchLogLine, ...]) -> None:
+    rows = [
+        (line.at, line.status, say_log_line(line), f"{line.next_due_at:%Y-%m-%d %H:%MZ}\n{line.next_due_reason}")
+        for line in lines
+    ]
+    print_table(("fetched", "status", "what came of it", "next check"), rows, empty="")
+
+
+commands.command("add")(feed_finding.add_feed)
+commands.command("discover")(feed_finding.discover)
 
 
 @commands.command("remove")
-def remove_feed(
-    url: Annotated[str, typer.Argument(metavar="URL", help="The feed's address.")],
-    config: ConfigOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> None:
+def remove_feed(feed: FeedArgument, config: ConfigOption = None, yes: YesOption = False) -> None:
     """Remove an added feed from the list; its entries stay.
 
     A feed of the configuration is to be removed there: this command says in which line it stands.
     """
     settings = find_config(config)
     with open_program(settings) as app:
-        with app.db.read() as conn:
-            found = next((feed for feed in feeds.list_feeds(conn) if feed.spec.url == url), None)
-        if found is None:
-            raise NotFound(f"no feed {url} (see `aggregator feeds list`)")
+        found = find_feed(app, feed)
+        url = found.spec.url
         if found.spec.origin != "added" and found.state == "active":
-            raise UsageError(f"{url} is read because of {_find_place(settings, url)}: remove it there")
+            raise UsageError(
+                f"{url} is read because of {found.spec.list_url or _find_place(settings, url)}: remove it there"
+            )
         if not yes:
             typer.confirm(f"Remove {redact_url(url)}? Its {found.entry_count} entries stay.", abort=True)
         with app.db.write() as conn:
@@ -162,27 +173,76 @@ def _find_place(config: Config, url: str) -> str:
     return str(config.path)
 
 
-@commands.command("import")
-def import_feeds(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An OPML file.")],
+@commands.command("pause")
+def pause_feed(
+    feed: FeedArgument,
     config: ConfigOption = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever looks next.")] = "",
 ) -> None:
-    """Add every feed of an OPML file that is not read yet."""
-    result = parse_opml(read_upload(file))
-    for problem in result.problems:
-        print_note(f"{file}: {problem}")
-    if not result.feeds:
-        raise UsageError(f"{file}: no feed in it")
+    """Do not ask a feed until it is resumed; its entries stay."""
     with opened(config) as app:
-        added = _add(app, [FeedSpec(url=s.url, origin="added", title=s.title, tags=s.tags) for s in result.feeds])
-    print_line(f"{say_count(added, 'feed')} added, {len(result.feeds) - added} known already.")
+        found = find_feed(app, feed)
+        with app.db.write() as conn:
+            paused = feed_edits.pause(conn, found.id, f"{feed_edits.BY_HAND}{reason and ': '}{reason}")
+    if not paused:
+        raise UsageError(f"{found.spec.url} is paused already: {found.paused_reason or 'no reason known'}")
+    print_line(f"Paused {found.spec.url}.")
 
 
-@commands.command("export")
-def export_feeds(config: ConfigOption = None) -> None:
-    """Print all web feeds as OPML."""
+@commands.command("resume")
+def resume_feed(feed: FeedArgument, config: ConfigOption = None) -> None:
+    """Ask a paused feed again, at once and as if it had never failed."""
     with opened(config) as app:
-        with app.db.read() as conn:
-            stored = feeds.list_feeds(conn)
-        specs = [feed.spec for feed in stored if is_web_url(feed.spec.url)]
-        typer.echo(render_opml(specs, app.settings.site.title, app.now()).decode())
+        found = find_feed(app, feed)
+        with app.db.write() as conn:
+            resumed = feeds.resume(conn, found.id, now=app.now())
+    if not resumed:
+        raise UsageError(f"{found.spec.url} is not paused")
+    print_line(
+        f"Resumed {found.spec.url}. It is fetched at the next tick, or now: aggregator fetch --feed {found.spec.url}"
+    )
+
+
+@commands.command("move")
+def move_feed(
+    feed: FeedArgument,
+    new_url: Annotated[str, typer.Argument(metavar="NEW_URL", help="Where it lives now.")],
+    config: ConfigOption = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Believe it, ask nobody.")] = False,
+    yes: YesOption = False,
+) -> None:
+    """Let a feed live at another address, with all its entries.
+
+    The new address is asked first: it must give a feed, and one that is known again by an entry or by its title, else
+    you are asked. From https to http nothing moves.
+    """
+    if not is_web_url(new_url):
+        raise UsageError(f"{new_url!r} is no http:// or https:// address")
+    with opened(config) as app:
+        found = find_feed(app, feed)
+        if new_url == found.spec.url:
+            raise UsageError(f"{new_url} is where it lives already")
+        if not exact:
+            new_url = _check_move(app, found, new_url, yes=yes)
+        if found.spec.url.lower().startswith("https:") and not new_url.lower().startswith("https:"):
+            raise UsageError(f"{found.spec.url} does not move from https to http")
+        with app.db.write() as conn:
+            moved = feed_edits.move(conn, found.id, new_url)
+    if not moved:
+        raise UsageError(f"{new_url} is another feed's address")
+    print_line(f"Moved {found.spec.url} to {new_url}.")
+
+
+def _check_move(app: App, feed: Feed, url: str, *, yes: bool) -> str:
+    """The address to keep. Raises `NotFound` when there is no feed."""
+    check = check_move(app, feed, url)
+    if check.found is None:
+        raise NotFound(f"{url} is no feed: {check.outcome}")
+    if not check.is_same and not yes:
+        stored = f"none of the {feed.entry_count} entries we have, and its title is not {feed.title!r}"
+        typer.confirm(f"{url} is {check.outcome}; it holds {stored}. Move all the same?", abort=True)
+    return check.found.url
+
+
+commands.command("import")(feed_lists.import_feeds)
+commands.command("export")(feed_lists.export_feeds)

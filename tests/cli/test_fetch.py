@@ -165,7 +165,7 @@ def test_feeds_are_added_and_removed(program: Program) -> None:
     line = program.config.read_text().splitlines().index("- url: http://wire.example.com/feed.xml") + 1
     added = "http://other.example.com/feed.xml"
 
-    assert program.run("feeds", "add", added, "--title", "Other").code == 0
+    assert program.run("feeds", "add", added, "--exact", "--title", "Other").code == 0
     assert program.run("feeds", "add", added).code == 2
     assert [feed["origin"] for feed in program.json("feeds", "list")] == ["config", "added"]
     refused = program.run("feeds", "remove", "http://wire.example.com/feed.xml", "--yes")
@@ -205,7 +205,7 @@ def test_lists_of_feeds_come_and_go_as_opml(local: Program) -> None:
     """What was exported is imported; a file that is none adds nothing."""
     local.configure()
     for number in range(3):
-        local.run("feeds", "add", f"http://wire.example.com/{number}")
+        local.run("feeds", "add", "--exact", f"http://wire.example.com/{number}")
     (local.folder / "list.opml").write_text(local.run("feeds", "export").out)
     local.run("feeds", "remove", "http://wire.example.com/1", "--yes")
 

@@ -1,0 +1,45 @@
+"""``aggregator feeds import`` and ``export``: lists of feeds as OPML. Never fetches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aggregator.cli.console import ConfigOption, opened, print_line, print_note, read_upload, say_count
+from aggregator.errors import UsageError
+from aggregator.pipeline.opml import parse_opml, render_opml
+from aggregator.pipeline.urls import is_web_url
+from aggregator.storage import feeds
+
+
+def import_feeds(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An OPML file.")],
+    config: ConfigOption = None,
+) -> None:
+    """Add every feed of an OPML file that is not read yet.
+
+    Settings that an export of this program wrote (tags, weight, interval, rules) come along.
+    """
+    result = parse_opml(read_upload(file))
+    for problem in result.problems:
+        print_note(f"{file}: {problem}")
+    if not result.feeds:
+        raise UsageError(f"{file}: no feed in it")
+    with opened(config) as app, app.db.write() as conn:
+        known = {feed.spec.url for feed in feeds.list_feeds(conn)}
+        fresh = [replace(spec, origin="added") for spec in result.feeds if spec.url not in known]
+        for spec in fresh:
+            feeds.add(conn, spec, app.now())
+    print_line(f"{say_count(len(fresh), 'feed')} added, {len(result.feeds) - len(fresh)} known already.")
+
+
+def export_feeds(config: ConfigOption = None) -> None:
+    """Print all web feeds as OPML."""
+    with opened(config) as app:
+        with app.db.read() as conn:
+            stored = feeds.list_feeds(conn)
+        specs = [feed.spec for feed in stored if is_web_url(feed.spec.url)]
+        typer.echo(render_opml(specs, app.settings.site.title, app.now()).decode())

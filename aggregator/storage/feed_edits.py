@@ -1,0 +1,46 @@
+"""What an editor does to one stored feed by hand: pause it, or move it to another address. Never fetches."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from aggregator.model.ids import FeedId
+from aggregator.storage.engine import lock_name
+from aggregator.storage.feed_outcomes import ADDRESSES
+from aggregator.storage.feed_rows import storable
+from aggregator.storage.meta import renew_revision
+from aggregator.storage.schema import feeds
+
+#: Why a feed is paused that an editor paused without saying why.
+BY_HAND = "paused by command"
+
+
+def pause(conn: Connection, feed_id: FeedId, reason: str = BY_HAND) -> bool:
+    """Ask a feed no more until `feeds.resume`, whatever the configuration says. False: it is not active."""
+    active = (feeds.c.id == feed_id, feeds.c.state == "active")
+    values = {"state": "paused", "paused_reason": storable(reason)}
+    paused = bool(conn.execute(sa.update(feeds).where(*active).values(**values)).rowcount)
+    if paused:
+        renew_revision(conn)
+    return paused
+
+
+def move(conn: Connection, feed_id: FeedId, url: str) -> bool:
+    """The feed lives at ``url`` from now on, with its entries and as if it had never failed; due when it was.
+
+    It is still known by the address it was asked for under. What its old server gave it (validators, host, moves) is
+    forgotten. False: another feed, even a removed one, has that address.
+    """
+    lock_name(conn, ADDRESSES)
+    url = storable(url)
+    taken = sa.select(feeds.c.id).where(feeds.c.url == url, feeds.c.id != feed_id)
+    if conn.execute(taken).first() is not None:
+        return False
+    asked = sa.case((feeds.c.asked_url == url, ""), (feeds.c.asked_url == "", feeds.c.url), else_=feeds.c.asked_url)
+    forgotten = dict.fromkeys(("etag", "last_modified", "host_key", "moved_url", "alarm"), "")
+    fresh = {"moved_since": None, "moved_times": 0, "gone_since": None, "strikes": 0, "failures": 0}
+    values = {**forgotten, **fresh, "failure_class": "", "failure_reason": "", "url": url, "asked_url": asked}
+    conn.execute(sa.update(feeds).where(feeds.c.id == feed_id, feeds.c.url != url).values(values))
+    renew_revision(conn)
+    return True
