@@ -2,8 +2,8 @@
 
     python bench/clients.py ours|reader FOLDER URLS        (URLS: a file, one address a line)
 
-Takes lines on standard input, ``round`` or ``stories``, and answers each with one line of JSON. CPU is user and system
-time of this process and of all children it had, from the beginning of a round to its end.
+Takes lines on standard input, ``round``, ``tags`` or ``stories``, and answers each with one line of JSON. CPU is user
+and system time of this process and of all children it had, from the beginning of a task to its end.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ def run_ours(folder: Path, urls: list[str]) -> None:
     from aggregator.tasks.group import regroup_stories
     from aggregator.tasks.refresh import refresh_feeds
     from aggregator.tasks.startup import prepare_database
+    from aggregator.tasks.tag import tag_waiting
 
     configure_logging(level="error")
     with open_app(load_config(write_config(folder, urls), {})) as app:
@@ -83,7 +84,13 @@ def run_ours(folder: Path, urls: list[str]) -> None:
             cost = measure(lambda: rounds.append(refresh_feeds(app, numbers)) or {}, app.sandbox.close)
             return {**cost, **count(rounds[0])}
 
-        answer({"round": run_round, "stories": lambda: measure(lambda: {"stories": regroup_stories(app)})})
+        answer(
+            {
+                "round": run_round,
+                "tags": lambda: measure(lambda: {"tagged": tag_waiting(app)}),
+                "stories": lambda: measure(lambda: {"grouped": regroup_stories(app)}),
+            }
+        )
 
 
 def write_config(folder: Path, urls: list[str], port: int = 8000) -> Path:

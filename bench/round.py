@@ -39,6 +39,8 @@ ROUNDS = (
 #: validators, which it reads and writes again whatever they hold, so it stands beside "touched" as well.
 MINIFLUX = {"cold": 63.7, "304": 5.1, "unchanged": 75.7, "touched": 75.7, "two new": 74.7}
 MINIFLUX_GOAL = 4.0
+#: After these rounds there are entries to tag and to group.
+WITH_NEW = ("cold", "two new")
 
 MAKE_VENV = """No Python with lemon24/reader: only our own figures follow. To make one, outside of this project:
     python3 -m venv /tmp/reader && /tmp/reader/bin/pip install reader sgmllib3k
@@ -115,8 +117,10 @@ def run_cycle(said: argparse.Namespace, turn: int, results: dict[tuple[str, str]
                 for client in clients[:: -1 if (turn + number) % 2 else 1]:
                     results[name, client.name].append(client.ask("round"))
                     print_row(name, client.name, results[name, client.name][-1], said.feeds)
-                if name == "cold":
-                    print_row("stories", "ours", clients[0].ask("stories"), said.feeds)
+                for task in ("tags", "stories"):  # what reader does not have; it follows a round
+                    results[f"{name} {task}", "ours"].append(clients[0].ask(task))
+                    if name in WITH_NEW:
+                        print_row(task, "ours", results[f"{name} {task}", "ours"][-1], said.feeds)
             for client in clients:
                 client.close()
     finally:
@@ -129,6 +133,8 @@ def print_row(name: str, who: str, found: dict[str, Any], feeds: int) -> None:
     counts = ", ".join(
         f"{found[key]:,} {word}"
         for key, word in (
+            ("tagged", "entries tagged"),
+            ("grouped", "stories"),
             ("stored", "stored"),
             ("new", "new"),
             ("changed", "changed"),
@@ -159,6 +165,12 @@ def print_summary(results: dict[tuple[str, str], list[dict[str, Any]]], feeds: i
             f"{name:<12} {ours:8.2f} {reader:8.2f} {against:7.1f}x {wanted:>6} {MINIFLUX[name]:11.1f}"
             f" {against_miniflux:6.1f}x {MINIFLUX_GOAL:5.0f}x"
         )
+    for name in WITH_NEW:
+        tags, stories = (median_ms(results[f"{name} {task}", "ours"], feeds) for task in ("tags", "stories"))
+        whole = median_ms(results[name, "ours"], feeds) + tags + stories
+        against = median_ms(results[name, "reader"], feeds) / whole
+        print(f"{name} with what follows and reader has not, tags {tags:.2f} and stories {stories:.2f}:", end="")
+        print(f" {whole:.2f} ({against:.1f}x)")
     print("* published figures: Miniflux 2 and its PostgreSQL, 1,000 feeds of the same corpus, two shared cores")
     return met
 
