@@ -15,11 +15,19 @@ from aggregator.log import get_logger, redact_url
 from aggregator.model.entry import EntryChange, IdentifiedEntry
 from aggregator.model.feed import FeedOutcome, FetchFailed, NotModified
 from aggregator.model.hub import Hub
-from aggregator.model.ids import EntryId, FeedId
+from aggregator.model.ids import FeedId
 from aggregator.model.parsed import RejectedEntry
 from aggregator.model.round import FeedResult
 from aggregator.pipeline.checks import MAX_BACKOFF, format_wait
-from aggregator.pipeline.compare import Comparison, compare_entries
+from aggregator.pipeline.compare import (
+    Comparison,
+    compare_entries,
+    find_claim,
+    find_flood,
+    list_twins,
+    needs_links,
+    settle_new,
+)
 from aggregator.pipeline.dates import effective_at
 from aggregator.storage import entries, feeds, hosts, hubs, meta
 from aggregator.tasks.enrich import enrich_entry
@@ -64,7 +72,7 @@ def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[Fee
     outcomes: list[FeedOutcome] = []
     results: list[FeedResult] = []
     for reading in readings:
-        comparison = _compare(known, reading)
+        comparison = known.comparisons.get(reading.feed.id)
         made, rejected = _make_changes(app, reading, comparison, now) if comparison else ([], ())
         changes += made
         result = _result(reading, comparison, made, rejected)
@@ -90,8 +98,7 @@ class _Known:
     """What is stored of the feeds of a batch."""
 
     identity: meta.Identity
-    #: key -> (id, content hash), by feed.
-    entries: Mapping[FeedId, Mapping[str, tuple[EntryId, str]]]
+    comparisons: Mapping[FeedId, Comparison]
     #: Hubs that look after a feed.
     live: Mapping[FeedId, Hub]
     #: Hosts that are to be left alone: until when, and why.
@@ -99,24 +106,27 @@ class _Known:
 
 
 def _load_known(app: App, readings: Sequence[Reading], now: datetime) -> _Known:
-    by_feed: dict[FeedId, Mapping[str, tuple[EntryId, str]]] = {}
     with app.db.read() as conn:
-        for reading in readings:
-            if reading.identified:
-                feed_id, found = reading.feed.id, reading.identified.entries
-                by_feed[feed_id] = entries.find_known(conn, feed_id, [entry.key for entry in found])
-        return _Known(
-            identity=meta.get_identity(conn),
-            entries=by_feed,
-            live=hubs.find_live(conn, [reading.feed.id for reading in readings], now=now),
-            frozen=hosts.get_frozen(conn, {reading.exchanged.host_key for reading in readings}, now),
-        )
+        identity = meta.get_identity(conn)
+        live = hubs.find_live(conn, [reading.feed.id for reading in readings], now=now)
+        frozen = hosts.get_frozen(conn, {reading.exchanged.host_key for reading in readings}, now)
+    compared = {r.feed.id: _compare(app, r, r.identified.entries) for r in readings if r.identified}
+    return _Known(identity=identity, comparisons=compared, live=live, frozen=frozen)
 
 
-def _compare(known: _Known, reading: Reading) -> Comparison | None:
-    if reading.identified is None:
-        return None
-    return compare_entries(reading.identified.entries, known.entries[reading.feed.id])
+def _compare(app: App, reading: Reading, found: Sequence[IdentifiedEntry]) -> Comparison:
+    """Costs what the document holds; stored links are looked at only when keys may have failed."""
+    feed, total = reading.feed, reading.count_entries()
+    with app.db.read() as conn:
+        known = entries.find_known(conn, feed.id, [entry.key for entry in found])
+        if twins := list_twins(entry for entry in found if entry.key not in known):
+            known = {**entries.find_known(conn, feed.id, twins), **known}
+        comparison = compare_entries(found, known)
+        if feed.first_imported_at is None or not needs_links(comparison, total=total):
+            return comparison
+        links = entries.find_links(conn, feed.id)
+    skipped = reading.document.skipped if reading.document else 0
+    return settle_new(comparison, links, total=total, skipped=skipped)
 
 
 def _respect_pause(outcome: FeedOutcome, reading: Reading, frozen: Mapping[str, tuple[datetime, str]]) -> FeedOutcome:
@@ -161,7 +171,7 @@ def _make_changes(
         if unstorable := entries.find_unstorable(entry):
             rejected.append(RejectedEntry(index=index, reason=unstorable))
             continue
-        dated = effective_at(_claimed_at(item), first_seen_at=now, first_import=first_import)
+        dated = effective_at(find_claim(item), first_seen_at=now, first_import=first_import)
         made.append(
             EntryChange(
                 feed_id=reading.feed.id,
@@ -172,11 +182,9 @@ def _make_changes(
         )
     if first_import:
         made = _mark_backlog(made, keep=app.settings.combined.first_import)
+    elif flood := find_flood(comparison.new, total=reading.count_entries(), now=now):
+        made = [replace(change, backlog=change.entry.key in flood) for change in made]
     return made, tuple(rejected)
-
-
-def _claimed_at(item: IdentifiedEntry) -> datetime | None:
-    return item.parsed.published_at or item.parsed.updated_at
 
 
 def _mark_backlog(changes: Sequence[EntryChange], *, keep: int) -> list[EntryChange]:

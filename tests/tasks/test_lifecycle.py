@@ -332,3 +332,19 @@ def test_a_feed_that_suddenly_holds_nothing_raises_an_alarm(open_desk: Callable[
     assert alarmed
     assert desk.get(A).alarm == ""
     assert desk.count_entries() == 30
+
+
+def test_new_ids_for_what_is_known_are_taken_over_and_publish_nothing_again(open_desk: Callable[..., Desk]) -> None:
+    titles = [f"Something quite particular number {number}" for number in range(12)]
+    desk = open_desk(A)
+    desk.world.answers[A] = give(write_rss(*((f"old-{number}", title) for number, title in enumerate(titles))))
+    desk.fetch_after(timedelta(0))
+    with desk.app.db.read() as conn:
+        before = {entry.id: entry.effective_at for entry in entries.list_entries(conn, EntryQuery())}
+    desk.world.answers[A] = give(write_rss(*((f"new-{number}", title) for number, title in enumerate(titles))))
+    for _ in range(3):
+        desk.fetch_after(DAY)
+    with desk.app.db.read() as conn:
+        after = {entry.id: entry.effective_at for entry in entries.list_entries(conn, EntryQuery())}
+
+    assert after == before
