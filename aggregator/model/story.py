@@ -22,6 +22,8 @@ class GroupCandidate:
     title: str
     language: str
     effective_at: datetime
+    #: As shown: its fragment tells posts of one page apart. Empty: not known.
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

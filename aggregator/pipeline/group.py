@@ -164,11 +164,17 @@ def _iter_certain_pairs(members: Sequence[GroupCandidate]) -> Iterator[tuple[Ent
 
 
 def _is_page(sharers: Sequence[GroupCandidate]) -> bool:
-    """Tell whether one feed gives this address to entries of many titles: a changelog, a home page."""
+    """Tell whether one feed gives this address to entries of many titles: a changelog, a home page.
+
+    Two titles are enough when the feed itself points to different parts of the page.
+    """
     titles: dict[FeedId, set[str]] = defaultdict(set)
+    parts: dict[FeedId, set[str]] = defaultdict(set)
     for member in sharers:
-        titles[member.feed_id].add(member.title)
-    return any(len(of_feed) >= _PAGE_TITLES for of_feed in titles.values())
+        titles[member.feed_id].add(title_key(member.title))
+        if fragment := member.url.partition("#")[2]:
+            parts[member.feed_id].add(fragment)
+    return any(len(of_feed) >= (_PAGE_TITLES if len(parts[feed_id]) < 2 else 2) for feed_id, of_feed in titles.items())
 
 
 Pair = tuple[int, timedelta, EntryId, EntryId]

@@ -64,6 +64,27 @@ def test_an_address_that_one_feed_gives_to_everything_is_a_page() -> None:
     assert group_ids(candidates) == [{1}, {2}, {3}]
 
 
+@pytest.mark.parametrize(
+    ("titles", "fragments", "is_page"),
+    [
+        (("Version 2", "Version 1"), ("#v2", "#v1"), True),
+        (("Version 2", "Version 1"), ("#v2", "#v2"), False),
+        (("Version 2", "Version 1"), ("#v2", ""), False),
+        (("Version 2", "Version 1"), ("", ""), False),
+        (("Version 2", "version 2!"), ("#top", "#comments"), False),
+    ],
+)
+def test_parts_of_one_page_are_stories_of_their_own(titles: Any, fragments: Any, is_page: bool) -> None:
+    """Two posts of one feed are enough, when both address and title tell them apart."""
+    page = "https://example.org/changelog"
+    candidates = [
+        make(number, title, canonical_url=page, url=page + fragment, feed_id=FeedId(1))
+        for number, title, fragment in zip((1, 2), titles, fragments, strict=True)
+    ]
+
+    assert (len(group_ids(candidates)) == 2) is is_page
+
+
 SAME = [
     ("Anthropic raises $13B Series F at $183B valuation", "Anthropic raises $13B Series F at $183B valuation"),
     ("Google’s AI Studio now lets anyone build Android apps", "Google's AI Studio Now Lets Anyone Build Android Apps"),

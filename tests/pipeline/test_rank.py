@@ -105,12 +105,12 @@ STORIES = st.lists(
 )
 
 
-@given(STORIES, st.randoms(use_true_random=False), st.integers(24, 2_000))
+@given(STORIES, st.randoms(use_true_random=False), st.integers(1, 2_000))
 def test_the_order_is_always_the_same(stories: list[Any], random: Any, hours: int) -> None:
-    """Whatever order they come in; and time alone turns no two of them around once all are past."""
+    """Whatever order they come in; and time alone turns no two of them around, not even those that are dated ahead."""
     shuffled = list(stories)
     random.shuffle(shuffled)
-    later = [order_stories(stories, NOW + timedelta(hours=24 + add)) for add in (0, hours)]
+    later = [order_stories(stories, NOW + timedelta(hours=add)) for add in (0, hours)]
 
     assert order_stories(shuffled, NOW) == order_stories(stories, NOW)
     assert {story.id for story in later[0]} == {story.id for story in stories}
