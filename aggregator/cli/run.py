@@ -27,7 +27,7 @@ from aggregator.heap import limit_arenas
 from aggregator.log import configure_logging, get_logger
 from aggregator.scheduler import start_clock
 from aggregator.tasks.due import get_tasks
-from aggregator.tasks.startup import prepare_database, recover_claims, upgrade_database
+from aggregator.tasks.startup import prepare_database, recover_claims, spread_overdue, upgrade_database
 
 if TYPE_CHECKING:
     import uvicorn
@@ -59,6 +59,7 @@ def run(config: ConfigOption = None) -> None:
             daemon = Daemon(app, host=found.web.host, port=found.web.port)
             try:
                 recover_claims(app)
+                spread_overdue(app)
                 daemon.serve(stop, keeper)
             finally:
                 keeper.release()

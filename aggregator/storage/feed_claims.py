@@ -5,7 +5,7 @@ A claim ends with the feed's outcome (`feed_outcomes`), by `release`, or when it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -84,6 +84,24 @@ def find_next_due_at(conn: Connection) -> datetime | None:
     """When the next active feed that nobody fetches is due, past or future; None when there is none."""
     query = sa.select(feeds.c.next_due_at).where(feeds.c.state == "active", feeds.c.claimed_until.is_(None))
     return conn.execute(query.order_by(feeds.c.next_due_at, feeds.c.id).limit(1)).scalar()
+
+
+def list_overdue(conn: Connection, *, now: datetime) -> tuple[tuple[FeedId, str], ...]:
+    """Feeds that were asked before and are due: id and host key, longest waiting first."""
+    known = feeds.c.last_fetched_at.is_not(None)
+    query = sa.select(feeds.c.id, feeds.c.host_key).where(*_is_due(now), known)
+    return tuple(
+        (FeedId(row.id), row.host_key) for row in conn.execute(query.order_by(feeds.c.next_due_at, feeds.c.id))
+    )
+
+
+def put_off(conn: Connection, due: Mapping[FeedId, datetime], *, reason: str) -> None:
+    """Let each of these be due at its own time, for one ``reason``."""
+    rows = [{"late_id": feed_id, "later": due_at} for feed_id, due_at in due.items()]
+    later = sa.bindparam("later", type_=feeds.c.next_due_at.type)
+    update = sa.update(feeds).where(feeds.c.id == sa.bindparam("late_id"))
+    for some in iter_chunks(rows):
+        conn.execute(update.values(next_due_at=later, next_due_reason=reason), list(some))
 
 
 def _is_due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:

@@ -20,7 +20,9 @@ from aggregator.storage.feed_claims import (
     extend,
     find_next_due_at,
     has_due,
+    list_overdue,
     list_owners,
+    put_off,
     release,
 )
 from aggregator.storage.feed_outcomes import ADDRESSES, save_outcomes
@@ -42,8 +44,10 @@ __all__ = [
     "get_feeds",
     "has_due",
     "list_feeds",
+    "list_overdue",
     "list_owners",
     "pause_unlisted",
+    "put_off",
     "release",
     "remove",
     "resume",

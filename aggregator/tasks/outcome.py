@@ -86,7 +86,7 @@ def _judge(app: App, reading: Reading, result: FeedResult, around: Circumstances
         facts=clean_facts(reading.document, feed.spec.url) if reading.document else None,
         hints=_find_hints(reading),
         document_entries=held,
-        imported=bool(held),
+        imported=bool(reading.count_entries()),
         arrived=_count_arrived(reading, result),
         host_key=reading.exchanged.host_key,
         move=move,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aggregator.app import App
 from aggregator.log import get_logger
+from aggregator.pipeline.lifecycle import spread_overdue as plan_overdue
 from aggregator.storage import deliveries, feeds, meta, migrate
 from aggregator.tasks.deliver import recover_dead
 from aggregator.tasks.worker import is_dead, worker_name
@@ -56,3 +57,19 @@ def recover_claims(app: App, *, ours: bool = False) -> None:
             deliveries.recover(conn, now=app.now(), policy="resend", owner=worker_name())
     if not ours:
         recover_dead(app)
+
+
+def spread_overdue(app: App) -> int:
+    """For the daemon that has just become the only one: what fell due while nobody ran is asked without a burst.
+
+    Feeds that are not due yet keep their time, and new ones are asked at once. How many were put off.
+    """
+    now = app.now()
+    with app.db.write() as conn:
+        overdue = feeds.list_overdue(conn, now=now)
+        due = plan_overdue(overdue, now=now, rng_key=now.isoformat())
+        later = {feed_id: due_at for feed_id, due_at in due.items() if due_at > now}
+        feeds.put_off(conn, later, reason="overdue after a restart: asked in turn")
+    if later:
+        log.info("feeds.spread", overdue=len(overdue), put_off=len(later))
+    return len(later)

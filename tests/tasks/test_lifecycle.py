@@ -27,6 +27,7 @@ from aggregator.model.feed import (
 from aggregator.storage import entries, feeds, fetchlog
 from aggregator.storage.entries import EntryQuery
 from aggregator.tasks.refresh import refresh_due
+from aggregator.tasks.startup import spread_overdue
 from tests.fixtures.program import Program
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -348,3 +349,28 @@ def test_new_ids_for_what_is_known_are_taken_over_and_publish_nothing_again(open
         after = {entry.id: entry.effective_at for entry in entries.list_entries(conn, EntryQuery())}
 
     assert after == before
+
+
+def test_after_a_restart_what_is_overdue_is_asked_in_turn_and_the_rest_keeps_its_time(
+    open_desk: Callable[..., Desk],
+) -> None:
+    urls = [f"https://host{number % 4}.example.org/{number}" for number in range(120)]
+    desk = open_desk(*urls, C)
+    desk.world.default = give(FEED)
+    desk.world.answers[C] = give(FEED, fresh_for=20 * HOUR)
+    desk.fetch_after(timedelta(0))
+    due_before = desk.get(C).next_due_at
+    desk.world.asked.clear()
+    desk.pass_time(10 * HOUR)
+    spread_overdue(desk.app)
+    refresh_due(desk.app)
+    at_once = list(desk.world.asked)
+    desk.fetch_after(timedelta(minutes=1))
+    after_a_minute = len(desk.world.asked)
+    desk.fetch_after(timedelta(minutes=29))
+
+    assert sorted({url.split("/")[2] for url in at_once}) == [f"host{number}.example.org" for number in range(4)]
+    assert len(at_once) == 4
+    assert 30 < after_a_minute < 90
+    assert sorted(set(desk.world.asked)) == sorted(urls)
+    assert desk.get(C).next_due_at == due_before
