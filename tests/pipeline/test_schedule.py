@@ -1,4 +1,4 @@
-"""Slots, their names and what becomes of them; and when a feed is asked again."""
+"""Slots, their names and what becomes of them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 
 from aggregator.errors import UsageError
 from aggregator.pipeline.schedule import (
-    MAX_BACKOFF,
     describe_schedule,
     find_last_slot,
     find_slots,
-    next_check_at,
     next_slots,
     plan_slots,
     slot_slug,
@@ -250,66 +248,3 @@ def test_planning_at_any_moments_makes_each_slot_one_row(start: datetime, stops:
                 last_end = draft.window_end
         if slots:
             last_slot = slots[-1]
-
-
-NOW = utc("2026-11-25T12:00")
-
-
-def ask(**changes: object) -> tuple[timedelta, str]:
-    given: dict[str, object] = {
-        "now": NOW, "fresh_for": None, "ttl_minutes": None, "interval": None, "min_interval": timedelta(minutes=30),
-        "max_interval": timedelta(hours=24), "failures": 0, "retry_after": None, "jitter": 0.0,
-    }  # fmt: skip
-    due_at, reason = next_check_at(**(given | changes))  # type: ignore[arg-type]
-    return due_at - NOW, reason
-
-
-HOUR = timedelta(hours=1)
-
-
-@pytest.mark.parametrize(
-    ("changes", "wait", "reason"),
-    [
-        ({}, HOUR / 2, "every 30 min"),
-        ({"interval": 3 * HOUR}, 3 * HOUR, "every 3 h, as set for this feed"),
-        ({"interval": HOUR / 60}, HOUR / 2, "every 30 min"),
-        ({"interval": 48 * HOUR}, 24 * HOUR, "every 1 d"),
-        ({"fresh_for": 2 * HOUR}, 2 * HOUR, "server asks for 2 h (Cache-Control)"),
-        ({"fresh_for": HOUR / 60}, HOUR / 2, "every 30 min"),
-        ({"fresh_for": 720 * HOUR}, 24 * HOUR, "server asks for 30 d (Cache-Control), at most 1 d"),
-        ({"ttl_minutes": 60}, HOUR, "feed asks for 1 h (ttl)"),
-        ({"ttl_minutes": 60, "fresh_for": 2 * HOUR}, 2 * HOUR, "server asks for 2 h (Cache-Control)"),
-        ({"ttl_minutes": 10**12}, 24 * HOUR, "feed asks for 366 d (ttl), at most 1 d"),
-        ({"failures": 1}, HOUR / 2, "first failure in a row"),
-        ({"failures": 3}, 2 * HOUR, "third failure in a row"),
-        ({"failures": 11}, 168 * HOUR, "11th failure in a row"),
-        ({"failures": 10**6}, 168 * HOUR, "1000000th failure in a row"),
-        ({"failures": 1, "retry_after": 5 * HOUR}, 5 * HOUR, "server asks for 5 h (Retry-After)"),
-        ({"failures": 9, "retry_after": 5 * HOUR}, 128 * HOUR, "ninth failure in a row"),
-        ({"failures": 1, "retry_after": 720 * HOUR}, 168 * HOUR, "server asks for 30 d (Retry-After), at most 7 d"),
-        ({"jitter": 0.5}, HOUR / 2 * 1.05, "every 30 min"),
-    ],
-)
-def test_next_check(changes: dict[str, object], wait: timedelta, reason: str) -> None:
-    """The longest that anybody asked for, within limits, and the words that say who."""
-    assert ask(**changes) == (wait, reason)
-
-
-@given(
-    st.none() | st.timedeltas(timedelta(0), timedelta(days=4000)),
-    st.none() | st.integers(-5, 10**9),
-    st.integers(0, 100),
-    st.none() | st.timedeltas(timedelta(0), timedelta(days=4000)),
-    st.floats(0, 1, exclude_max=True),
-)
-def test_next_check_is_always_within_limits(
-    fresh_for: timedelta | None, ttl_minutes: int | None, failures: int, retry_after: timedelta | None, jitter: float
-) -> None:
-    """Never before the shortest interval, never beyond seven days, whatever a server says; jitter only adds."""
-    changes = {"fresh_for": fresh_for, "ttl_minutes": ttl_minutes, "failures": failures, "retry_after": retry_after}
-    wait, reason = ask(**changes, jitter=jitter)
-    plain, _ = ask(**changes)
-
-    assert timedelta(minutes=30) <= plain <= wait <= MAX_BACKOFF
-    assert wait <= timedelta(hours=24) or failures or retry_after
-    assert reason
