@@ -6,7 +6,7 @@ addresses, none twice, and leaves a host in peace that does not answer or asks t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -33,7 +33,9 @@ from aggregator.storage.entries import EntryQuery
 
 MAX_LOOKS = 20
 #: Of a search that nobody watches.
-MAX_QUIET_LOOKS = 10
+MAX_QUIET_LOOKS = 14
+#: Of the addresses that one page or service leads to: some pages name a feed for each of their topics.
+_MAX_NAMED = 8
 #: Stored entries that a feed found again is held against.
 _REMEMBERED = 200
 #: Shorter ids ("17") are any feed's.
@@ -63,6 +65,8 @@ class FoundFeed:
     kind: Kind
     #: What spoke for the address.
     why: str
+    #: It looks like the comments on the posts, not the posts.
+    is_comments: bool
     entry_count: int
     newest_at: datetime | None
     #: At most three, newest first.
@@ -172,25 +176,25 @@ class _Search:
     silent_hosts: set[str] = field(default_factory=set)
 
     def run(self, url: str) -> None:
-        """Fill `found`, with feeds that hold entries first."""
+        """Fill `found`: feeds with entries first, feeds of comments last."""
         page = self.ask(Candidate(url=url, why="it is the address given"))
         if self.found:
             return
         place = page.final_url if page is not None else url
         self._ask_all((*guess_by_service(url), *guess_by_service(place)))
-        if page is not None and not self._has_entries():
+        if page is not None and not self._is_done():
             self._ask_all(find_candidates(page.body, content_type=page.content_type, url=place))
-        if not self._has_entries():
+        if not self._is_done():
             self._ask_all(guess_well_known(place), only_one=True)
-        self.found.sort(key=lambda found: found.entry_count == 0)
+        self.found.sort(key=lambda found: (found.is_comments, found.entry_count == 0))
 
-    def _has_entries(self) -> bool:
-        return any(found.entry_count for found in self.found)
+    def _is_done(self) -> bool:
+        return any(found.entry_count and not found.is_comments for found in self.found)
 
-    def _ask_all(self, candidates: Iterable[Candidate], *, only_one: bool = False) -> None:
-        for candidate in candidates:
+    def _ask_all(self, candidates: Sequence[Candidate], *, only_one: bool = False) -> None:
+        for candidate in candidates[:_MAX_NAMED] if not only_one else candidates:
             self.ask(candidate)
-            if only_one and self._has_entries():
+            if only_one and self._is_done():
                 return
 
     def ask(self, candidate: Candidate) -> Fetched | None:
@@ -255,6 +259,7 @@ def _describe(candidate: Candidate, reply: Fetched, document: ParsedFeed) -> Fou
         title=clean_line(document.title, 200) or candidate.title,
         kind=find_kind(reply.body),
         why=candidate.why,
+        is_comments=candidate.is_comments,
         entry_count=len(document.entries) + len(document.rejected),
         newest_at=order[0][0] if order else None,
         latest=tuple(

@@ -65,6 +65,16 @@ def test_what_is_read_already_is_not_added_again(local: Program, site: TestHttpS
     assert by_feed.err == by_page.err == f"aggregator: {site.url}/feed.xml is read already\n"
 
 
+def test_the_address_behind_permanent_redirects_is_stored(local: Program, site: TestHttpServer) -> None:
+    """The temporary hop after it may lead elsewhere tomorrow."""
+    local.configure()
+    for path, status, target in (("/old", 301, "/older"), ("/older", 308, "/kept"), ("/kept", 302, "/feed.xml")):
+        site.add(path, b"", status=status, headers={"Location": target})
+
+    assert local.run("feeds", "add", f"{site.url}/old").code == 0
+    assert local.json("feeds", "list")[0]["url"] == f"{site.url}/kept"
+
+
 def test_no_feed_is_told_look_by_look(local: Program, http_server: TestHttpServer) -> None:
     """Exit code 1, every address on standard error with what was there, and the way round it."""
     local.configure()

@@ -45,9 +45,9 @@ def local(
 
 
 class Web:
-    """Answers from a table: bytes are a document, a pair is a redirect, a word is a failure, all else is 404."""
+    """Answers from a table: bytes are a document, a pair is a redirect, a number or a word a failure; else 404."""
 
-    def __init__(self, places: Mapping[str, bytes | tuple[int, str] | str]) -> None:
+    def __init__(self, places: Mapping[str, bytes | tuple[int, str] | int | str]) -> None:
         self.places = dict(places)
         self.asked: list[FetchRequest] = []
 
@@ -58,13 +58,14 @@ class Web:
 
     def _answer(self, request: FetchRequest) -> Reply:
         url, hops = request.url, list[Hop]()
-        while isinstance(place := self.places.get(url, "http"), tuple):
+        while isinstance(place := self.places.get(url, 404), tuple):
             status, url = place
             hops.append(Hop(status=status, url=url))
+        if isinstance(place, int):
+            reason = f"the host answered {place}"
+            return FetchFailed(request=request, failure_class="http", reason=reason, status=place)
         if isinstance(place, str):
-            status_or_none = 404 if place == "http" else None
-            reason = "the host answered 404" if place == "http" else "the host gave no answer"
-            return FetchFailed(request=request, failure_class=place, reason=reason, status=status_or_none)
+            return FetchFailed(request=request, failure_class=place, reason="the host gave no answer")
         digest = hashlib.blake2b(place, digest_size=16).hexdigest()
         exchanged = Exchanged(hops=tuple(hops))
         return Fetched(request=request, final_url=url, status=200, body=place, body_hash=digest, exchanged=exchanged)
@@ -190,6 +191,39 @@ def test_the_editors_headers_stay_with_their_host(local: Program) -> None:
         discover_feed(app, HOME, headers=(("Authorization", "Bearer 1"),))
 
     assert [(request.url, bool(request.headers)) for request in web.asked] == [(HOME, True), (elsewhere, False)]
+
+
+def test_comments_are_no_substitute(local: Program) -> None:
+    """The page names only them: the search goes on, and they come last."""
+    page = NO_FEEDS + b'<link rel="alternate" type="application/rss+xml" title="Comments" href="/comments/feed">'
+    web = Web({HOME: page, HOME + "comments/feed": make_atom(9), HOME + "feed": make_atom(1)})
+    with opened(local, web) as app:
+        done = discover_feed(app, HOME)
+
+    assert [found.url for found in done.found] == [HOME + "feed", HOME + "comments/feed"]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_host_that_asks_to_wait_is_left_alone(status: int, local: Program) -> None:
+    """Twelve more requests would be the opposite of waiting."""
+    web = Web({HOME: status})
+    with opened(local, web) as app:
+        done = discover_feed(app, HOME)
+
+    assert (web.urls, done.found) == ([HOME], ())
+    assert done.looked_at[0].outcome == f"the host answered {status}"
+
+
+def test_a_page_with_a_feed_for_every_topic_is_not_emptied(local: Program) -> None:
+    """The first eight are enough to choose from."""
+    topics = {f"{HOME}topics/{number}.xml": make_atom(number + 1) for number in range(20)}
+    links = b"".join(b'<link rel="alternate" type="application/rss+xml" href="/topics/%d.xml">' % n for n in range(20))
+    web = Web({HOME: NO_FEEDS + links, **topics})
+    with opened(local, web) as app:
+        done = discover_feed(app, HOME)
+
+    assert [found.url for found in done.found] == list(topics)[:8]
+    assert len(web.asked) == 9
 
 
 # Feeds that answer 404.

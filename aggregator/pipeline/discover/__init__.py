@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aggregator.pipeline.discover.candidates import Candidate, Kind, find_kind, find_site, guess_well_known
 from aggregator.pipeline.discover.page import MAX_PAGE_BYTES, find_candidates
-from aggregator.pipeline.discover.services import guess_by_service
+from aggregator.pipeline.discover.platforms import guess_by_service
 
 __all__ = [
     "MAX_PAGE_BYTES",

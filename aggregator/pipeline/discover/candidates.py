@@ -26,6 +26,8 @@ class Candidate:
     #: As the page calls it; one line of plain text, may be empty.
     title: str = ""
     kind: Kind = ""
+    #: It looks like the comments on the posts, not the posts.
+    is_comments: bool = False
     #: What speaks for it, as the rest of a sentence that begins with "it is looked at because".
     why: str
 

@@ -10,10 +10,11 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from urllib.parse import urldefrag, urlsplit
 
 from aggregator.pipeline.discover.candidates import Candidate, Kind, find_site
-from aggregator.pipeline.discover.services import guess_by_service
+from aggregator.pipeline.discover.platforms import guess_by_service
 from aggregator.pipeline.htmltext import iter_tokens
 from aggregator.pipeline.urls import resolve_url
 from aggregator.pipeline.words import clean_line, read_references
@@ -85,8 +86,8 @@ def find_candidates(body: bytes, *, content_type: str = "", url: str) -> tuple[C
         address = _resolve(base, own)
         if address and address != url and find_site(address) == find_site(url):
             found += guess_by_service(address)
-    if all(_is_comments(candidate) for candidate in found):
-        found = list(_iter_clickable(links, base, url))[:_MAX_ANCHORS] + found
+    if all(candidate.is_comments for candidate in found):
+        found = sorted(islice(_iter_clickable(links, base, url), _MAX_ANCHORS), key=_rank) + found
     return tuple({candidate.url: candidate for candidate in reversed(found)}.values())[::-1]
 
 
@@ -142,7 +143,8 @@ def _read_attributes(tag: str, name: str) -> dict[str, str]:
 def _iter_named(links: _Links, base: str) -> Iterator[Candidate]:
     for href, title, kind in links.named:
         if address := _resolve(base, href):
-            yield Candidate(url=address, title=title, kind=kind, why="the page names it")
+            comments = _is_comments(address, title)
+            yield Candidate(url=address, title=title, kind=kind, is_comments=comments, why="the page names it")
 
 
 def _iter_clickable(links: _Links, base: str, url: str) -> Iterator[Candidate]:
@@ -150,7 +152,8 @@ def _iter_clickable(links: _Links, base: str, url: str) -> Iterator[Candidate]:
     for href, words in links.clickable:
         address = _resolve(base, href)
         if address and find_site(address) == site:
-            yield Candidate(url=address, title=words, why="the page links to it")
+            comments = _is_comments(address, words)
+            yield Candidate(url=address, title=words, is_comments=comments, why="the page links to it")
 
 
 def _resolve(base: str, href: str) -> str:
@@ -173,11 +176,11 @@ def _looks_like_feed(href: str) -> bool:
 
 
 def _rank(candidate: Candidate) -> tuple[bool, int]:
-    return _is_comments(candidate), _ORDER[candidate.kind]
+    return candidate.is_comments, _ORDER[candidate.kind]
 
 
-def _is_comments(candidate: Candidate) -> bool:
-    return bool(_COMMENTS.search(candidate.title) or "/comments/" in urlsplit(candidate.url).path.lower())
+def _is_comments(url: str, title: str) -> bool:
+    return bool(_COMMENTS.search(title) or "/comments/" in urlsplit(url).path.lower())
 
 
 def _decode(body: bytes, content_type: str) -> str:
