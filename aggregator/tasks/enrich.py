@@ -22,7 +22,8 @@ def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | No
     parts = clean_parts(parsed, drop_query(feed.spec.url))
     claimed = parsed.language or feed.spec.language or (document.language if document else "") or feed.language
     language = find_language(f"{parts.title}\n{parts.text}", claimed)
-    summary = html_to_text(parsed.summary_html) if parsed.summary_html else ""
+    # A summary that stands for the content is read as it is shown, and only once.
+    summary = html_to_text(parsed.summary_html) if parsed.summary_html and parsed.content_html else ""
     return CleanEntry(
         key=item.key,
         content_hash=item.content_hash,

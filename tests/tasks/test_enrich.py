@@ -36,3 +36,16 @@ def test_an_enclosure_and_an_image_have_the_same_base(program: Program, base_url
 
     assert [enclosure.url for enclosure in entry.enclosures] == [expected]
     assert expected in entry.content_html
+
+
+def test_the_excerpt_of_an_entry_without_content_is_what_its_page_shows(program: Program) -> None:
+    program.configure(feeds=[{"url": "https://news.example.org/feed.xml"}])
+    summary = "<video>Your browser knows no video.</video><p>A <b>model</b> was released today.</p>"
+    parsed = ParsedEntry(id="1", url="https://news.example.org/posts/1/", summary_html=summary)
+    with program.app() as app:
+        with app.db.read() as conn:
+            (feed,) = feeds.list_feeds(conn)
+        item = IdentifiedEntry(key="1", content_hash="1", parsed=parsed)
+        entry = enrich_entry(item, feed=feed, document=None)
+
+    assert entry.excerpt == "A model was released today."
