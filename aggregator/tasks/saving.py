@@ -119,10 +119,12 @@ def _compare(app: App, reading: Reading, found: Sequence[IdentifiedEntry]) -> Co
     feed, total = reading.feed, reading.count_entries()
     with app.db.read() as conn:
         known = entries.find_known(conn, feed.id, [entry.key for entry in found])
+        if feed.first_imported_at is None:
+            return compare_entries(found, known)
         if twins := list_twins(entry for entry in found if entry.key not in known):
             known = {**entries.find_known(conn, feed.id, twins), **known}
         comparison = compare_entries(found, known)
-        if feed.first_imported_at is None or not needs_links(comparison, total=total):
+        if not needs_links(comparison, total=total):
             return comparison
         links = entries.find_links(conn, feed.id)
     skipped = reading.document.skipped if reading.document else 0
