@@ -75,6 +75,20 @@ def test_the_address_behind_permanent_redirects_is_stored(local: Program, site: 
     assert local.json("feeds", "list")[0]["url"] == f"{site.url}/kept"
 
 
+def test_a_page_cannot_send_us_to_private_places(local: Program, http_server: TestHttpServer) -> None:
+    """What it names goes through the same guard as every feed: nothing leaves, and the refusal is told."""
+    local.configure()
+    places = ("http://169.254.169.254/latest", "http://10.0.0.1/feed", "http://[::1]/feed", "file:///etc/passwd")
+    links = "".join(f'<link rel="alternate" type="application/rss+xml" href="{place}">' for place in places)
+    page = http_server.add("/", b"<!doctype html>" + links.encode(), content_type="text/html")
+
+    result = local.run("feeds", "add", page)
+
+    assert result.code == 1
+    refused = [line for line in result.err.splitlines() if "is not asked: " in line]
+    assert [line.split()[0] for line in refused] == list(places[:3])
+
+
 def test_no_feed_is_told_look_by_look(local: Program, http_server: TestHttpServer) -> None:
     """Exit code 1, every address on standard error with what was there, and the way round it."""
     local.configure()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from aggregator.pipeline.discover import (
     guess_by_service,
     guess_well_known,
 )
-from aggregator.pipeline.urls import is_web_url
+from aggregator.pipeline.urls import canonicalize_url, is_web_url
 
 DATA = Path(__file__).parent / "data"
 SERVICES: dict[str, list[str]] = json.loads((DATA / "discover_services.json").read_text(encoding="utf-8"))
@@ -178,3 +180,36 @@ def test_any_address_can_be_guessed_from(url: str) -> None:
 
     assert all(is_web_url(candidate.url) for candidate in found)
     find_site(url)
+
+
+def test_real_lists_agree_with_the_guesses(corpus: Path) -> None:
+    """Of a page and its feed in real lists: the rules of services know a hundred pairs, the usual names over 250.
+
+    The other feeds have names that only their pages tell.
+    """
+    pairs = set()
+    for path in sorted((corpus / "opml").iterdir()):
+        for outline in re.findall(r"<outline[^>]*>", path.read_bytes().decode("utf-8", "replace")):
+            said = dict(re.findall(r'(htmlUrl|xmlUrl)="([^"]+)"', outline))
+            if len(said) == 2:
+                pairs.add((unescape(said["htmlUrl"]), canonicalize_url(unescape(said["xmlUrl"]))))
+
+    ruled = [(page, feed) for page, feed in pairs if guess_by_service(page)]
+    agreed = sum(feed in map(canonicalize_url, urls(guess_by_service(page))) for page, feed in ruled)
+    usual = sum(feed in map(canonicalize_url, urls(guess_well_known(page))) for page, feed in pairs if is_web_url(page))
+
+    assert agreed >= 100
+    assert agreed >= 0.9 * len(ruled)
+    assert usual >= 250
+
+
+def test_a_real_page_at_a_feeds_address(corpus: Path) -> None:
+    """What was served there names its feed, or nothing that looks like one."""
+    folder = corpus / "hostile" / "not-a-feed"
+
+    found = {
+        path.name: urls(find_candidates(path.read_bytes(), url="https://example.org/")) for path in folder.iterdir()
+    }
+
+    assert found["feed-link.html"]
+    assert found["login.html"] == []
