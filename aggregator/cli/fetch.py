@@ -80,6 +80,7 @@ def describe_round(done: Round) -> dict[str, object]:
         "feeds": len(done.results),
         "ok": done.ok,
         "not_modified": done.not_modified,
+        "postponed": done.postponed,
         "failed": len(done.failures),
         **{name: done.total(name) for name in COUNTS},
         "failures": [_describe_failure(result) for result in done.failures],
@@ -114,4 +115,6 @@ def _print_round(done: Round, chosen: int) -> None:
         print_table(("failure", "feed", "reason"), rows, empty="")
     counts = ", ".join(f"{done.total(name)} {name}" for name in COUNTS)
     feeds_read = f"{say_count(len(done.results), 'feed')}: {done.ok} read, {done.not_modified} not modified"
+    if done.postponed:
+        feeds_read += f", {done.postponed} left alone as their hosts ask"
     typer.echo(f"{feeds_read}, {len(done.failures)} failed.\nEntries: {counts}.")

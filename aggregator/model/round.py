@@ -16,6 +16,8 @@ class FeedResult:
     url: str
     status: int | None
     not_modified: bool = False
+    #: Not asked: its host wants to be left alone.
+    postponed: bool = False
     failure_class: str = ""
     reason: str = ""
     new: int = 0
@@ -44,9 +46,13 @@ class Round:
         return sum(result.not_modified for result in self.results)
 
     @property
+    def postponed(self) -> int:
+        return sum(result.postponed for result in self.results)
+
+    @property
     def ok(self) -> int:
         """Feeds that brought a readable document."""
-        return len(self.results) - len(self.failures) - self.not_modified
+        return len(self.results) - len(self.failures) - self.not_modified - self.postponed
 
     def total(self, count: str) -> int:
         """The sum of ``new``, ``changed``, ``unchanged``, ``rejected`` or ``folded`` over all feeds."""

@@ -161,6 +161,8 @@ def _log_result(result: FeedResult) -> None:
     url = redact_url(result.url)
     if result.failed:
         log.warning("feed.failed", url=url, failure=result.failure_class, reason=result.reason)
+    elif result.postponed:
+        log.info("feed.postponed", url=url)
     else:
         log.info("feed.read", url=url, status=result.status, new=result.new, changed=result.changed)
 

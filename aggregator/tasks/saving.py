@@ -13,7 +13,7 @@ from aggregator.app import App
 from aggregator.errors import DatabaseUnavailable, SchemaMismatch, StorageError
 from aggregator.log import get_logger, redact_url
 from aggregator.model.entry import EntryChange, IdentifiedEntry
-from aggregator.model.feed import FeedOutcome, FetchFailed, NotModified
+from aggregator.model.feed import FeedOutcome, FetchFailed, NotModified, Postponed
 from aggregator.model.hub import Hub
 from aggregator.model.ids import FeedId
 from aggregator.model.parsed import RejectedEntry
@@ -209,6 +209,7 @@ def _result(
         url=reading.feed.spec.url,
         status=reading.status,
         not_modified=isinstance(reading.reply, NotModified),
+        postponed=isinstance(reading.reply, Postponed),
         failure_class=reading.failure_class,
         reason=reading.reason,
         new=new,
