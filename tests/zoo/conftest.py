@@ -74,9 +74,17 @@ class Zoo:
         self.healthy += [self.add(serve(HEALTHY), **spec) for _ in range(count)]
 
     @contextmanager
-    def open(self, *, fetch: dict[str, Any] | None = None, tls: ssl.SSLContext | None = None, **changes: Any) -> Any:
+    def open(
+        self,
+        *,
+        fetch: dict[str, Any] | None = None,
+        tls: ssl.SSLContext | None = None,
+        site: Any = None,
+        **changes: Any,
+    ) -> Iterator[App]:
         """The program, with the zoo's internet; ``fetch`` goes to config.yaml, ``changes`` to the fetcher alone."""
-        self.program.configure(feeds=self.specs, fetch={"allow_networks": [], **(fetch or {})})
+        sections = {"site": site} if site else {}
+        self.program.configure(feeds=self.specs, fetch={"allow_networks": [], **(fetch or {})}, **sections)
         fetcher = HttpFetcher(replace(SETTINGS, **changes), resolver=WorldResolver(self.world), ssl_context=tls)
         try:
             with self.program.app(now=self.clock, fetcher=fetcher, sandbox=self.sandbox) as app:

@@ -42,6 +42,10 @@ def clean(stored: Sequence[Entry]) -> bool:
     return not any(c < " " or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff" for text in texts for c in text)
 
 
+def json_feed(inside: str) -> bytes:
+    return f'{{"version": "https://jsonfeed.org/version/1.1", "title": "Zoo", "items": [{inside}]}}'.encode()
+
+
 LAUGHS = "<!ENTITY l0 'ha'>" + "".join(f"<!ENTITY l{n} '{f'&l{n - 1};' * 10}'>" for n in range(1, 10))
 EXTERNAL = (
     "<!ENTITY f SYSTEM 'file:///etc/hostname'><!ENTITY h SYSTEM 'http://animal0.example/x'>"
@@ -200,6 +204,38 @@ CASES: dict[str, dict[str, tuple[bytes, Expected]]] = {
         "a path": (b"/etc/passwd", refused("not_a_feed")),
         "an address": (b"http://animal0.example/feed", refused("not_a_feed")),
     },
+    "Z42 JSON Feed": {
+        "NaN": (json_feed('{"id": NaN, "title": "a", "date_published": Infinity}, {"id": "2"}'), Stored(1)),
+        "10^400": (json_feed('{"id": 1e400, "title": "a"}, {"id": ' + "9" * 400 + ', "title": "b"}'), Stored(2)),
+        "5,000 digits": (json_feed('{"id": ' + "9" * 5_000 + ', "title": "a"}, {"id": "2"}'), either(*WRECK)),
+        "double keys": (json_feed('{"id": "1", "id": "2", "title": "a", "title": "b"}'), Stored(1)),
+        "double items": (json_feed('{"id": "1", "title": "a"}').replace(b'"items"', b'"items": 1, "items"'), Stored(1)),
+        "surrogates": (json_feed(r'{"id": "1", "title": "a\ud800b\udc00"}'), Stored(1, check=clean)),
+        "NUL": (json_feed(r'{"id": "1\u0000", "title": "a\u0000b\u0008", "url": "\u0000"}'), Stored(1, check=clean)),
+        "wrong types": (
+            json_feed('1, null, "x", [], {"id": {}, "title": [1], "url": 5, "tags": {"a": 1}, "authors": "x", '
+                      '"attachments": 7, "date_published": [], "content_text": false}, {"id": 3, "title": "b"}'),
+            Stored(1),
+        ),
+        "cut": (json_feed('{"id": "1", "title": "a"}, {"id": "2", "title": "b"}, {"id": "3", "ti')[:-2], Stored(2)),
+        "a million items": (json_feed(",".join(["{}"] * 1_000_000)), refused("too_hostile")),
+        "commas": (json_feed("," * 1_000_000), either(*WRECK)),
+        "spaces": (b" " * 1_000_000 + json_feed('{"id": "1", "title": "a"}'), either(*WRECK)),
+        "a long title": (json_feed('{"id": "1", "title": "' + "word " * 1_000_000 + '"}'), Stored(1)),
+        "in UTF-16": (json_feed('{"id": "1", "title": "a"}').decode().encode("utf-16"), either(*WRECK)),
+    },
+    "Z42 JSON with markup": {
+        "script": (
+            json_feed('{"id": "1", "url": "javascript:alert(1)", "content_html": "<script>alert(1)</script>"}'),
+            Stored(1, check=lambda stored: stored[0].url == ""),
+        ),
+    },
+    "Z42 JSON that is deep": {
+        "lists": (json_feed('{"id": "1", "title": ' + "[" * 100_000 + "]" * 100_000 + "}"), either(*WRECK)),
+        "objects": (json_feed('{"id": "1", "_x": ' + '{"a":' * 100_000 + "1" + "}" * 100_001), either(*WRECK)),
+        "lists never closed": (b"[" * 1_000_000, refused(*WRECK)),
+        "objects never closed": (b'{"items":' * 100_000, refused(*WRECK)),
+    },
     "Z43 foreign machinery": {
         "style sheet": (
             rss(items(2), head="<?xml version='1.0'?><?xml-stylesheet type='text/xsl' href='http://animal0.example/x'?>"),
@@ -227,12 +263,18 @@ CASES: dict[str, dict[str, tuple[bytes, Expected]]] = {
 }  # fmt: skip
 
 #: Where what is stored may differ: characters, and addresses.
-_TEXT = ("Z38", "Z39", "Z44")
+_TEXT = ("Z38", "Z39", "Z42", "Z44")
 _RUNS = [(case, "sqlite") for case in CASES] + [(case, "postgres") for case in CASES if case.startswith(_TEXT)]
+_NOT_YET = {
+    "Z42 JSON that is deep": "the reason that an editor reads names a class of Python's",
+    "Z42 JSON with markup": "a JSON Feed that holds a script is taken for a web page",
+}
 
 
 @pytest.mark.parametrize(("case", "database_url"), _RUNS, indirect=["database_url"])
-def test_a_hostile_document_costs_at_most_its_own_feed(case: str, zoo: Zoo) -> None:
+def test_a_hostile_document_costs_at_most_its_own_feed(case: str, zoo: Zoo, request: pytest.FixtureRequest) -> None:
+    if case in _NOT_YET:
+        request.applymarker(pytest.mark.xfail(strict=True, reason=_NOT_YET[case]))
     urls = {zoo.add(serve(body, ETag='"1"')): (name, expected) for name, (body, expected) in CASES[case].items()}
     zoo.add_healthy()
 

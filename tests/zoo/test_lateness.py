@@ -23,7 +23,6 @@ pytestmark = on_sqlite
 HEALTHY_COUNT, HOSTILE_COUNT = 40, 10
 #: So long a healthy feed would wait if it waited for a hostile one.
 SECONDS = 4.0
-_NOT_YET = pytest.mark.xfail(strict=True, reason="a host that says nothing keeps its slot until its time is out")
 
 
 class Gate:
@@ -113,7 +112,6 @@ def test_no_healthy_feed_waits_for_a_hostile_one(zoo: Zoo) -> None:
         assert all(len(list_stored(app, url)) == 3 for url in zoo.healthy)
 
 
-@_NOT_YET
 def test_feeds_that_were_hostile_before_hold_no_slot_that_others_need(zoo: Zoo) -> None:
     """More hostile hosts than may be asked at one time, which have failed once already."""
     gate = Gate()
@@ -127,7 +125,6 @@ def test_feeds_that_were_hostile_before_hold_no_slot_that_others_need(zoo: Zoo) 
         assert set(order[:HEALTHY_COUNT]) == set(zoo.healthy)
 
 
-@_NOT_YET
 def test_feeds_that_are_hostile_for_the_first_time_hold_no_slot_that_others_need(zoo: Zoo) -> None:
     """The same, and nobody could know it: a crowd of hosts falls silent in one night."""
     gate = Gate()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ssl
 from datetime import timedelta
 
-import pytest
-
 from aggregator.app import App
 from aggregator.model.ids import FeedId
 from aggregator.storage import feeds
@@ -19,7 +17,6 @@ pytestmark = on_sqlite
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-@pytest.mark.xfail(strict=True, reason="410 pauses no feed yet")
 def test_410_twice_a_day_apart_pauses_and_404_never_does(zoo: Zoo) -> None:
     """Z58."""
     gone = zoo.add(in_turn(serve(HEALTHY), serve(b"", 410)))
@@ -49,7 +46,6 @@ def test_410_twice_a_day_apart_pauses_and_404_never_does(zoo: Zoo) -> None:
         assert len(list_stored(app, gone)) == 3, "its entries stay"
 
 
-@pytest.mark.xfail(strict=True, reason="no move is adopted yet")
 def test_a_permanent_move_is_adopted_on_evidence_only(zoo: Zoo) -> None:
     """Z59: five sightings over two days, to a place that is a feed; 302, changing and parked targets never."""
     home = zoo.server.put("/home", serve(HEALTHY, ETag='"h"'))
@@ -86,7 +82,6 @@ def find_address(app: App, number: FeedId) -> str:
         return feeds.get_feeds(conn, [number])[number].spec.url
 
 
-@pytest.mark.xfail(strict=True, reason="no move is adopted yet")
 def test_http_becomes_https_at_once_when_the_document_is_the_same(secure_zoo: tuple[Zoo, ssl.SSLContext]) -> None:
     """Z59."""
     zoo, trust = secure_zoo
