@@ -97,6 +97,7 @@ class Move:
 
     url: str
     first_seen_at: datetime
+    #: 0: no redirect, but what the feed's site names since the feed itself is not found.
     times: int
 
 

@@ -69,7 +69,7 @@ def follow_move(
     if not target:
         return None, ""
     move = feed.move
-    if move is not None and move.url == target:
+    if move is not None and move.url == target and move.times:
         move = replace(move, times=move.times + 1)
     else:
         move = Move(url=target, first_seen_at=now, times=1)
@@ -141,11 +141,18 @@ def find_alarm(
     """
     count = feed.document_entries if document_entries is None else document_entries
     return (
-        _find_failing(feed, now, failures, failure_class)
+        find_elsewhere(feed)
+        or _find_failing(feed, now, failures, failure_class)
         or _find_shrunk(count, feed.largest_document, page=page)
         or _find_silent(feed, now)
         or _find_leaving(feed)
     )
+
+
+def find_elsewhere(feed: Feed) -> str:
+    """Return the alarm of a feed whose move no redirect showed, only its site's own pages; empty for any other."""
+    move = feed.move
+    return f"not found; its site now names a feed at {move.url}" if move and not move.times else ""
 
 
 def _find_failing(feed: Feed, now: datetime, failures: int, failure_class: str) -> str:

@@ -1,10 +1,13 @@
-"""What an editor does to one stored feed by hand: pause it, or move it to another address. Never fetches."""
+"""What is done to one stored feed apart from its fetches: pausing it, moving it, noting where it may live now.
+Never fetches.
+"""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from aggregator.model.feed import Move
 from aggregator.model.ids import FeedId
 from aggregator.storage.engine import lock_name
 from aggregator.storage.feed_outcomes import ADDRESSES
@@ -44,3 +47,14 @@ def move(conn: Connection, feed_id: FeedId, url: str) -> bool:
     conn.execute(sa.update(feeds).where(feeds.c.id == feed_id, feeds.c.url != url).values(values))
     renew_revision(conn)
     return True
+
+
+def note_move(conn: Connection, feed_id: FeedId, offered: Move, alarm: str) -> None:
+    """Remember where a feed may live now, for the editor to decide; a readable answer of the old address forgets it."""
+    values = {
+        "moved_url": storable(offered.url),
+        "moved_since": offered.first_seen_at,
+        "moved_times": offered.times,
+        "alarm": storable(alarm),
+    }
+    conn.execute(sa.update(feeds).where(feeds.c.id == feed_id).values(**values))

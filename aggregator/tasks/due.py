@@ -14,6 +14,7 @@ from aggregator.tasks.deliver import deliver_slice, is_paused, sleep
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import make_due_issues
 from aggregator.tasks.lists import follow_lists
+from aggregator.tasks.lost import search_lost
 from aggregator.tasks.refresh import prune_log, refresh_due
 from aggregator.tasks.websub import renew_hubs
 
@@ -60,7 +61,8 @@ def _refresh(app: App) -> None:
     with app.db.read() as conn:
         due = feeds.has_due(conn, now=app.now())
     if due:
-        refresh_due(app)
+        done = refresh_due(app)
+        search_lost(app, done.results)
         app.sandbox.rest()
     renew_hubs(app)
     regroup_stories(app)
