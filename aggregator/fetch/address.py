@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -32,6 +33,7 @@ _CLOSED_PORTS = frozenset(
 
 #: How long a judged answer of the name server is kept, in seconds.
 _ANSWER_SECONDS = 60.0
+_MOST_ANSWERS = 1_000
 
 
 class AddressBlocked(OSError):
@@ -89,7 +91,6 @@ class PinningResolver(AbstractResolver):
         self._guard = guard
         self._inner = inner
         self._answers: dict[tuple[str, int], tuple[float, list[ResolveResult]]] = {}
-        self._next_sweep = 0.0
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -99,6 +100,7 @@ class PinningResolver(AbstractResolver):
         kept_until, answers = self._answers.get(key, (0.0, []))
         if kept_until < time.monotonic():
             answers = await self._ask(host, port, family)
+            self._answers.pop(key, None)  # the order of the table is that of age
             self._forget_old()
             self._answers[key] = (time.monotonic() + _ANSWER_SECONDS, answers)
         pinned = [answer for answer in answers if self._guard.is_open(answer["host"])]
@@ -128,13 +130,10 @@ class PinningResolver(AbstractResolver):
         return await _resolve_by_system(host, port, family)
 
     def _forget_old(self) -> None:
-        """Now and then: among ten thousand names it costs as much as asking for one."""
-        now = time.monotonic()
-        if now < self._next_sweep:
-            return
-        self._next_sweep = now + _ANSWER_SECONDS
-        for key in [key for key, (kept_until, _) in self._answers.items() if kept_until < now]:
-            del self._answers[key]
+        """The older half, when there are many: ten thousand hosts may be asked, once each."""
+        if len(self._answers) >= _MOST_ANSWERS:
+            for key in list(islice(self._answers, _MOST_ANSWERS // 2)):
+                del self._answers[key]
 
 
 def is_open_port(port: int) -> bool:

@@ -42,6 +42,8 @@ class Errand:
 
     request: FetchRequest
     trail: Trail
+    #: Which requests it takes turns with: those of one host.
+    lane: str
     #: It waits for what has nothing to do with others.
     stuck: bool = False
 
@@ -62,6 +64,10 @@ class Batch:
     replies: queue.SimpleQueue[Reply | _Signal] = field(default_factory=queue.SimpleQueue)
     ended: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
+
+    def has_more(self, lane: str) -> bool:
+        """Whether others of the lane are still to be asked, or being asked."""
+        return self.lanes[lane] > 1 or bool(self.waiting[lane])
 
     def stick(self, errand: Errand) -> None:
         if not errand.stuck:

@@ -44,9 +44,14 @@ class Body:
     truncated: bool
 
 
-async def read_body(answer: aiohttp.ClientResponse, settings: FetchSettings, received: Received, hold: Hold) -> Body:
-    """The decoded body. Raises when nothing at all could be read, and for every cap."""
-    inflow = _Inflow(_find_coding(answer), settings.max_bytes, received)
+async def read_body(
+    answer: aiohttp.ClientResponse, settings: FetchSettings, received: Received, hold: Hold, unpacking: asyncio.Lock
+) -> Body:
+    """The decoded body. Raises when nothing at all could be read, and for every cap.
+
+    ``unpacking`` is everybody's: one body is unpacked at a time, else their turns would add up.
+    """
+    inflow = _Inflow(_find_coding(answer), settings.max_bytes, received, unpacking)
     started = time.monotonic()
     broken: Exception | None = None
     try:
@@ -89,19 +94,21 @@ async def read_page(answer: aiohttp.ClientResponse, received: Received) -> bytes
 class _Inflow:
     """Unpacks and hashes what comes, and lets others have their turn in between."""
 
-    def __init__(self, coding: str, max_bytes: int, received: Received) -> None:
+    def __init__(self, coding: str, max_bytes: int, received: Received, unpacking: asyncio.Lock) -> None:
         self.decoder = BodyDecoder(coding, max_bytes)
         self.digest = hashlib.blake2b(digest_size=16)
         self._received = received
+        self._unpacking = unpacking
 
     async def take(self, chunk: bytes) -> None:
         self._received.count += len(chunk)
-        since = time.monotonic()
-        for piece in self.decoder.unpack(chunk):
-            self.digest.update(piece)
-            if time.monotonic() - since > _TURN_SECONDS:
-                await asyncio.sleep(0)
-                since = time.monotonic()
+        async with self._unpacking:
+            since = time.monotonic()
+            for piece in self.decoder.unpack(chunk):
+                self.digest.update(piece)
+                if time.monotonic() - since > _TURN_SECONDS:
+                    await asyncio.sleep(0)
+                    since = time.monotonic()
 
 
 def _find_coding(answer: aiohttp.ClientResponse) -> str:

@@ -72,7 +72,7 @@ class Desk:
         except Exception as error:  # noqa: BLE001 - one feed's trouble, whatever it is, must not end the batch
             tasks.create_task(batch.hand_over(self._describe(request, error, "")))
             return
-        errand = Errand(request, trail)
+        errand = Errand(request, trail, lane)
         batch.waiting[lane].append(errand)
         if batch.lanes[lane] < max(OWN_AT_ONCE, self._settings.per_host):
             batch.lanes[lane] += 1
@@ -118,7 +118,7 @@ class Desk:
             batch.stick(errand)
         try:
             async with gate.enter(take_slot):
-                return await self._ask(errand, slot, gate, own=own)
+                return await self._ask(batch, errand, slot, gate, own=own)
         except HostFrozen as pause:
             return Postponed(request=errand.request, wait=pause.wait, reason=pause.reason)
 
@@ -135,10 +135,10 @@ class Desk:
             trail.host_key, trail.own = key, own
         return self._gates.get(key, own=own), own
 
-    async def _ask(self, errand: Errand, slot: Slot, gate: HostGate, *, own: bool) -> Reply | None:
-        host = errand.trail.host
+    async def _ask(self, batch: Batch, errand: Errand, slot: Slot, gate: HostGate, *, own: bool) -> Reply | None:
+        host, keep_line = errand.trail.host, batch.has_more(errand.lane)
         try:
-            return await self._exchange.ask(errand.request, errand.trail, slot.hold)
+            return await self._exchange.ask(errand.request, errand.trail, slot.hold, keep_line=keep_line)
         except Exception as error:  # noqa: BLE001 - one feed's trouble, whatever it is, must not end the batch
             if isinstance(error, FetchStopped) and error.pause and not own:
                 gate.freeze(error.retry_after or timedelta(0), error.pause)

@@ -75,6 +75,7 @@ class Exchange:
         self._session = session
         self._guard = guard
         self._settings = settings
+        self._unpacking = asyncio.Lock()
 
     def start(self, request: FetchRequest) -> Trail:
         """Raises `AddressBlocked` or `FetchStopped` when the address alone is refused."""
@@ -85,12 +86,13 @@ class Exchange:
         self._guard.check_url(url)
         return Trail(url, {url})
 
-    async def ask(self, request: FetchRequest, trail: Trail, hold: Hold) -> Fetched | NotModified | None:
+    async def ask(
+        self, request: FetchRequest, trail: Trail, hold: Hold, *, keep_line: bool = True
+    ) -> Fetched | NotModified | None:
         """One hop; None: ``trail`` now points to where the answer redirects. Raises whatever goes wrong."""
         started = time.monotonic()
-        headers = make_request_headers(
-            request, self._settings.user_agent or _DEFAULT_AGENT, with_own=trail.with_own_headers
-        )
+        agent, own = self._settings.user_agent or _DEFAULT_AGENT, trail.with_own_headers
+        headers = make_request_headers(request, agent, with_own=own, keep_line=keep_line)
         try:
             async with asyncio.timeout(max(0.0, self._settings.timeout_seconds - trail.used_seconds)):
                 method, form = ("POST", aiohttp.FormData(request.form)) if request.form else ("GET", None)
@@ -121,7 +123,7 @@ class Exchange:
     async def _read_document(
         self, request: FetchRequest, trail: Trail, answer: aiohttp.ClientResponse, hold: Hold
     ) -> Fetched | NotModified:
-        body = await read_body(answer, self._settings, trail.received, hold)
+        body = await read_body(answer, self._settings, trail.received, hold, self._unpacking)
         whole = not body.truncated
         if body.hash == request.body_hash:
             return _make_not_modified(request, answer, with_validators=whole)
@@ -161,7 +163,9 @@ class Exchange:
 
     def _means_rate_limit(self, trail: Trail, status: int) -> bool:
         """429, or a 403 of a host that says it instead (FreshRSS 8928)."""
-        return status == 429 or (status == 403 and is_named(trail.url.raw_host or "", self._settings.forbidden_as_rate_limit))
+        return status == 429 or (
+            status == 403 and is_named(trail.url.raw_host or "", self._settings.forbidden_as_rate_limit)
+        )
 
     def _follow(self, trail: Trail, answer: aiohttp.ClientResponse) -> None:
         """Points ``trail`` to the next hop (RFC 9110 15.4), or raises why not."""

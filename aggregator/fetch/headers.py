@@ -24,13 +24,20 @@ _RETRY_RANGE = (timedelta(minutes=1), timedelta(days=7))
 _MAX_AGE = re.compile(r'(?:^|[,\s])max-age\s*=\s*"?(\d{1,12})', re.IGNORECASE)
 
 
-def make_request_headers(request: FetchRequest, user_agent: str, *, with_own: bool) -> dict[str, str]:
-    """All headers of one hop; without ``with_own`` those that the editor set are left out: they are for one origin."""
+def make_request_headers(
+    request: FetchRequest, user_agent: str, *, with_own: bool, keep_line: bool = True
+) -> dict[str, str]:
+    """All headers of one hop; without ``with_own`` those that the editor set are left out: they are for one origin.
+
+    ``keep_line``: more will be asked of this host; else neither side should hold an idle connection (RFC 9112 9.6).
+    """
     headers = {"User-Agent": user_agent, "Accept": _ACCEPT, "Accept-Encoding": ACCEPT_ENCODING}
     if with_own:
         own = {name.lower() for name, _ in request.headers}
         headers = {name: value for name, value in headers.items() if name.lower() not in own}
         headers.update(request.headers)
+    if not keep_line:
+        headers["Connection"] = "close"
     if request.etag:
         headers["If-None-Match"] = request.etag
     if request.last_modified:

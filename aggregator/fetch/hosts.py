@@ -19,8 +19,8 @@ from aggregator.model.feed import FetchRequest
 OWN_AT_ONCE = 8
 #: What "too many requests" means when it comes without Retry-After.
 ASSUMED_WAIT = timedelta(minutes=30)
-_KEEP_SECONDS = 600.0
-_SWEEP_SECONDS = 60.0
+#: Fewer gates than this are not worth a look for those that may go.
+_FEW_GATES = 500
 
 
 @dataclass(eq=False)
@@ -104,7 +104,8 @@ class HostGate:
             self._frozen_until, self._frozen_reason = until, reason
 
     def is_idle(self, now: float) -> bool:
-        return self._users == 0 and max(self._next_start + _KEEP_SECONDS, self._frozen_until) < now
+        """Nothing is lost with it: its gap and its pause are over."""
+        return self._users == 0 and max(self._next_start, self._frozen_until) < now
 
     def _check(self) -> None:
         left = self._frozen_until - self._clock()
@@ -120,7 +121,7 @@ class HostGates:
         self._gap_seconds = gap_seconds
         self._clock = clock
         self._gates: dict[tuple[str, bool], HostGate] = {}
-        self._next_sweep = 0.0
+        self._look_at = _FEW_GATES
 
     def get(self, key: str, *, own: bool) -> HostGate:
         """The gate of ``key``; ``own``: its host lies in one of our networks."""
@@ -132,12 +133,11 @@ class HostGates:
         return gate
 
     def _forget_idle(self) -> None:
-        """Now and then: over ten thousand hosts it would cost more than asking them."""
-        now = self._clock()
-        if now >= self._next_sweep:
-            self._next_sweep = now + _SWEEP_SECONDS
-            for key in [key for key, gate in self._gates.items() if gate.is_idle(now)]:
-                del self._gates[key]
+        """Whenever they have doubled: looking at all of them for each new one would cost more than asking."""
+        if len(self._gates) >= self._look_at:
+            now = self._clock()
+            self._gates = {key: gate for key, gate in self._gates.items() if not gate.is_idle(now)}
+            self._look_at = max(_FEW_GATES, 2 * len(self._gates))
 
 
 def _is_ip(host: str) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-#: After this an answer counts as slow.
-SLOW_SECONDS = 2.0
-#: Suspects at one time are a part of the quick slots, the slow ones a multiple of them.
+#: After this an answer counts as slow: nothing is lost by it, only its place.
+SLOW_SECONDS = 1.0
+#: Suspects at one time are a part of the quick slots, the slow ones a multiple of them, as far as open files go.
 _SUSPECT_PART = 4
-_SLOW_TIMES = 4
+_SLOW_TIMES = 8
+_MOST_SLOW = 400
 #: What all slow bodies may hold together; quick ones are bounded by their number.
 SLOW_BYTES = 64 * 1024 * 1024
 
@@ -24,7 +25,7 @@ class Slots:
     def __init__(self, concurrency: int) -> None:
         self.quick = asyncio.Semaphore(concurrency)
         self.suspect = asyncio.Semaphore(max(1, concurrency // _SUSPECT_PART))
-        self._slow_left = _SLOW_TIMES * concurrency
+        self._slow_left = min(_SLOW_TIMES * concurrency, _MOST_SLOW)
         self._slow_bytes = 0
         #: Those that are slow and found no place among the slow yet.
         self._late: deque[Slot] = deque()

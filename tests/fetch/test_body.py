@@ -40,7 +40,7 @@ def test_others_have_their_turn_while_a_large_body_is_unpacked(coding: str, monk
                 await asyncio.sleep(0)
 
         other = asyncio.create_task(live())
-        inflow = _Inflow(coding, 10 * MIB, Received())
+        inflow = _Inflow(coding, 10 * MIB, Received(), asyncio.Lock())
         packed = PACKERS[coding](TEXT)
         for start in range(0, len(packed), 128 * 1024):
             await inflow.take(packed[start : start + 128 * 1024])

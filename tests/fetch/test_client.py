@@ -66,7 +66,20 @@ def test_a_request_is_honest_and_says_no_more_than_it_must(http_server: TestHttp
     assert request.headers["user-agent"] == "Tests/1 (+https://example.org)"
     assert request.headers["accept"].startswith("application/atom+xml")
     assert request.headers["accept-encoding"] == "gzip, deflate, br, zstd"
-    assert set(request.headers) == {"host", "user-agent", "accept", "accept-encoding"}
+    assert set(request.headers) == {"host", "user-agent", "accept", "accept-encoding", "connection"}
+
+
+def test_a_line_is_kept_only_while_its_host_has_more_to_tell(
+    http_server: TestHttpServer, open_fetcher: OpenFetcher, as_public: None
+) -> None:
+    """Ten thousand hosts asked once each would be ten thousand idle lines."""
+    url = http_server.add("/feed", FEED)
+
+    replies = list(open_fetcher(host_gap_seconds=0.0).fetch([make_request(f"{url}?{n}", n) for n in range(20)]))
+
+    assert len(replies) == 20
+    kept = ["connection" not in request.headers for request in http_server.requests]
+    assert kept == [True] * 19 + [False]
 
 
 def test_validators_go_back_byte_for_byte(http_server: TestHttpServer, ask: Ask) -> None:

@@ -132,7 +132,9 @@ def test_a_pause_ends_and_the_longest_one_counts() -> None:
     assert run_apart(run()) == [120, 119, 1]
 
 
-def test_idle_gates_are_forgotten_those_of_a_pause_are_not() -> None:
+def test_idle_gates_are_forgotten_those_of_a_pause_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aggregator.fetch.hosts._FEW_GATES", 2)
+
     async def run() -> tuple[bool, bool]:
         clock = Clock()
         gates = HostGates(1, 1.0, clock)

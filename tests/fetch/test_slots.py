@@ -148,19 +148,19 @@ async def take_slots(slots: Slots, count: int) -> list[Slot]:
 
 
 def test_the_slow_are_many_but_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four times the concurrency; who comes after those keeps its quick slot until one of them is done."""
+    """Eight times the concurrency; who comes after those keeps its quick slot until one of them is done."""
     monkeypatch.setattr(slots_module, "SLOW_SECONDS", 0.0)
 
     async def run() -> list[bool]:
         slots = Slots(1)
-        slow = await take_slots(slots, 4)
+        slow = await take_slots(slots, 8)
         last = (await take_slots(slots, 1))[0]
         full = slots.quick.locked()
         slow[0].give_back()
         free = not slots.quick.locked()
         for slot in [*slow, last]:
             slot.give_back()
-        fresh = await take_slots(slots, 4)
+        fresh = await take_slots(slots, 8)
         for slot in fresh:
             slot.give_back()
         return [full, free, not slots.quick.locked()]
