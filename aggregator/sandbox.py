@@ -4,7 +4,7 @@ another.
 The fast road (`pipeline.parse.fast`) runs in this process and has hard limits of its own. What it leaves goes to a
 child. A child is a fresh interpreter (no fork: the daemon has threads) with limits of memory, CPU and time, which reads
 requests on its standard input and answers on its standard output; each message is its length in four bytes and then its
-content. A child that dies, or is killed for its hunger, costs its own document a ``too_hostile``; the next document gets
+content. A child that dies, or is killed for its hunger, costs its document a ``too_hostile``; the next document gets
 a new child. What comes back is JSON, never pickle: a parser that was broken into must not get further by its answer. At
 rest there is no child.
 """

@@ -61,7 +61,7 @@ def read_references(text: str) -> str:
 
 def xml_text(text: str) -> str:
     """``text`` without the characters that XML 1.0 forbids (section 2.2), lone surrogates among them."""
-    return _XML_ILLEGAL.sub("", text)
+    return text if text.isprintable() else _XML_ILLEGAL.sub("", text)
 
 
 def header_text(text: str, limit: int = 200) -> str:

@@ -28,7 +28,7 @@ MAX_CATEGORY = 200
 MAX_ENCLOSURES = 20
 MAX_WARNINGS = 20
 
-_HTML_TYPES = ("text/html", "application/xhtml+xml")
+HTML_TYPES = ("text/html", "application/xhtml+xml")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,4}\Z")
 _NEWLINES = re.compile(r"\n\s*\n")
 
@@ -53,14 +53,14 @@ def read_feed(result: Mapping[str, Any], *, url: str, warnings: tuple[str, ...],
         # Facts of the feed have no stage of their own that cleans them: they leave here as plain lines.
         title=clean_line(_title(feed), MAX_FEED_LINE),
         site_url=site_url,
-        language=_language(feed.get("language")),
+        language=read_language(feed.get("language")),
         rights=clean_line(_text(feed, "rights", MAX_TITLE), MAX_FEED_LINE),
         author=clean_line(_author(feed), MAX_AUTHOR),
         updated_at=_moment(feed, "updated") or _moment(feed, "published"),
         entries=tuple(entries),
         rejected=tuple(rejected),
         warnings=tuple(said[:MAX_WARNINGS]),
-        ttl_minutes=_ttl(feed.get("ttl")),
+        ttl_minutes=read_ttl(feed.get("ttl")),
         update_minutes=hints.update_minutes,
         skip_hours=hints.skip_hours,
         skip_days=hints.skip_days,
@@ -124,13 +124,18 @@ def _html(source: Mapping[str, Any], key: str, warnings: list[str]) -> str:
     if not isinstance(value, str):
         return ""
     if len(value) > MAX_HTML:
-        warnings.append(f"a text of {len(value):,} characters was cut to {MAX_HTML // 4:,} without its markup")
-        return _paragraphs(html_to_text(value)[: MAX_HTML // 4])
+        return shorten_html(value, warnings)
     value = xml_text(value).strip()
-    return _paragraphs(value) if value and _get(source, "type") == "text/plain" else value
+    return make_paragraphs(value) if value and _get(source, "type") == "text/plain" else value
 
 
-def _paragraphs(text: str) -> str:
+def shorten_html(value: str, warnings: list[str]) -> str:
+    """The text of what is too long; said in ``warnings``."""
+    warnings.append(f"a text of {len(value):,} characters was cut to {MAX_HTML // 4:,} without its markup")
+    return make_paragraphs(html_to_text(value)[: MAX_HTML // 4])
+
+
+def make_paragraphs(text: str) -> str:
     parts = _NEWLINES.split(escape(text, quote=False)) if "\n" in text else [escape(text, quote=False)]
     if len(parts) == 1:
         return parts[0].replace("\n", "<br>")
@@ -140,7 +145,7 @@ def _paragraphs(text: str) -> str:
 def _best_content(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """Of several, the longest HTML one, else the longest text; nothing when it is a picture or the like."""
     found = [part for part in _mappings(_get(entry, "content")) if isinstance(_get(part, "value"), str)]
-    texts = [part for part in found if _get(part, "type") in _HTML_TYPES] or [
+    texts = [part for part in found if _get(part, "type") in HTML_TYPES] or [
         part for part in found if str(_get(part, "type") or "text/plain").startswith("text/")
     ]
     return max(texts, key=lambda part: len(part["value"]), default={})
@@ -194,12 +199,16 @@ def _enclosures(entry: Mapping[str, Any]) -> tuple[Enclosure, ...]:
         href = _text(link, "href", MAX_ADDRESS)
         if _get(link, "rel") == "enclosure" and href and len(found) < MAX_ENCLOSURES:
             length = _text(link, "length", 20)
-            number = int(length) if length.isascii() and length.isdigit() and len(length) < 16 else None
-            found.setdefault(href, Enclosure(url=href, type=_text(link, "type", 100), length=number))
+            found.setdefault(href, Enclosure(url=href, type=_text(link, "type", 100), length=read_length(length)))
     return tuple(found.values())
 
 
-def _language(value: object) -> str:
+def read_length(text: str) -> int | None:
+    """The size of an enclosure in bytes, as claimed."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def read_language(value: object) -> str:
     """A well-formed language tag (RFC 5646), or nothing."""
     text = value.strip() if isinstance(value, str) else ""
     return text.replace("_", "-") if _LANGUAGE.match(text) else ""
@@ -207,10 +216,10 @@ def _language(value: object) -> str:
 
 def _entry_language(entry: Mapping[str, Any], *details: Mapping[str, Any]) -> str:
     for detail in (*details, _mapping(_get(entry, "title_detail"))):
-        language = _language(_get(detail, "language"))
+        language = read_language(_get(detail, "language"))
         if language:
             return language
-    return _language(_get(entry, "language"))
+    return read_language(_get(entry, "language"))
 
 
 def _base_url(content: Mapping[str, Any], summary: Mapping[str, Any], url: str) -> str:
@@ -222,6 +231,10 @@ def _base_url(content: Mapping[str, Any], summary: Mapping[str, Any], url: str) 
     return ""
 
 
-def _ttl(value: object) -> int | None:
+def read_ttl(value: object) -> int | None:
+    """Minutes; None for what is no number."""
     text = value.strip() if isinstance(value, str) else ""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else None
+
+
+_language, _paragraphs = read_language, make_paragraphs

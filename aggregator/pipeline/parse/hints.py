@@ -61,7 +61,9 @@ def find_hints(document: str | bytes, *, url: str) -> Hints:
 
 def _find_head(document: str | bytes) -> str:
     if isinstance(document, bytes):
-        document = document[: 4 * MAX_HEAD].decode("utf-8", "ignore")
+        entries = (document.find(tag, 0, 4 * MAX_HEAD) for tag in (b"<item", b"<entry"))
+        end = min((found + 10 for found in entries if found >= 0), default=4 * MAX_HEAD)
+        document = document[:end].decode("utf-8", "ignore")
     head = _UNSAID.sub("", document[:MAX_HEAD])
     entry = _ENTRY.search(head)
     return head[: entry.start()] if entry else head

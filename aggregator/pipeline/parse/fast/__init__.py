@@ -12,9 +12,9 @@ from aggregator.model.parsed import ParsedFeed
 from aggregator.pipeline.parse.charset import decode_document
 from aggregator.pipeline.parse.diagnose import find_impostor
 from aggregator.pipeline.parse.fast.elements import KINDS
-from aggregator.pipeline.parse.fast.plain import find_plain, may_hold_c1
+from aggregator.pipeline.parse.fast.entries import make_feed
+from aggregator.pipeline.parse.fast.plain import find_plain, is_within_limits, may_hold_c1
 from aggregator.pipeline.parse.fast.reader import Reader, Unmodelled
-from aggregator.pipeline.parse.fields import read_feed
 from aggregator.pipeline.parse.guard import bound_document
 from aggregator.pipeline.parse.hints import find_hints
 from aggregator.pipeline.parse.jsonfeed import is_json, read_json_feed
@@ -36,21 +36,23 @@ def parse_quickly(body: bytes, *, content_type: str = "", url: str = "") -> Pars
         return None
     if body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         return _read_json(body, content_type, url)
-    warnings: tuple[str, ...] = ()
     data = find_plain(body, content_type)
     try:
         if data is not None:
             try:
-                return _read(data, url, warnings)
+                reader = _read_events(data, url)
             except ExpatError:
                 pass
+            else:
+                return _make_feed(reader, data, url) if is_within_limits(data, reader.elements) else None
         if len(body) > MAX_REPAIRED_BYTES:
             return None
         document = decode_document(body, content_type)
         if not document.text.lstrip().startswith("<"):
             return None
         bounded = bound_document(document.text)
-        return _read(bounded.data, url, document.warnings + bounded.warnings)
+        reader = _read_events(bounded.data, url)
+        return _make_feed(reader, bounded.data, url, document.warnings + bounded.warnings)
     except (Unmodelled, ExpatError):
         return None
 
@@ -63,10 +65,13 @@ def _read_json(body: bytes, content_type: str, url: str) -> ParsedFeed | None:
     return read_json_feed(document.text, url=url)
 
 
-def _read(data: bytes, url: str, warnings: tuple[str, ...]) -> ParsedFeed | None:
+def _read_events(data: bytes, url: str) -> Reader:
     reader = Reader(KINDS, url=url, may_hold_c1=may_hold_c1(data))
     reader.read(data)
+    return reader
+
+
+def _make_feed(reader: Reader, data: bytes, url: str, warnings: tuple[str, ...] = ()) -> ParsedFeed | None:
     if not reader.entries and not reader.version:
         return None
-    result = {"feed": reader.feed, "entries": reader.entries}
-    return read_feed(result, url=url, warnings=warnings, hints=find_hints(data, url=url))
+    return make_feed(reader, url=url, warnings=warnings, hints=find_hints(data, url=url))

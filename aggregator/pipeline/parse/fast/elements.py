@@ -217,18 +217,23 @@ _ITUNES = "http://www.itunes.com/"
 def _add_category(reader: Reader, term: str | None, scheme: str | None, label: str | None, text: str) -> None:
     _add_tag(reader, term, scheme, label)
     value = reader.repair(text)
-    tags = reader.context["tags"]
-    if value and tags and not tags[-1]["term"]:
-        tags[-1]["term"] = value
-    elif value:
+    if not value:
+        return
+    tags, known = reader.tags()
+    if tags and not tags[-1][0]:
+        known.discard(tags[-1])
+        tags[-1] = (value, *tags[-1][1:])
+        known.add(tags[-1])
+    else:
         _add_tag(reader, value, None, None)
 
 
 def _add_tag(reader: Reader, term: str | None, scheme: str | None, label: str | None) -> None:
-    tags = reader.context.setdefault("tags", [])
     if term or scheme or label:
-        tag = {"term": term, "scheme": scheme, "label": label}
-        if tag not in tags:
+        tags, known = reader.tags()
+        tag = (term, scheme, label)
+        if tag not in known:
+            known.add(tag)
             tags.append(tag)
 
 

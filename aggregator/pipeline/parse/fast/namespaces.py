@@ -60,6 +60,13 @@ class Namespaces:
         return f"{prefix}_{local}" if prefix else local
 
 
+def is_universal(tag: str) -> bool:
+    """Whether expat's ``tag`` has the same name in all documents, whatever they declare."""
+    uri, separator, _ = tag.partition(" ")
+    prefix = NAMESPACES.get(uri.lower())
+    return not separator or prefix == "" or (prefix is not None and prefix.islower())
+
+
 def _fold(uri: str) -> tuple[str, str]:
     """The namespace as it is compared, and in lower case; all of Userland's are one."""
     lower = uri.lower()

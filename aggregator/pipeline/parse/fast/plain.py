@@ -24,11 +24,15 @@ _BAD_REFERENCE = re.compile(
 _ESCAPED_BIG_REFERENCE = re.compile(rb"&amp;#[xX]?[0-9a-fA-F]{9}")
 _PREFIX = re.compile(rb"xmlns:([^\s=<>]+)")
 _C1 = re.compile(rb"\xc2[\x80-\x9f]")
+_C1_REFERENCE = re.compile(rb"&#0*(?:1[2-5][0-9]|[xX]0*[89][0-9a-fA-F]);")
 _TAG_START = re.compile(rb"<[\w:\x80-\xff]")
 
 
 def find_plain(body: bytes, content_type: str) -> bytes | None:
-    """``body`` from its first element on, when it needs no repair that is known; else None."""
+    """``body`` from its first element on, when it needs no repair that is known; else None.
+
+    When it is read, `is_within_limits` must be asked as well.
+    """
     marked = body.startswith(codecs.BOM_UTF8)
     while body.startswith(codecs.BOM_UTF8):
         body = body[3:]
@@ -41,12 +45,12 @@ def find_plain(body: bytes, content_type: str) -> bytes | None:
     if start < 0:
         return None
     data = body[start:] if start else body
-    return data if _needs_no_repair(data) and _is_within_limits(data) else None
+    return data if _needs_no_repair(data) and _has_few_prefixes(data) and not _has_long_tag(data) else None
 
 
 def may_hold_c1(data: bytes) -> bool:
     """Whether a control character U+0080 to U+009F may come out of it."""
-    return b"&#" in data or _C1.search(data) is not None
+    return _C1.search(data) is not None or (b"&#" in data and _C1_REFERENCE.search(data) is not None)
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -83,17 +87,16 @@ def _needs_no_repair(data: bytes) -> bool:
     return not (b"&amp;#" in data and _ESCAPED_BIG_REFERENCE.search(data))
 
 
-def _is_within_limits(data: bytes) -> bool:
-    tags = data.count(b"<")
-    if tags > MAX_TAGS:
-        return False
-    if tags > MAX_ENTRIES:
-        lower = data.lower()
-        if lower.count(b"item") + lower.count(b"entry") > MAX_ENTRIES:
-            return False
-    if data.count(b"xmlns:") > MAX_PREFIXES and len(set(_PREFIX.findall(data))) > MAX_PREFIXES:
-        return False
-    return not _has_long_tag(data)
+def is_within_limits(data: bytes, elements: int) -> bool:
+    """Whether a well-formed document of so many elements is within the guard's limits of entries and tags."""
+    if elements <= MAX_ENTRIES and b"<!--" not in data and b"<?" not in data:
+        return True
+    lower = data.lower()
+    return data.count(b"<") <= MAX_TAGS and lower.count(b"item") + lower.count(b"entry") <= MAX_ENTRIES
+
+
+def _has_few_prefixes(data: bytes) -> bool:
+    return data.count(b"xmlns:") <= MAX_PREFIXES or len(set(_PREFIX.findall(data))) <= MAX_PREFIXES
 
 
 def _has_long_tag(data: bytes) -> bool:

@@ -17,18 +17,29 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from aggregator.pipeline.parse.fast.names import COLLIDING, HANDLED, VERSIONS_BY_NAMESPACE
-from aggregator.pipeline.parse.fast.namespaces import Attributes, Namespaces, Unmodelled, read_attributes
+from aggregator.pipeline.parse.fast.namespaces import (
+    Attributes,
+    Namespaces,
+    Unmodelled,
+    is_universal,
+    read_attributes,
+)
 from aggregator.pipeline.parse.fast.values import join_base, looks_like_html, map_type, repair_text
 
 MAX_DEPTH = 256
 MAX_ENTRIES = 5_000
 
 _XHTML = "application/xhtml+xml"
-#: Attributes that are used as they stand.
-_PLAIN = frozenset(
-    "href url uri title length term scheme domain label text src medium width height duration filesize version".split()
-)
-
+#: Attributes without a namespace that are no base and no language, as they are written -> in lower case.
+_USUAL = {
+    name: name.lower()
+    for name in (
+        "href url uri title length term scheme domain label text src medium width height duration filesize version rel "
+        "type isPermaLink ispermalink"
+    ).split()
+}
+#: Term, scheme and label.
+Tag = tuple[str | None, str | None, str | None]
 NO_ATTRIBUTES: Attributes = {}
 
 
@@ -65,6 +76,7 @@ class Reader:
         self.depths: dict[str, int] | None = None
         self.is_open = False
         self.depth = 0
+        self.elements = 0
         self.title_depth = -1
         self.has_content = False
         self.may_hold_c1 = may_hold_c1
@@ -111,6 +123,10 @@ class Reader:
             depths[key] = self.depth
         self.context[key] = value
 
+    def tags(self) -> tuple[list[Tag], set[Tag]]:
+        """Those of the entry so far, in their order, and as a set: a hostile entry has a hundred thousand."""
+        return self.context.setdefault("tags", []), self.context.setdefault("known_tags", set())
+
     def repair(self, text: str) -> str:
         return text if text.isascii() else repair_text(text, self.may_hold_c1)
 
@@ -146,13 +162,14 @@ class Reader:
 
     def _start(self, tag: str, attributes: Attributes) -> None:
         self.depth = depth = self.depth + 1
+        self.elements += 1
         kind = self._kinds[tag]
-        if attributes and not _PLAIN.issuperset(attributes):
+        if attributes:
             attributes = self._read_attributes(tag, attributes)
         if self._leaf is not None:
             self._start_inside(kind, attributes)
         elif kind.finish is not None:
-            if not self.is_open:
+            if not self.is_open and kind.name not in ("image", "textinput"):  # RSS 1.0 has those beside the channel
                 raise Unmodelled("a value outside of feed and entries")
             self._leaf, self._leaf_attributes, self.leaf_depth = kind, attributes, depth
             self.pieces.clear()
@@ -203,7 +220,15 @@ class Reader:
         return "".join(pieces).strip()
 
     def _read_attributes(self, tag: str, raw: Attributes) -> Attributes:
-        read = read_attributes(raw)
+        try:
+            read = {_USUAL[name]: value for name, value in raw.items()}
+        except KeyError:
+            read = read_attributes(raw)
+        else:
+            for name in ("rel", "type"):
+                if name in read:
+                    read[name] = read[name].lower()
+            return read
         base, lang = read.get("xml:base", read.get("base")), read.get("xml:lang", read.get("lang"))
         if base is not None or lang is not None:
             self._enter_scope(tag, base, lang)
@@ -235,6 +260,11 @@ class Reader:
             self._kinds.clear()
 
 
+#: Kinds of elements whose name is the same in every document; bounded, because a document can invent any number.
+_UNIVERSAL: dict[str, Kind] = {}
+_MAX_UNIVERSAL = 2_000
+
+
 class _KindsByTag(dict[str, Kind]):
     """The kinds of a document's elements by expat's names for them; most documents have less than thirty."""
 
@@ -242,12 +272,20 @@ class _KindsByTag(dict[str, Kind]):
         self._namespaces, self._by_name = namespaces, kinds
 
     def __missing__(self, tag: str) -> Kind:
+        kind = _UNIVERSAL.get(tag)
+        if kind is None:
+            kind = self._find_kind(tag)
+            if is_universal(tag) and len(_UNIVERSAL) < _MAX_UNIVERSAL:
+                _UNIVERSAL[tag] = kind
+        self[tag] = kind
+        return kind
+
+    def _find_kind(self, tag: str) -> Kind:
         name = self._namespaces.name_tag(tag)
         if name in COLLIDING or (name in HANDLED and name not in self._by_name):
             raise Unmodelled(f"an element that is called {name}")
         local = tag.split(" ")[1] if " " in tag else tag
-        kind = self[tag] = self._by_name.get(name, Kind())._replace(name=name, local=local.lower())
-        return kind
+        return self._by_name.get(name, Kind())._replace(name=name, local=local.lower())
 
 
 def _check_base(base: str) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 from aggregator.pipeline.dates import from_utc_fields
 from aggregator.pipeline.parse.fast.names import HTML_ELEMENTS
+from aggregator.pipeline.parse.fast.namespaces import Unmodelled
 
 _C1 = re.compile("[\x80-\x9f]")
 #: What Windows means by the control characters U+0080 to U+009F.
@@ -54,6 +55,8 @@ def repair_text(text: str, may_hold_c1: bool) -> str:
     except UnicodeError:
         if not may_hold_c1:
             return text
+    if "\ufffe" in text or "\uffff" in text:
+        raise Unmodelled("characters that XML forbids")
     return text.translate(_WINDOWS) if _C1.search(text) else text
 
 
