@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from aggregator.model.ids import EntryId
 from aggregator.model.tag import TagEvidence
-from aggregator.storage.engine import insert, iter_chunks
+from aggregator.storage.engine import insert, insert_rows, iter_chunks
 from aggregator.storage.schema import entries, entry_changes, entry_tags, stories
 
 
@@ -90,4 +90,4 @@ def insert_tags(conn: Connection, tagged: Iterable[tuple[int, datetime, Sequence
         for position, tag in enumerate(tags)
     ]
     for some in iter_chunks(rows):
-        conn.execute(sa.insert(entry_tags), list(some))
+        insert_rows(conn, entry_tags, some)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
+from sqlalchemy.exc import IntegrityError
 
 from aggregator.errors import StorageError
 from aggregator.model.entry import CleanEntry, EntryChange
 from aggregator.model.ids import EntryId
 from aggregator.storage.changes import insert_tags, note_changes, save_tags
-from aggregator.storage.engine import iter_chunks, lock_name, reserve_ids
+from aggregator.storage.engine import insert_rows, iter_chunks, lock_name, reserve_ids
 from aggregator.storage.entry_rows import (
     can_be_atom_id,
     content_values,
@@ -25,7 +25,7 @@ from aggregator.storage.entry_rows import (
 )
 from aggregator.storage.entry_versions import keep_versions
 from aggregator.storage.meta import Identity
-from aggregator.storage.schema import contents, entries, stories
+from aggregator.storage.schema import contents, entries, entry_changes, stories
 
 #: So many edits of one entry are written within `EDIT_WINDOW`; the next ones not before it ends.
 MAX_EDITS = 24
@@ -55,46 +55,48 @@ def save(conn: Connection, changes: Sequence[EntryChange], *, now: datetime, ide
         if reason := find_unstorable(change.entry):
             raise StorageError(f"feed {change.feed_id}: entry {change.entry.key!r} cannot be stored: {reason}")
     lock_name(conn, "entries")  # ids and `atom:id`s are chosen by looking at what is there
-    places = [(change.feed_id, hash_key(change.entry.key)) for change in changes]
-    found = _find_stored(conn, (p for p, change in zip(places, changes, strict=True) if change.entry_id is None))
     new: dict[Place, EntryChange] = {}
     changed: dict[int, CleanEntry] = {}
-    for place, change in zip(places, changes, strict=True):
+    for change in changes:
         if change.entry_id is not None:
             changed[change.entry_id] = change.entry
-        elif place not in found:
-            new.setdefault(place, change)
-        elif found[place][1] != change.entry.content_hash:
-            changed[found[place][0]] = change.entry
-    _insert(conn, new, now, identity)
+        else:
+            new.setdefault((change.feed_id, hash_key(change.entry.key)), change)
+    try:
+        with conn.begin_nested():
+            _insert(conn, new, now, identity)
+    except IntegrityError:  # another process was quicker; looking first would cost more than all that is new
+        changed |= _take_stored(conn, new)
+        _insert(conn, new, now, identity)
     return _update(conn, changed, now)
+
+
+def _take_stored(conn: Connection, new: dict[Place, EntryChange]) -> dict[int, CleanEntry]:
+    """Take out of ``new`` what is stored after all; those of it that say something else, by id."""
+    found = _find_stored(conn, new)
+    taken = [(found[place], new.pop(place).entry) for place in found]
+    return {number: entry for (number, content_hash), entry in taken if content_hash != entry.content_hash}
 
 
 def _find_stored(conn: Connection, places: Iterable[Place]) -> dict[Place, tuple[int, str]]:
     """(id, content hash) of those places where an entry is stored."""
-    by_feed: defaultdict[int, list[bytes]] = defaultdict(list)
-    for feed_id, key_hash in places:
-        by_feed[feed_id].append(key_hash)
     found: dict[Place, tuple[int, str]] = {}
-    for feed_id, hashes in by_feed.items():
-        for some in iter_chunks(hashes):
-            query = sa.select(entries.c.key_hash, entries.c.id, entries.c.content_hash)
-            for key_hash, number, content_hash in conn.execute(
-                query.where(entries.c.feed_id == feed_id, entries.c.key_hash.in_(some))
-            ):
-                found[feed_id, bytes(key_hash)] = (number, content_hash)
+    query = sa.select(entries.c.feed_id, entries.c.key_hash, entries.c.id, entries.c.content_hash)
+    for some in iter_chunks(sorted(places)):
+        for row in conn.execute(query.where(sa.tuple_(entries.c.feed_id, entries.c.key_hash).in_(some))):
+            found[row.feed_id, bytes(row.key_hash)] = (row.id, row.content_hash)
     return found
 
 
 def _insert(conn: Connection, new: Mapping[Place, EntryChange], now: datetime, identity: Identity) -> None:
     numbers = reserve_ids(conn, entries, len(new))
-    taken = _find_taken(conn, [change.entry.guid for change in new.values()])
+    free = _find_free(conn, {change.entry.guid for change in new.values()})
     for some in iter_chunks(list(zip(numbers, new.items(), strict=True))):
         rows: list[dict[str, Any]] = []
         for number, ((feed_id, key_hash), change) in some:
             guid = change.entry.guid
-            own = can_be_atom_id(guid) and guid not in taken
-            taken.add(guid)
+            own = guid in free
+            free.discard(guid)
             rows.append(
                 {
                     "id": number,
@@ -109,21 +111,20 @@ def _insert(conn: Connection, new: Mapping[Place, EntryChange], now: datetime, i
                     **said_values(change.entry, now),
                 }
             )
-        conn.execute(sa.insert(entries), rows)
-        conn.execute(sa.insert(contents), [content_values(number, change.entry) for number, (_, change) in some])
+        insert_rows(conn, entries, rows)
+        insert_rows(conn, contents, [content_values(number, change.entry) for number, (_, change) in some])
         tagged = [(number, change.effective_at or now, change.entry.tags) for number, (_, change) in some]
         insert_tags(conn, ((number, at, tags) for number, at, tags in tagged if tags))
-        note_changes(conn, [number for number, _, tags in tagged if tags is None], now=now)
+        untagged = [number for number, _, tags in tagged if tags is None]
+        insert_rows(conn, entry_changes, [{"entry_id": number, "changed_at": now} for number in untagged])
 
 
-def _find_taken(conn: Connection, guids: Sequence[str]) -> set[str]:
-    """Those of ``guids`` that are the `atom:id` of a stored entry already."""
-    wanted = sorted({guid for guid in guids if can_be_atom_id(guid)})
-    return {
-        taken
-        for some in iter_chunks(wanted)
-        for taken in conn.execute(sa.select(entries.c.atom_id).where(entries.c.atom_id.in_(some))).scalars()
-    }
+def _find_free(conn: Connection, guids: Iterable[str]) -> set[str]:
+    """Those of ``guids`` that can be an `atom:id` and are that of no stored entry."""
+    free = {guid for guid in guids if can_be_atom_id(guid)}
+    for some in iter_chunks(sorted(free)):
+        free -= set(conn.execute(sa.select(entries.c.atom_id).where(entries.c.atom_id.in_(some))).scalars())
+    return free
 
 
 def _update(conn: Connection, changed: Mapping[int, CleanEntry], now: datetime) -> tuple[EntryId, ...]:

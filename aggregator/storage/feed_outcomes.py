@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aggregator.model.feed import FeedOutcome, FetchLogLine
-from aggregator.storage.engine import insert, iter_chunks, lock_name
+from aggregator.storage.engine import insert, insert_rows, iter_chunks, lock_name
 from aggregator.storage.feed_rows import pack_arrivals, pack_hints, storable, unpack_arrivals
 from aggregator.storage.meta import renew_revision
 from aggregator.storage.schema import feed_slices, feeds, fetch_log
@@ -45,7 +45,7 @@ def save_outcomes(conn: Connection, outcomes: Sequence[FeedOutcome]) -> None:
         _save(conn, [chosen[feed_id] for feed_id in sorted(chosen)])
     lines = [_log_row(outcome.feed_id, outcome.log) for outcome in outcomes if outcome.log is not None]
     for some in iter_chunks(lines):
-        conn.execute(sa.insert(fetch_log), list(some))
+        insert_rows(conn, fetch_log, some)
     if any(outcome.moved_to or outcome.pause for outcome in outcomes):
         renew_revision(conn)
 

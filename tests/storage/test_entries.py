@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -311,3 +313,45 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
 )
 def test_what_a_publisher_said_survives_packing_whatever_it_is(parsed: ParsedEntry) -> None:
     assert unpack_parsed(pack_parsed(parsed)) == parsed
+
+
+def test_what_the_first_release_packed_is_read() -> None:
+    said = {"title": "T", "content_html": "<p>\ud800", "categories": ["AI"], "enclosures": [["https://a/", "", None]]}
+    packed = zlib.compress(json.dumps(said).encode())
+
+    assert unpack_parsed(packed) == ParsedEntry(
+        title="T", content_html="<p>\ud800", categories=("AI",), enclosures=(Enclosure(url="https://a/"),)
+    )
+
+
+def test_two_feeds_may_bring_one_guid_and_only_the_first_entry_bears_it(db: Database) -> None:
+    with db.write() as conn:
+        one, two = ensure_feed(conn), ensure_feed(conn, "https://b.example/")
+        made = [make_entry(f"k{number}", guid="urn:same") for number in range(2)]
+        changes = [
+            EntryChange(feed_id=feed_id, entry_id=None, entry=entry, effective_at=NOW)
+            for feed_id in (one, two)
+            for entry in made
+        ]
+        identity = ensure_identity(conn)
+        entries.save(conn, changes, now=NOW, identity=identity)
+        found = [entry.atom_id for entry in entries.list_entries(conn, EntryQuery())]
+
+    assert sorted(found) == ["tag:news.example.org,2026-03-04:entry/2", *sorted(found)[1:3], "urn:same"]
+    assert len(set(found)) == 4
+
+
+def test_an_entry_that_another_process_stored_meanwhile_becomes_a_change(db: Database) -> None:
+    with db.write() as conn:
+        feed_id = ensure_feed(conn)
+        one, same = save_entries(conn, make_entry("a"), make_entry("same"), feed_id=feed_id)
+        made = (make_entry("a", content_hash="2", title="Newer"), make_entry("same"), make_entry("b"))
+        changes = [EntryChange(feed_id=feed_id, entry_id=None, entry=entry, effective_at=NOW) for entry in made]
+        entries.save(conn, changes, now=NOW + HOUR, identity=ensure_identity(conn))
+        found = {entry.id: entry.title for entry in entries.list_entries(conn, EntryQuery())}
+        versions = entries.list_versions(conn, one)
+
+    assert found.pop(one) == "Newer"
+    assert found.pop(same) == "Title of same"
+    assert list(found.values()) == ["Title of b"]
+    assert len(versions) == 1

@@ -86,7 +86,6 @@ contents = sa.Table(
     number("policy_version"),
     text("content_html"),
     sa.Column("parsed", sa.LargeBinary, nullable=False),
-    sa.Index(None, "policy_version"),
 )
 
 #: What an entry said before its edits, the latest few.
