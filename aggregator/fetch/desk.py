@@ -36,23 +36,9 @@ class Desk:
         guard = AddressGuard(settings.allow_networks)
         self._resolver = PinningResolver(guard, resolver)
         self._gates = HostGates(settings.per_host, settings.host_gap_seconds)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,  # slots and gates count already
-                resolver=self._resolver,
-                use_dns_cache=False,  # the resolver keeps its judged answers
-                socket_factory=guard.open_socket,
-                ssl=ssl_context or True,
-            ),
-            timeout=aiohttp.ClientTimeout(total=None),  # one deadline over all hops instead
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,  # neither a proxy nor .netrc of the environment
-            auto_decompress=False,
-            max_line_size=MAX_FIELD_BYTES,
-            max_field_size=MAX_FIELD_BYTES,
-            max_headers=MAX_HEADER_COUNT,
-        )
-        self._exchange = Exchange(self._session, guard, settings)
+        self._keeping = _open_session(guard, self._resolver, ssl_context, keep_lines=True)
+        self._closing = _open_session(guard, self._resolver, ssl_context, keep_lines=False)
+        self._exchange = Exchange(self._keeping, self._closing, guard, settings)
 
     async def answer_all(self, batch: Batch) -> None:
         """Runs a few lanes a host, so that a host with many feeds or a slow answer holds up no other."""
@@ -62,7 +48,8 @@ class Desk:
                     self._line_up(batch, request, tasks)
 
     async def close(self) -> None:
-        await self._session.close()
+        await self._keeping.close()
+        await self._closing.close()
         await self._resolver.close()
 
     def _line_up(self, batch: Batch, request: FetchRequest, tasks: asyncio.TaskGroup) -> None:
@@ -146,6 +133,29 @@ class Desk:
 
     def _describe(self, request: FetchRequest, error: Exception, host: str) -> Reply:
         return describe_failure(request, error, host=host, timeout_seconds=self._settings.timeout_seconds)
+
+
+def _open_session(
+    guard: AddressGuard, resolver: AbstractResolver, ssl_context: ssl.SSLContext | None, *, keep_lines: bool
+) -> aiohttp.ClientSession:
+    """Every request of this program goes through one of these two: who asks a host once keeps no line to it."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=0,  # slots and gates count already
+            resolver=resolver,
+            use_dns_cache=False,  # the resolver keeps its judged answers
+            socket_factory=guard.open_socket,
+            ssl=ssl_context or True,
+            force_close=not keep_lines,
+        ),
+        timeout=aiohttp.ClientTimeout(total=None),  # one deadline over all hops instead
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,  # neither a proxy nor .netrc of the environment
+        auto_decompress=False,
+        max_line_size=MAX_FIELD_BYTES,
+        max_field_size=MAX_FIELD_BYTES,
+        max_headers=MAX_HEADER_COUNT,
+    )
 
 
 def _complete(reply: Reply, exchanged: Exchanged) -> Reply:

@@ -71,8 +71,16 @@ class Trail:
 class Exchange:
     """Asks one address after the other for one batch of settings."""
 
-    def __init__(self, session: aiohttp.ClientSession, guard: AddressGuard, settings: FetchSettings) -> None:
-        self._session = session
+    def __init__(
+        self,
+        keeping: aiohttp.ClientSession,
+        closing: aiohttp.ClientSession,
+        guard: AddressGuard,
+        settings: FetchSettings,
+    ) -> None:
+        """``keeping`` keeps lines open for the next request to a host, ``closing`` does not."""
+        self._keeping = keeping
+        self._closing = closing
         self._guard = guard
         self._settings = settings
         self._unpacking = asyncio.Lock()
@@ -96,7 +104,8 @@ class Exchange:
         try:
             async with asyncio.timeout(max(0.0, self._settings.timeout_seconds - trail.used_seconds)):
                 method, form = ("POST", aiohttp.FormData(request.form)) if request.form else ("GET", None)
-                asked = self._session.request(method, trail.url, headers=headers, data=form, allow_redirects=False)
+                session = self._keeping if keep_line else self._closing
+                asked = session.request(method, trail.url, headers=headers, data=form, allow_redirects=False)
                 async with asked as answer:
                     return await self._read(request, trail, answer, hold)
         finally:
