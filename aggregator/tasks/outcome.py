@@ -53,8 +53,7 @@ def make_outcome(app: App, reading: Reading, result: FeedResult, around: Circums
     if around.outage and reading.failure_class in NETWORK_CLASSES:
         reason = "nearly no host answers, so it is our own network: not counted as a failure"
         return _postpone(reading, around.now, PROBE_WAIT * (1 + random.random()), reason)
-    made = _judge(app, reading, result, around)
-    return replace(made, log=_make_log_line(reading, result, made))
+    return _judge(app, reading, result, around)
 
 
 def _postpone(reading: Reading, now: datetime, wait: timedelta, reason: str) -> FeedOutcome:
@@ -73,14 +72,16 @@ def _judge(app: App, reading: Reading, result: FeedResult, around: Circumstances
         same_content=_is_same(reading, result),
     )
     held = reading.count_entries() if reading.is_whole else None
-    seen = replace(feed, move=move, gone_since=gone_since, strikes=strikes)
+    is_same = (move, gone_since, strikes) == (feed.move, feed.gone_since, feed.strikes)
+    seen = feed if is_same else replace(feed, move=move, gone_since=gone_since, strikes=strikes)
     due_at, due_reason = _find_due(app, reading, result, around, quarantined=quarantined)
     failures = feed.failures + 1 if reading.failure_class else 0
+    failure_class = "quarantined" if quarantined else reading.failure_class
     return FeedOutcome(
         feed_id=feed.id,
         at=now,
         status=reading.status,
-        failure_class="quarantined" if quarantined else reading.failure_class,
+        failure_class=failure_class,
         failure_reason=reading.reason,
         **_validators(reading),
         facts=clean_facts(reading.document, feed.spec.url) if reading.document else None,
@@ -104,6 +105,7 @@ def _judge(app: App, reading: Reading, result: FeedResult, around: Circumstances
         ),
         next_due_at=due_at,
         next_due_reason=due_reason,
+        log=_make_log_line(reading, result, now, failure_class, due_at, due_reason),
     )
 
 
@@ -154,24 +156,27 @@ def _find_due(
     )
 
 
-def _make_log_line(reading: Reading, result: FeedResult, made: FeedOutcome) -> FetchLogLine:
+def _make_log_line(
+    reading: Reading, result: FeedResult, now: datetime, failure_class: str, due_at: datetime, due_reason: str
+) -> FetchLogLine:
     warnings = reading.document.warnings if reading.document else ()
+    exchanged = reading.exchanged
     return FetchLogLine(
-        at=made.at,
-        status=made.status,
-        failure_class=made.failure_class,
-        failure_reason=made.failure_reason,
+        at=now,
+        status=reading.status,
+        failure_class=failure_class,
+        failure_reason=reading.reason,
         not_modified=result.not_modified,
-        received_bytes=reading.exchanged.received_bytes,
-        seconds=reading.exchanged.seconds,
+        received_bytes=exchanged.received_bytes,
+        seconds=exchanged.seconds,
         new=result.new,
         changed=result.changed,
         unchanged=result.unchanged,
         rejected=len(result.rejected),
         folded=result.folded,
         warnings=tuple(clean_line(text, 200) for text in warnings[:_LOGGED_WARNINGS]),
-        next_due_at=made.next_due_at,
-        next_due_reason=made.next_due_reason,
+        next_due_at=due_at,
+        next_due_reason=due_reason,
     )
 
 

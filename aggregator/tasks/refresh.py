@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from aggregator.app import App
 from aggregator.log import get_logger, redact_url
-from aggregator.model.feed import Feed, FetchRequest, Reply
+from aggregator.model.feed import Feed, Fetched, FetchRequest, FolderRead, Reply
 from aggregator.model.ids import FeedId
 from aggregator.model.round import FeedResult, Round
 from aggregator.storage import feeds, fetchlog
@@ -21,14 +21,18 @@ from aggregator.tasks.worker import worker_name
 
 log = get_logger(__name__)
 
-#: Feeds whose replies are saved in one transaction; bounds the work a kill costs.
+#: Feeds whose documents are saved in one transaction; bounds the work a kill costs.
 BATCH = 25
+#: So many replies without a document cost as little as one with.
+BARE = 8
 #: Documents parsed at one time, each in a child process of its own.
 PARSERS = 2
 #: How long a claimed feed is left alone by others; renewed for the rest of a claim with each batch.
 LEASE = timedelta(minutes=15)
 #: What has been read is saved when so long nothing more comes.
 TICK_SECONDS = 1.0
+#: A batch is not gathered for longer.
+PATIENCE = timedelta(seconds=10)
 #: Feeds claimed at a time.
 CLAIM = 100
 
@@ -82,12 +86,13 @@ def _run(
 ) -> Round:
     held: dict[FeedId, Feed] = {}
     results: list[FeedResult] = []
+    extended_at = app.now()
     try:
         with (
             closing(app.fetcher.fetch(_iter_requests(claims, held), tick=TICK_SECONDS)) as replies,
             ThreadPoolExecutor(PARSERS) as parsers,
         ):
-            for batch in _chunked(_read_replies(app, held, replies, parsers), BATCH):
+            for batch in _chunked(app, _read_replies(app, held, replies, parsers)):
                 watch.note(batch)
                 for result in save_batch(app, batch, watch):
                     results.append(result)
@@ -95,7 +100,9 @@ def _run(
                     _log_result(result)
                     if on_result:
                         on_result(result)
-                _extend(app, held)
+                if app.now() - extended_at > LEASE / 3:
+                    _extend(app, held)
+                    extended_at = app.now()
     finally:
         _release(app, held)
     return Round(results=tuple(results))
@@ -112,14 +119,16 @@ def _iter_requests(claims: Iterator[Sequence[Feed]], held: dict[FeedId, Feed]) -
 def _read_replies(
     app: App, held: Mapping[FeedId, Feed], replies: Iterable[Reply | None], parsers: ThreadPoolExecutor
 ) -> Iterator[Reading | None]:
-    """What each reply holds, in their order. Only as many bodies are in memory as are being parsed, and one more.
+    """What each reply holds. Only as many bodies are in memory as are being parsed, and one more.
 
     None: no reply came for a while, and there is nothing left to be parsed.
     """
     running: deque[Future[Reading]] = deque()
     for reply in replies:
-        if reply is not None:
+        if isinstance(reply, Fetched | FolderRead):
             running.append(parsers.submit(read_reply, app, held[reply.request.feed_id], reply))
+        elif reply is not None:
+            yield read_reply(app, held[reply.request.feed_id], reply)
         while len(running) > (PARSERS if reply is not None else 0):
             yield running.popleft().result()
         if reply is None:
@@ -158,6 +167,9 @@ def _request(feed: Feed) -> FetchRequest:
 
 
 def _log_result(result: FeedResult) -> None:
+    """What changed nothing is not worth a line: most of a round is that."""
+    if result.not_modified:
+        return
     url = redact_url(result.url)
     if result.failed:
         log.warning("feed.failed", url=url, failure=result.failure_class, reason=result.reason)
@@ -167,14 +179,16 @@ def _log_result(result: FeedResult) -> None:
         log.info("feed.read", url=url, status=result.status, new=result.new, changed=result.changed)
 
 
-def _chunked(readings: Iterable[Reading | None], size: int) -> Iterator[list[Reading]]:
-    """Batches of ``size``, or of what there is when no more come for a while: nobody waits for a slow host."""
+def _chunked(app: App, readings: Iterable[Reading | None]) -> Iterator[list[Reading]]:
+    """Batches of what costs about the same, or of what there is when no more come: nobody waits for a slow host."""
     batch: list[Reading] = []
+    room, began_at = float(BATCH), app.now()
     for reading in readings:
         if reading is not None:
             batch.append(reading)
-        if batch and (reading is None or len(batch) == size):
+            room -= 1 if reading.document else 1 / BARE
+        if batch and (reading is None or room <= 0 or app.now() - began_at > PATIENCE):
             yield batch
-            batch = []
+            batch, room, began_at = [], float(BATCH), app.now()
     if batch:
         yield batch

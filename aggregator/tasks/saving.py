@@ -108,7 +108,8 @@ class _Known:
 def _load_known(app: App, readings: Sequence[Reading], now: datetime) -> _Known:
     with app.db.read() as conn:
         identity = meta.get_identity(conn)
-        live = hubs.find_live(conn, [reading.feed.id for reading in readings], now=now)
+        called = can_be_called(app.settings.site.url)
+        live = hubs.find_live(conn, [reading.feed.id for reading in readings], now=now) if called else {}
         frozen = hosts.get_frozen(conn, {reading.exchanged.host_key for reading in readings}, now)
     compared = {r.feed.id: _compare(app, r, r.identified.entries) for r in readings if r.identified}
     return _Known(identity=identity, comparisons=compared, live=live, frozen=frozen)

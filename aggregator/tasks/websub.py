@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aggregator.app import App
@@ -39,6 +40,7 @@ _YOUTUBE_HUB = "https://pubsubhubbub.appspot.com/subscribe"
 _PRIVATE_NAMES = ("localhost", "local", "internal", "test", "invalid", "example", "home.arpa", "lan")
 
 
+@lru_cache(maxsize=8)
 def can_be_called(site_url: str) -> bool:
     """Whether a hub could reach us: the site has a public name, or a public address."""
     host = (urlsplit(site_url).hostname or "").rstrip(".")
