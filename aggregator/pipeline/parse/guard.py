@@ -42,8 +42,13 @@ _ENTITY = re.compile(
     (?:"([^"&%<]{{0,{MAX_ENTITY_LENGTH}}}|&\#\w{{1,8}};)"|'([^'&%<]{{0,{MAX_ENTITY_LENGTH}}}|&\#\w{{1,8}};)')\s{{0,20}}>""",
     re.VERBOSE,
 )
-_NAMED = re.compile(r"&(?!#)(?:([A-Za-z_][\w.-]{0,40});)?")
-_REFERENCE = re.compile(r"&#(?:([0-9]++)|[xX]([0-9a-fA-F]++))(;?)")
+#: All that is no reference of XML's own.
+_NAMED = re.compile(r"&(?!#|(?:amp|lt|gt|quot|apos);)(?:([A-Za-z_][\w.-]{0,40});)?")
+#: The references that may be bad: to less than U+0020, to U+D800 and beyond. The usual ones between are passed over.
+_REFERENCE = re.compile(
+    r"&#(?:(0*(?:[0-2]?[0-9](?![0-9])|3[01](?![0-9])|5[5-9][0-9]{3}|[6-9][0-9]{4}|[0-9]{6,})[0-9]*+)"
+    r"|[xX](0*(?:1?[0-9a-fA-F](?![0-9a-fA-F])|[dD][89a-fA-F]|[eEfF][0-9a-fA-F]|[0-9a-fA-F]{5,})[0-9a-fA-F]*+))(;?)"
+)
 _ESCAPED_BIG_REFERENCE = re.compile(r"&amp;#[xX]?[0-9a-fA-F]{9,}+")
 _LONG_TAG = re.compile(r"<[\w:][^<>]{2048,}+")
 _ENTRY = re.compile(r"<(?:\w{1,20}:)?(?:item|entry)[\s/>]", re.IGNORECASE)
@@ -52,7 +57,6 @@ _SECTION = re.compile(r"<!--|<!\[CDATA\[|<\?")
 _SECTION_ENDS = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
 _AUTHOR_WORD = re.compile(rf"[a-zA-Z0-9_.+-]{{{MAX_AUTHOR_WORD + 1}}}")
 _DOCTYPE = "<!DOCTYPE"
-_XML_NAMES = frozenset({"lt", "gt", "amp", "quot", "apos"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +141,6 @@ def _repair_references(text: str, entities: dict[str, str]) -> str:
         name = use[1]
         if name is None:
             return "&amp;"
-        if name in _XML_NAMES:
-            return use[0]
         if name in entities:
             return entities[name]
         return f"&#{name2codepoint[name]};" if name in name2codepoint else f"&amp;{name};"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aggregator.pipeline.parse.fast.markup import IN_CONTENT
+from aggregator.pipeline.parse.fast.names import HANDLED
 from aggregator.pipeline.parse.fast.people import (
     IN_AUTHOR,
     IN_CONTRIBUTOR,
@@ -300,12 +301,20 @@ def _start_source_part(reader: Reader, kind: Kind, attributes: Attributes) -> No
     if reader.inner:
         if len(reader.inner) > 1 or reader.inner[0].name not in _PERSONS or kind.name not in ("name", "email", "uri"):
             raise Unmodelled("an odd source")
+    elif kind.name not in HANDLED:
+        return
     elif (
         kind.name not in _SOURCE_PARTS
         or "mode" in attributes
         or (kind.name != "link" and map_type(attributes.get("type", "text")) not in _READABLE_TYPES)
     ):
         raise Unmodelled("an odd source")
+
+
+def finish_type(reader: Reader, attributes: Attributes, text: str) -> None:
+    """An unknown element, but where it says this, a summary without a type is taken for plain text."""
+    if text == "text/plain":
+        raise Unmodelled("a type that counts")
 
 
 def finish_license(reader: Reader, _attributes: Attributes, _text: str) -> None:
@@ -345,6 +354,7 @@ def _make_table() -> dict[str, Kind]:
         "subtitle tagline itunes_subtitle": (finish_words("subtitle"), IN_CONTENT),
         "language dc_language": (finish_language, None),
         "ttl": (finish_ttl, None),
+        "type": (finish_type, None),
         "category keywords dc_subject": (finish_category, in_categories),
         "media_category": (finish_media_category, None),
         "itunes_category": (finish_itunes_category, in_categories),

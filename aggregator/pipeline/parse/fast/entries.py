@@ -138,8 +138,11 @@ def _make_enclosures(links: list[dict[str, str]]) -> tuple[Enclosure, ...]:
 
 
 def _find_language(entry: dict[str, Any], content: dict[str, Any], summary: dict[str, Any]) -> str:
-    claims = (content, summary, entry.get("title_detail", _NOTHING), entry)
-    return next((found for claim in claims if (found := fields.read_language(claim.get("language")))), "")
+    for claim in (content, summary, entry.get("title_detail", _NOTHING), entry):
+        claimed = claim.get("language")
+        if claimed and (language := fields.read_language(claimed)):
+            return language
+    return ""
 
 
 def _find_base(content: dict[str, Any], summary: dict[str, Any], url: str) -> str:

@@ -112,7 +112,7 @@ HANDLED = frozenset({
 COLLIDING = frozenset({
     "author_detail", "authors", "contributors", "created_parsed", "date_parsed", "description_detail",
     "generator_detail", "issued_parsed", "links", "modified_parsed", "published_parsed", "publisher_detail",
-    "summary_detail", "title_detail", "type", "updated_parsed", "where_detail",
+    "summary_detail", "title_detail", "updated_parsed", "where_detail",
 })
 #: Elements that may stand in what is taken for HTML although it is declared as plain text.
 HTML_ELEMENTS = frozenset({

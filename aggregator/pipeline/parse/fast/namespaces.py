@@ -20,6 +20,8 @@ class Namespaces:
         self._prefixes: dict[str | None, str] = {}
         #: Standard prefix, else the one declared -> the namespace.
         self._uris: dict[str, str] = {}
+        #: No prefix that is known stands for another namespace.
+        self.is_usual = True
 
     def declare(self, prefix: str | None, uri: str, *, at_root: bool) -> bool:
         """Whether names that were known may be others from now on; ``at_root``: before any element."""
@@ -31,9 +33,10 @@ class Namespaces:
         standard = NAMESPACES.get(lower)
         if standard is None:
             return self._declare_unknown(prefix or "", uri, at_root)
-        # Such a prefix would be taken for the namespace that it usually means.
-        if prefix and prefix != standard and prefix in STANDARD_PREFIXES:
-            raise Unmodelled("a known prefix for another namespace")
+        if prefix and prefix != standard and prefix in STANDARD_PREFIXES:  # Medium's "cc", for example
+            if not at_root:
+                raise Unmodelled("a known prefix for another namespace")
+            self.is_usual = False
         changed = self._uris.get(standard) != uri or self._prefixes.get(prefix) != standard
         self._uris[standard], self._prefixes[prefix] = uri, standard
         return changed and not at_root

@@ -272,10 +272,11 @@ class _KindsByTag(dict[str, Kind]):
         self._namespaces, self._by_name = namespaces, kinds
 
     def __missing__(self, tag: str) -> Kind:
-        kind = _UNIVERSAL.get(tag)
+        is_usual = self._namespaces.is_usual
+        kind = _UNIVERSAL.get(tag) if is_usual else None
         if kind is None:
             kind = self._find_kind(tag)
-            if is_universal(tag) and len(_UNIVERSAL) < _MAX_UNIVERSAL:
+            if is_usual and is_universal(tag) and len(_UNIVERSAL) < _MAX_UNIVERSAL:
                 _UNIVERSAL[tag] = kind
         self[tag] = kind
         return kind

@@ -25,6 +25,7 @@ _SCHEMES = frozenset(
     "ymsg".split()
 )
 _MONTHS = {name: number for number, name in enumerate(("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec").split(), 1)}
+_NONE = timedelta()
 _ZONES = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
 #: RFC 822 with a year of four digits, and RFC 3339: nearly all dates of feeds. ASCII digits only.
 _RFC_822 = re.compile(
@@ -93,13 +94,16 @@ def read_date(text: str) -> datetime | None:
 
 
 def _offset(sign: str, hours: str, minutes: str) -> timedelta:
+    if sign == "0":
+        return _NONE
     offset = timedelta(hours=int(hours), minutes=int(minutes))
     return -offset if sign == "-" else offset
 
 
 def _make_date(parts: tuple[str | int, ...], offset: timedelta, text: str) -> datetime | None:
     try:
-        return datetime(*map(int, parts), tzinfo=UTC) - offset  # type: ignore[misc, arg-type]
+        moment = datetime(*map(int, parts), tzinfo=UTC)  # type: ignore[misc, arg-type]
+        return moment - offset if offset else moment
     except ValueError:  # the thirtieth of February: others may make something of it
         return _read_odd_date(text)
 
