@@ -57,11 +57,16 @@ def prune_log(app: App) -> None:
 
 
 def _claim_due(app: App, watch: OutageWatch) -> Iterator[Sequence[Feed]]:
-    """A few at a time, as they are wanted: what is not claimed yet, another process may take."""
-    limit = PROBES if watch.is_probing else CLAIM
+    """A few at a time, as they are wanted: what is not claimed yet, another process may take.
+
+    What falls due meanwhile is the next round's: this one must end, others wait for it.
+    """
+    began_at, limit = app.now(), PROBES if watch.is_probing else CLAIM
     while not watch.is_down:
         with app.db.write() as conn:
-            claimed = feeds.claim_due(conn, now=app.now(), limit=limit, lease=LEASE, owner=worker_name())
+            claimed = feeds.claim_due(
+                conn, now=app.now(), due_by=began_at, limit=limit, lease=LEASE, owner=worker_name()
+            )
         if not claimed:
             return
         yield claimed
