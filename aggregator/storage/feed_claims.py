@@ -19,19 +19,28 @@ from aggregator.storage.feed_rows import make_feed
 from aggregator.storage.schema import feed_slices, feeds
 
 
-def claim_due(conn: Connection, *, now: datetime, limit: int, lease: timedelta, owner: str = "") -> tuple[Feed, ...]:
+def claim_due(
+    conn: Connection,
+    *,
+    now: datetime,
+    limit: int,
+    lease: timedelta,
+    owner: str = "",
+    due_by: datetime | None = None,
+) -> tuple[Feed, ...]:
     """Up to ``limit`` feeds whose time has come, longest waiting first, with their slices.
 
     Nobody else gets them until the lease ends. ``owner``: who may `release` them, a name of the claiming process.
+    ``due_by``: only those that were due then already.
     """
-    return _claim(conn, select_due(now, limit), now + lease, owner)
+    return _claim(conn, select_due(now, limit, due_by=due_by), now + lease, owner)
 
 
-def select_due(now: datetime, limit: int) -> sa.Select[Any]:
+def select_due(now: datetime, limit: int, *, due_by: datetime | None = None) -> sa.Select[Any]:
     """What `claim_due` chooses: read from the start of one index, as far as ``limit`` goes."""
     return (
         sa.select(feeds.c.id)
-        .where(*_is_due(now))
+        .where(feeds.c.state == "active", feeds.c.next_due_at <= min(now, due_by or now), _is_free(now))
         .order_by(feeds.c.next_due_at, feeds.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
