@@ -1,7 +1,7 @@
 """One call of `fetch`: requests and replies cross here between the caller's thread and the loop. Never asks.
 
 Requests are read only so far ahead of the replies. Those that are stuck do not count for that: they wait for their
-host's turn or among the suspects, and must not keep the rest of the list from being read.
+host's turn, among the suspects or for a slow answer, and must not keep the rest of the list from being read.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -83,7 +84,7 @@ class Desk:
         while reply is None:
             # Who was slow so far has had its share of the quick slots.
             suspect = errand.request.suspect or errand.trail.used_seconds > SLOW_SECONDS
-            slot = Slot(batch.slots, suspect=suspect)
+            slot = Slot(batch.slots, suspect=suspect, on_slow=partial(batch.stick, errand))
             try:
                 reply = await self._ask_in_turn(batch, errand, slot, suspect=suspect)
                 slot.settle()

@@ -1,20 +1,21 @@
 """How many ask at one time, so that who is slow never takes the place of who is quick. Never asks.
 
 Most take a quick slot. Who failed last time takes one of a few for suspects. Who is not done after some seconds gives
-its slot back and goes on as one of the slow, of whom there may be many, since most only hold an idle line open.
+its slot back and goes on as one of the slow, of whom there may be many: most of them only hold an idle line open.
 """
 
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections import deque
+from collections.abc import Callable
 
-#: After this an answer counts as slow: nothing is lost by it, only its place.
-SLOW_SECONDS = 1.0
-#: Suspects at one time are a part of the quick slots, the slow ones a multiple of them, as far as open files go.
+#: After this an answer counts as slow: it loses nothing by it but its place.
+SLOW_SECONDS = 0.5
+#: Suspects at one time are a part of the quick slots, the slow ones a multiple of them.
 _SUSPECT_PART = 4
-_SLOW_TIMES = 8
-_MOST_SLOW = 400
+SLOW_TIMES = 32
 #: What all slow bodies may hold together; quick ones are bounded by their number.
 SLOW_BYTES = 64 * 1024 * 1024
 
@@ -25,7 +26,7 @@ class Slots:
     def __init__(self, concurrency: int) -> None:
         self.quick = asyncio.Semaphore(concurrency)
         self.suspect = asyncio.Semaphore(max(1, concurrency // _SUSPECT_PART))
-        self._slow_left = min(_SLOW_TIMES * concurrency, _MOST_SLOW)
+        self._slow_left = _count_slow_places(concurrency)
         self._slow_bytes = 0
         #: Those that are slow and found no place among the slow yet.
         self._late: deque[Slot] = deque()
@@ -50,11 +51,19 @@ class Slots:
         return self._slow_bytes <= SLOW_BYTES
 
 
+def _count_slow_places(concurrency: int) -> int:
+    """As many as half of the files that this process may open allows, which is 512 on most systems."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    wanted = SLOW_TIMES * concurrency
+    return wanted if limit == resource.RLIM_INFINITY else max(1, min(wanted, limit // 2))
+
+
 class Slot:
     """The place of one request for one hop. Taken once, given back once; giving back what was never taken is fine."""
 
-    def __init__(self, slots: Slots, *, suspect: bool) -> None:
+    def __init__(self, slots: Slots, *, suspect: bool, on_slow: Callable[[], None] = lambda: None) -> None:
         self._slots = slots
+        self._on_slow = on_slow
         self._pool = slots.suspect if suspect else slots.quick
         self._timer: asyncio.TimerHandle | None = None
         self._taken = False
@@ -84,6 +93,7 @@ class Slot:
         """Another may have the slot it took."""
         self._slow, self._taken = True, False
         self._pool.release()
+        self._on_slow()
 
     def settle(self) -> None:
         """The answer is there: from now on it is waited for nobody but its reader."""

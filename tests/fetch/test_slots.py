@@ -107,6 +107,27 @@ def test_many_feeds_of_a_slow_host_do_not_keep_the_rest_from_being_read(
     assert {reply.request.feed_id for reply in replies} == {1}
 
 
+def test_many_slow_answers_do_not_keep_the_rest_from_being_read(
+    http_server: TestHttpServer,
+    open_fetcher: OpenFetcher,
+    hold: Callable[[bytes], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many as are read ahead, each at a host of its own."""
+    monkeypatch.setattr(slots_module, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr("aggregator.fetch.batch.AHEAD", 40)
+    monkeypatch.setattr("aggregator.fetch.client.AHEAD", 40)
+    monkeypatch.setattr("aggregator.fetch.batch._NEWS", 5)
+    hold(b"")
+    http_server.add("/feed", FEED)
+    slow = [make_request(url, 0) for url in name_hosts(http_server, "slow", "/held", 90)]
+    healthy = [make_request(url, 1) for url in name_hosts(http_server, "well", "/feed", 20)]
+
+    replies = take(open_fetcher(resolver=EveryName()).fetch(iter(slow + healthy)), 20)
+
+    assert {reply.request.feed_id for reply in replies} == {1}
+
+
 def test_a_long_list_is_not_read_at_once(http_server: TestHttpServer, open_fetcher: OpenFetcher) -> None:
     http_server.add("/feed", FEED)
     read: list[str] = []
@@ -148,8 +169,9 @@ async def take_slots(slots: Slots, count: int) -> list[Slot]:
 
 
 def test_the_slow_are_many_but_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eight times the concurrency; who comes after those keeps its quick slot until one of them is done."""
+    """Who comes after those keeps its quick slot until one of them is done."""
     monkeypatch.setattr(slots_module, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(slots_module, "SLOW_TIMES", 8)
 
     async def run() -> list[bool]:
         slots = Slots(1)
