@@ -70,8 +70,9 @@ def test_feeds_of_a_slow_host_stay_claimed_until_they_are_asked(program: Program
 
         def fetch_beside_another(requests: Iterable[FetchRequest], *, tick: float | None = None) -> Iterator[Reply]:
             for reply in ask(requests):
-                with app.db.read() as conn:
-                    claims.append(feeds.count_due(conn, now=clock.now))
+                with app.db.write() as conn:
+                    due = feeds.claim_due(conn, now=clock.now, due_by=NOW, limit=1, lease=LEASE)
+                claims.append(len(due))
                 yield reply
 
         host.fetch = fetch_beside_another  # type: ignore[method-assign]
