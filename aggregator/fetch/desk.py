@@ -17,7 +17,7 @@ from aggregator.fetch.exchange import Exchange
 from aggregator.fetch.failures import FetchStopped, describe_failure
 from aggregator.fetch.headers import MAX_FIELD_BYTES, MAX_HEADER_COUNT
 from aggregator.fetch.hosts import OWN_AT_ONCE, HostFrozen, HostGate, HostGates, HostKeys
-from aggregator.fetch.slots import SLOW_SECONDS, Slot
+from aggregator.fetch.slots import SUSPECT_SECONDS, Slot
 from aggregator.model.feed import Exchanged, FetchRequest, FolderRead, Postponed, Reply
 from aggregator.model.settings import FetchSettings
 
@@ -82,8 +82,8 @@ class Desk:
         """All hops of one fetch. The slot of the last one is kept until the reply is handed over."""
         reply: Reply | None = None
         while reply is None:
-            # Who was slow so far has had its share of the quick slots.
-            suspect = errand.request.suspect or errand.trail.used_seconds > SLOW_SECONDS
+            # Who led us about for long has had its share of the quick slots.
+            suspect = errand.request.suspect or errand.trail.used_seconds > SUSPECT_SECONDS
             slot = Slot(batch.slots, suspect=suspect, on_slow=partial(batch.stick, errand))
             try:
                 reply = await self._ask_in_turn(batch, errand, slot, suspect=suspect)

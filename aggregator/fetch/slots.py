@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 #: After this an answer counts as slow: it loses nothing by it but its place.
 SLOW_SECONDS = 0.5
+#: Whose redirects took so long together goes on among the suspects.
+SUSPECT_SECONDS = 3.0
 #: Suspects at one time are a part of the quick slots, the slow ones a multiple of them.
 _SUSPECT_PART = 4
 SLOW_TIMES = 32
