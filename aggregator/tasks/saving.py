@@ -118,10 +118,10 @@ def _load_known(app: App, readings: Sequence[Reading], now: datetime) -> _Known:
 def _compare(app: App, reading: Reading, found: Sequence[IdentifiedEntry]) -> Comparison:
     """Costs what the document holds; stored links are looked at only when keys may have failed."""
     feed, total = reading.feed, reading.count_entries()
+    if feed.first_imported_at is None:
+        return compare_entries(found, {})  # nothing is stored; if another process was quicker, `entries.save` sees it
     with app.db.read() as conn:
         known = entries.find_known(conn, feed.id, [entry.key for entry in found])
-        if feed.first_imported_at is None:
-            return compare_entries(found, known)
         if twins := list_twins(entry for entry in found if entry.key not in known):
             known = {**entries.find_known(conn, feed.id, twins), **known}
         comparison = compare_entries(found, known)
