@@ -151,7 +151,9 @@ class ParseSandbox:
 
 def _parse_here(reply: Fetched) -> ParsedFeed | None:
     try:
-        return parse_quickly(reply.body, content_type=reply.content_type, url=reply.final_url)
+        return parse_quickly(
+            reply.body, content_type=reply.content_type, url=reply.final_url, slices=reply.request.slices
+        )
     except ParseError:
         raise
     except Exception:  # noqa: BLE001  (whatever is wrong with it: the child can afford to die over it)

@@ -20,6 +20,8 @@ class Namespaces:
         self._prefixes: dict[str | None, str] = {}
         #: Standard prefix, else the one declared -> the namespace.
         self._uris: dict[str, str] = {}
+        #: All declarations so far.
+        self.declared: list[tuple[str | None, str]] = []
         #: No prefix that is known stands for another namespace.
         self.is_usual = True
 
@@ -29,6 +31,7 @@ class Namespaces:
             raise Unmodelled("a namespace with a space")
         if uri == _XLINK and prefix and not at_root:
             raise Unmodelled("a declaration that counts as an attribute")
+        self.declared.append((prefix, uri))
         uri, lower = _fold(uri)
         standard = NAMESPACES.get(lower)
         if standard is None:

@@ -70,6 +70,11 @@ class Reader:
     def __init__(self, kinds: dict[str, Kind], *, url: str, may_hold_c1: bool) -> None:
         self.feed: dict[str, Any] = {}
         self.entries: list[dict[str, Any]] = []
+        #: Where each begins and ends, in bytes.
+        self.spans: list[tuple[int, int]] = []
+        #: What the first entry inherits; None when it inherits more than can be told.
+        self.context_of_entries: object = None
+        self._declared_before_entries = 0
         self.version = ""
         #: Where values go now, and the depth each came from; feed-level values have no such memory.
         self.context = self.feed
@@ -103,7 +108,8 @@ class Reader:
 
     def read(self, data: bytes) -> None:
         """Raises `Unmodelled`, or `expat.ExpatError` for what is not well-formed."""
-        parser = expat.ParserCreate("utf-8", " ")
+        self._data, self._parser = data, expat.ParserCreate("utf-8", " ")
+        parser = self._parser
         parser.namespace_prefixes = True
         parser.buffer_text = True
         parser.buffer_size = 64 * 1024
@@ -112,6 +118,8 @@ class Reader:
         parser.CharacterDataHandler = self.pieces.append
         parser.StartNamespaceDeclHandler = self._declare
         parser.Parse(data, True)
+        if self._declared_before_entries != len(self._namespaces.declared):
+            self.context_of_entries = None
 
     def store(self, key: str, value: object) -> None:
         """Keep a value unless the entry has one from higher up."""
@@ -151,12 +159,17 @@ class Reader:
             raise Unmodelled("an entry in an entry")
         if len(self.entries) >= MAX_ENTRIES:
             raise Unmodelled("too many entries")
-        was_open = self.is_open
+        was_open, start = self.is_open, self._parser.CurrentByteIndex
+        if not self.entries and not self.has_content:
+            declared = tuple(self._namespaces.declared)
+            self._declared_before_entries = len(declared)
+            self.context_of_entries = (self.version, self.base, self.lang, self.depth, declared)
         self.context, self.depths, self.title_depth, self.is_open = {}, {}, -1, True
         self.entries.append(self.context)
 
         def end_entry(self: Reader) -> None:
             self.context, self.depths, self.has_content, self.is_open = self.feed, None, False, was_open
+            self.spans.append((start, self._data.find(b">", self._parser.CurrentByteIndex) + 1))
 
         self.endings[self.depth] = end_entry
 
