@@ -7,13 +7,17 @@ hostile one, it would wait until that one's time is out, and come after it.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from aggregator.app import App
-from aggregator.model.feed import FAILURE_CLASSES
-from aggregator.tasks.refresh import refresh_feeds
+from aggregator.model.feed import FAILURE_CLASSES, Fetched
+from aggregator.model.parsed import ParsedFeed
+from aggregator.sandbox import ParseSandbox
+from aggregator.tasks.refresh import PARSERS, refresh_feeds
 from tests.zoo.conftest import Zoo, get_feed, list_stored, on_sqlite, run_round
 from tests.zoo.documents import HEALTHY, rss, serve
 from tests.zoo.server import Endpoint, Visit
@@ -86,7 +90,7 @@ def settle_animals(zoo: Zoo, gate: Gate) -> list[str]:
     return hostile
 
 
-def find_order(zoo: Zoo, app: App, gate: Gate) -> list[str]:
+def find_order(zoo: Zoo, app: App, gate: Gate, then: Callable[[], object] = lambda: None) -> list[str]:
     """One round over all feeds, in the order in which they were saved; the gate opens after the last healthy one."""
     order: list[str] = []
     waiting = set(zoo.healthy)
@@ -96,6 +100,7 @@ def find_order(zoo: Zoo, app: App, gate: Gate) -> list[str]:
         waiting.discard(url)
         if not waiting:
             gate.open(zoo)
+            then()
 
     ids = [get_feed(app, spec["url"]).id for spec in zoo.specs]
     refresh_feeds(app, ids, on_result=lambda result: note(result.url))
@@ -143,6 +148,35 @@ def test_hostile_feeds_of_a_host_delay_only_that_host(zoo: Zoo) -> None:
         order = find_order(zoo, app, gate)
         assert set(order[:HEALTHY_COUNT]) == set(zoo.healthy)
         assert set(order[HEALTHY_COUNT:]) == set(hostile)
+
+
+class HeldSandbox:
+    """Parses as ever, but is not done with a bomb before the gate is open: as if it took all its seconds."""
+
+    def __init__(self, sandbox: ParseSandbox) -> None:
+        self._sandbox = sandbox
+        self.opened = threading.Event()
+
+    def parse(self, reply: Fetched) -> ParsedFeed:
+        if b"<bomb/>" in reply.body:
+            self.opened.wait(SECONDS)
+        return self._sandbox.parse(reply)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sandbox, name)
+
+
+@pytest.mark.xfail(strict=True, reason="a bomb keeps the replies after it waiting, and its parser")
+@pytest.mark.parametrize("count", [1, PARSERS])
+def test_no_healthy_feed_waits_for_a_document_that_is_a_bomb(count: int, zoo: Zoo) -> None:
+    """One bomb, and as many as there are parsers."""
+    gate, held = Gate(), HeldSandbox(zoo.sandbox)
+    bombs = [zoo.add(serve(HEALTHY + b"<bomb/>")) for _ in range(count)]
+    zoo.healthy = [zoo.add(serve(HEALTHY), interval="2h") for _ in range(HEALTHY_COUNT)]
+    zoo.sandbox = held  # type: ignore[assignment]
+    with zoo.open() as app:
+        order = find_order(zoo, app, gate, held.opened.set)
+        assert set(order[HEALTHY_COUNT:]) == set(bombs)
 
 
 @pytest.mark.parametrize("kind", ["categories", "nesting"])
