@@ -200,3 +200,19 @@ def test_https_never_leads_back_to_http(secure_zoo: tuple[Zoo, ssl.SSLContext]) 
         check_sentence(feed.failure_reason)
 
     assert [asked.host for asked in zoo.server.requests] == ["secure.example"]
+
+
+@pytest.mark.xfail(strict=True, reason="interim answers are read for as long as there is time, at the cost of the loop")
+@on_sqlite
+def test_who_sends_interim_answers_without_end_is_hung_up_on(zoo: Zoo) -> None:
+    """Z19: an honest server sends one or two; a flood of them, 25 bytes each, keeps the loop from everybody else."""
+    hung_up: list[bool] = []
+
+    async def flood(visit: Visit) -> None:
+        await visit.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 500)
+        hung_up.append(await visit.closed_within(1.5))
+
+    zoo.add(flood)
+    with zoo.open(timeout_seconds=3.0) as app:
+        run_round(app)
+    assert hung_up == [True]
