@@ -8,8 +8,8 @@ how it answers from then on:
 
 - ``fresh``: 200 with validators; 304 to those who send them back.
 - ``plain``: 200 with the same bodies and no validator.
-- ``touched``: as plain, and every body ends in a comment that no body had before.
-- ``two-new``: as touched, and every body begins with two entries that no body had before.
+- ``touched``: as plain, and every body was made anew: another ``lastBuildDate``, else another comment at its end.
+- ``two-new``: as plain, and every body begins with two entries that no body had before.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ MODES = ("fresh", "plain", "touched", "two-new")
 _ENTRY = re.compile(rb"<(item|entry)\b[^>]*>.*?</\1>", re.DOTALL)
 #: What an entry is known by: the text of these elements, and the address of an Atom link.
 _KNOWN_BY = re.compile(rb"<(guid|id|link|title)(\s[^>]*)?>(\s*<!\[CDATA\[)?([^<\]]+)")
+#: The seconds of when a feed was made.
+_BUILT = re.compile(rb"<lastBuildDate>[^<:]*:\d\d:(\d\d)")
 _HREF = re.compile(rb"(<link\b[^>]*?\bhref=[\"'])([^\"']+)")
 _WORDS = (
     "model agent data release paper open token safety chip training inference weights benchmark research company cloud"
@@ -52,6 +54,9 @@ class Bodies:
         return self._forms[number % len(self._forms)]
 
     def _touch(self, document: bytes) -> bytes:
+        built = _BUILT.search(document)
+        if built is not None:
+            return document[: built.start(1)] + b"%02d" % (self._turn % 60) + document[built.end(1) :]
         comment = f"\n<!-- made by turn {self._turn} -->\n"
         if document.lstrip()[:1] == b"{":
             return document + b" " * self._turn
