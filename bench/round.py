@@ -3,8 +3,9 @@
     python bench/round.py [--reader-python PATH] [--feeds 1000] [--cycles 1] [--folder ../shared/corpus/feeds]
 
 Five rounds one after the other: all new; all answered 304; the same bodies without validators; bodies made anew with
-another build date or comment; two new entries in each feed. CPU is user and system time of a client and its children; memory is
-PSS over its process tree. The server is a process of its own and counts for nobody. Exit code 1: a goal was missed.
+another build date or comment; two new entries in each feed. CPU is user and system time of a client and its children;
+memory is PSS over its process tree. The server is a process of its own and counts for nobody. Exit code 1: a goal was
+missed.
 """
 
 from __future__ import annotations
