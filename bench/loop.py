@@ -127,19 +127,23 @@ def read_cpu_seconds(process: int) -> float:
 def wait_for_round(daemon: subprocess.Popen[bytes], database: Path, name: str, feeds: int) -> float:
     """Until every feed was asked and the daemon has come to rest; the peak of memory."""
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-    begun, done_at, peak, cpu, quiet = time.monotonic(), 0.0, 0.0, 0.0, 0
+    begun, done_at, peak, peak_then, cpu, quiet = time.monotonic(), 0.0, 0.0, 0.0, 0.0, 0
     while quiet < 4:
         time.sleep(1)
         if daemon.poll() is not None:
             raise DaemonEnded(f"the daemon has ended (exit code {daemon.returncode})")
         peak = max(peak, sum_pss(daemon.pid))
         if not done_at and count_waiting(database, since) == 0:
-            done_at = time.monotonic()
+            done_at, peak_then = time.monotonic(), peak
         used = read_cpu_seconds(daemon.pid)
         quiet = quiet + 1 if done_at and used - cpu < 0.2 else 0
         cpu = used
     seconds = done_at - begun
-    print(f"{name:<6} {seconds:7.1f} s {feeds / seconds:7.0f} feeds/s {peak:6.0f} MB at most", flush=True)
+    print(
+        f"{name:<6} {seconds:7.1f} s {feeds / seconds:7.0f} feeds/s, {peak_then:.0f} MB at most while fetching,"
+        f" {peak:.0f} MB with the tags and stories that follow",
+        flush=True,
+    )
     return peak
 
 
