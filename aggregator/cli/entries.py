@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Annotated, Any
 
 import typer
@@ -23,10 +27,18 @@ from aggregator.cli.console import (
 from aggregator.errors import NotFound
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId
+from aggregator.model.parsed import ParsedEntry
+from aggregator.pipeline.htmltext import html_to_text
+from aggregator.pipeline.words import clean_line
 from aggregator.storage import entries, feeds
 from aggregator.storage.entries import EntryQuery
 
 commands = new_group("Stored entries.")
+
+#: Lines of one text that are compared with another's; the time grows with their product.
+_MAX_LINES = 1_000
+_MAX_CHARACTERS = 500_000
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])|\n+")
 
 
 @commands.command("list")
@@ -63,21 +75,75 @@ def show_entry(
         int, typer.Argument(metavar="ENTRY", min=1, max=MAX_NUMBER, help="Its number, as `entries list` shows it.")
     ],
     config: ConfigOption = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Show what each edit took away and brought, the oldest first.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one entry with its cleaned content."""
+    """Show one entry with its cleaned content, or with its history."""
     with opened(config) as app, app.db.read() as conn:
         found = entries.get(conn, EntryId(entry))
         if found is None:
             raise NotFound(f"no entry {entry}")
         document = describe_entry(found)
         document["content_html"] = entries.get_content_html(conn, [found.id]).get(found.id, "")
+        edits = _describe_history(conn, found.id) if history else []
     if as_json:
-        print_json(document)
-        return
+        print_json(document | {"history": edits} if history else document)
+    elif history:
+        _print_history(document, edits)
+    else:
+        _print_fields(document)
+
+
+def _print_fields(document: Mapping[str, Any]) -> None:
     for name, value in document.items():
         shown = ", ".join(tag["slug"] for tag in value) if name == "tags" else "" if value is None else value
         print_line(f"{name}: {shown}")
+
+
+def _describe_history(conn: Any, entry_id: EntryId) -> list[dict[str, Any]]:
+    """One document for each edit that is kept, the oldest first."""
+    versions = entries.list_versions(conn, entry_id)
+    said = [version.parsed for version in versions]
+    now = entries.get_parsed(conn, entry_id)
+    after = [*said[1:], now] if now is not None else said[1:]
+    return [
+        {
+            "edited_at": version.replaced_at,
+            "content_hash": version.content_hash,
+            "title_before": before.title,
+            "title_after": later.title,
+            "changes": diff_entries(before, later),
+        }
+        for version, before, later in zip(versions, said, after, strict=False)
+    ]
+
+
+def _print_history(document: Mapping[str, Any], edits: Sequence[Mapping[str, Any]]) -> None:
+    print_line(f"{document['title']}  {document['url']}")
+    if not edits:
+        print_line("It was never edited.")
+    for edit in edits:
+        print_line("")
+        print_line(f"edited {edit['edited_at'].astimezone(UTC):%Y-%m-%d %H:%MZ}")
+        for line in edit["changes"] or ["  nothing of title, address, author, dates or text"]:
+            print_line(line)
+
+
+def diff_entries(before: ParsedEntry, after: ParsedEntry) -> list[str]:
+    """Lines that went (``- ``) and came (``+ ``), as plain text; a long text is compared as far as `_MAX_LINES` go."""
+    lines = difflib.unified_diff(_list_lines(before), _list_lines(after), n=0, lineterm="")
+    return [f"{line[0]} {line[1:]}" for line in list(lines)[2:] if line[0] in "+-"]
+
+
+def _list_lines(said: ParsedEntry) -> list[str]:
+    """What an entry said, a sentence a line."""
+    text = html_to_text((said.content_html or said.summary_html)[:_MAX_CHARACTERS])
+    sentences = (part.strip() for part in _SENTENCE_END.split(text))
+    dates = [f"{name}: {at.isoformat()}" for name in ("published_at", "updated_at") if (at := getattr(said, name))]
+    fields = [f"title: {clean_line(said.title, 500)}", f"url: {said.url}", f"author: {said.author}", *dates]
+    return [*fields, *filter(None, sentences)][:_MAX_LINES]
 
 
 def describe_entry(entry: Entry) -> dict[str, Any]:
