@@ -11,7 +11,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC as STANDARD_UTC
 from datetime import datetime, timedelta
@@ -294,19 +294,20 @@ def insert_rows(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, A
     if not rows:
         return
     names = tuple(rows[0])
-    take = itemgetter(*names)
-    values = [list(take(row)) for row in rows]
-    for place, name in enumerate(names):
-        bind = table.c[name].type.dialect_impl(conn.dialect).bind_processor(conn.dialect)
-        if bind is not None:
-            for row in values:
-                row[place] = bind(row[place])
+    by_column = [_bind_column(conn, table.c[name], rows) for name in names]
+    values = list(zip(*by_column, strict=True))
     columns = ", ".join(f'"{name}"' for name in names)
     if conn.dialect.name == "sqlite":
         marks = ", ".join("?" * len(names))
-        conn.exec_driver_sql(f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})', [tuple(row) for row in values])
+        conn.exec_driver_sql(f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})', values)
     else:
         _copy_rows(conn, f'COPY "{table.name}" ({columns}) FROM STDIN', values)
+
+
+def _bind_column(conn: Connection, column: sa.Column[Any], rows: Sequence[Mapping[str, Any]]) -> Iterable[Any]:
+    bind = column.type.dialect_impl(conn.dialect).bind_processor(conn.dialect)
+    values = map(itemgetter(column.name), rows)
+    return values if bind is None else map(bind, values)
 
 
 def _copy_rows(conn: Connection, statement: str, values: Sequence[Sequence[Any]]) -> None:
