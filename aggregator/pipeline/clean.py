@@ -16,7 +16,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from aggregator.model.parsed import ParsedEntry
-from aggregator.pipeline.htmltext import RAW_ELEMENTS, Token, html_to_text, iter_tokens
+from aggregator.pipeline.htmltext import RAW_ELEMENTS, Token, find_plain_tags, html_to_text, iter_tokens
 from aggregator.pipeline.urls import MAX_URL_LENGTH, canonicalize_url, resolve_url
 from aggregator.pipeline.words import clean_line, cut_text, xml_text
 
@@ -60,6 +60,8 @@ _SELF_ENDING = frozenset({"p", "li", "dt", "dd", "tr", "td", "th", "tbody", "the
 _FORMATTING = frozenset({
     "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
 })
+_UNNESTED = _VOID | _SELF_ENDING
+_FOREIGN_ELEMENTS = frozenset({"svg", "math"})
 _SVG_SHAPES = frozenset({
     "circle", "clippath", "defs", "ellipse", "g", "line", "lineargradient", "mask", "path", "pattern", "polygon",
     "polyline", "radialgradient", "rect", "stop", "symbol", "use",
@@ -131,8 +133,10 @@ def clean_html(html: str, base_url: str) -> str:
     finally:
         _base.reset(token)
     # Character references are read by now: what they hid must go as well.
-    cleaned = _OVERRIDES.sub("", xml_text(cleaned))
-    return _IMAGE.sub(_keep_image, cleaned).strip()
+    cleaned = xml_text(cleaned)
+    if "\u202d" in cleaned or "\u202e" in cleaned:
+        cleaned = _OVERRIDES.sub("", cleaned)
+    return (_IMAGE.sub(_keep_image, cleaned) if "<img" in cleaned else cleaned).strip()
 
 
 def _as_text(html: str) -> str:
@@ -197,6 +201,35 @@ def is_within_limits(html: str) -> bool:
         return False
     if html.count("<") <= MAX_DEPTH and len(html) <= 16_384:
         return True
+    plain = _measure_plain(html)
+    return plain if plain is not None else _measure(html)
+
+
+def _measure_plain(html: str) -> bool | None:
+    """The same for HTML of which all tags are plain and nothing is foreign; None for other HTML."""
+    tags = find_plain_tags(html)
+    if tags is None or not _FOREIGN_ELEMENTS.isdisjoint(tags):
+        return None
+    open_counts: dict[str, int] = {}
+    depth = formatting = work = 0
+    for tag in tags:
+        name = tag.removeprefix("/")
+        if name is not tag:
+            if open_counts.get(name, 0) > 0:
+                open_counts[name] -= 1
+                depth -= 1
+                formatting -= name in _FORMATTING
+        elif name not in _UNNESTED:
+            open_counts[name] = open_counts.get(name, 0) + 1
+            depth += 1
+            formatting += name in _FORMATTING
+            if depth > MAX_DEPTH:
+                return False
+        work += formatting
+    return work <= MAX_FORMATTING
+
+
+def _measure(html: str) -> bool:
     open_counts: Counter[str] = Counter()
     depth = formatting = work = 0
     foreign, in_svg = _FOREIGN.search(html) is not None, False

@@ -51,6 +51,10 @@ _FORBIDDEN = re.compile(
 )
 _TO_ESCAPE = re.compile(r'[ "<>`{}|^\\]')
 _SCHEME = re.compile(r"https?:", re.IGNORECASE)
+#: Addresses of which every character is allowed where it stands: nearly all.
+_SAFE = re.compile(r"https?://[a-z0-9-]++(?:\.[a-z0-9-]++)+(?:/[A-Za-z0-9!#$%&'()*+,./:;=?@_~-]*+)?\Z")
+#: Addresses whose key is themselves, but for scheme, ``www.`` and slashes at the end.
+_SIMPLE = re.compile(r"https?://([a-z0-9-]++(?:\.[a-z0-9-]++)+)((?:/[A-Za-z0-9._~-]*+)*)\Z")
 
 
 def resolve_url(base: str, url: str) -> str:
@@ -59,6 +63,8 @@ def resolve_url(base: str, url: str) -> str:
     Unsafe: another scheme, no host, a user name before the host (``https://bank.example@evil.example/``), a backslash
     in the authority (browsers read it as a slash, others do not), control and bidirectional characters, over 2 KiB.
     """
+    if len(url) <= MAX_URL_LENGTH and _SAFE.match(url):
+        return url
     url = _BREAKS.sub("", url.strip(_EDGE))
     if not url or len(url) > MAX_URL_LENGTH:
         return ""
@@ -97,6 +103,8 @@ def canonicalize_url(url: str) -> str:
     It is a key, not an address to open: ``http`` becomes ``https``, ``www.``, default port, fragment, trailing slash
     and tracking parameters go, the query is sorted. Canonicalising twice changes nothing.
     """
+    if len(url) <= MAX_URL_LENGTH and (simple := _SIMPLE.match(url)):
+        return "https://" + _without_www(simple[1]) + simple[2].rstrip("/")
     from w3lib.url import canonicalize_url as canonicalize  # lazy: only new entries need it
 
     url = resolve_url("", url)
@@ -112,9 +120,7 @@ def canonicalize_url(url: str) -> str:
 
 def _without_extras(url: str) -> str:
     parts = urlsplit(url)
-    host = (parts.hostname or "").rstrip(".")
-    while host.startswith("www.") and host.count(".") > 1:
-        host = host[4:]
+    host = _without_www((parts.hostname or "").rstrip("."))
     if not host:
         return ""
     port = parts.port
@@ -122,6 +128,12 @@ def _without_extras(url: str) -> str:
     if port is not None and port != _DEFAULT_PORTS.get(parts.scheme):
         netloc = f"{netloc}:{port}"
     return urlunsplit(("https", netloc, parts.path.rstrip("/"), _without_tracking(parts.query), ""))
+
+
+def _without_www(host: str) -> str:
+    while host.startswith("www.") and host.count(".") > 1:
+        host = host[4:]
+    return host
 
 
 def _without_tracking(query: str) -> str:

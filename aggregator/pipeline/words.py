@@ -30,6 +30,7 @@ _INVISIBLE = re.compile(
     "|[\U000e0000-\U000e001f]"
 )
 _XML_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r")
 _HEADER_CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
@@ -61,7 +62,13 @@ def read_references(text: str) -> str:
 
 def xml_text(text: str) -> str:
     """``text`` without the characters that XML 1.0 forbids (section 2.2), lone surrogates among them."""
-    return text if text.isprintable() else _XML_ILLEGAL.sub("", text)
+    return text if text.isprintable() or _is_certainly_legal(text) else _XML_ILLEGAL.sub("", text)
+
+
+def _is_certainly_legal(text: str) -> bool:
+    """A look at bytes, which costs half as much as one at characters; Korean is never certain."""
+    data = text.encode("utf-8", "surrogatepass")
+    return b"\xed" not in data and b"\xef\xbf" not in data and len(data.translate(None, _CONTROLS)) == len(data)
 
 
 def header_text(text: str, limit: int = 200) -> str:
