@@ -44,8 +44,8 @@ MINIFLUX_GOAL = 4.0
 WITH_NEW = ("cold", "two new")
 
 MAKE_VENV = """No Python with lemon24/reader: only our own figures follow. To make one, outside of this project:
-    python3 -m venv /tmp/reader && /tmp/reader/bin/pip install reader sgmllib3k
-and then: python bench/round.py --reader-python /tmp/reader/bin/python
+    python3 -m venv ../reader-venv && ../reader-venv/bin/pip install reader sgmllib3k
+and then: python bench/round.py --reader-python ../reader-venv/bin/python
 (sgmllib3k: the feedparser inside reader imports it, and its package does not ask for it.)
 """
 
@@ -181,6 +181,14 @@ def median_ms(found: list[dict[str, Any]], feeds: int) -> float:
     return statistics.median(one["cpu"] for one in found) / feeds * 1000 if found else float("nan")
 
 
+def can_import(python: str) -> bool:
+    """Whether ``python`` is there and has reader."""
+    try:
+        return subprocess.run([python, "-c", "import reader, sgmllib"], stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
+
+
 def main() -> int:
     """Print the figures; exit code 1 when a goal was missed."""
     arguments = argparse.ArgumentParser()
@@ -189,7 +197,9 @@ def main() -> int:
     arguments.add_argument("--cycles", type=int, default=1)
     arguments.add_argument("--folder", type=Path, default=PROJECT.parent / "shared" / "corpus" / "feeds")
     said = arguments.parse_args()
-    if said.reader_python and subprocess.run([said.reader_python, "-c", "import reader, sgmllib"]).returncode:
+    if said.reader_python:
+        said.reader_python = str(Path(said.reader_python).absolute())  # the clients run in a folder of their own
+    if said.reader_python and not can_import(said.reader_python):
         said.reader_python = ""
     if not said.reader_python:
         print(MAKE_VENV)
