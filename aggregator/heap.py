@@ -24,3 +24,9 @@ def release_freed() -> None:
     gc.collect()
     if malloc_trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         malloc_trim(0)
+
+
+def keep_loaded() -> None:
+    """What is loaded by now stays: later collections need not look at it, nor hold everybody up for so long."""
+    gc.collect()
+    gc.freeze()

@@ -8,6 +8,7 @@ or job, fetching, then clock, web and worker (which finishes the mail it is at),
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import sys
@@ -23,7 +24,7 @@ from aggregator.cli.console import ConfigOption, find_config
 from aggregator.cli.db import backup_folder
 from aggregator.cli.lease import LeaseKeeper
 from aggregator.errors import StorageError, UsageError
-from aggregator.heap import limit_arenas
+from aggregator.heap import keep_loaded, limit_arenas
 from aggregator.log import configure_logging, get_logger
 from aggregator.scheduler import start_clock
 from aggregator.tasks.due import get_tasks
@@ -38,6 +39,7 @@ log = get_logger(__name__)
 #: kill earlier.
 DRAIN_SECONDS = 15.0
 WAKE_SECONDS = 0.5
+_MAX_FILES = 65_536
 
 
 def run(config: ConfigOption = None) -> None:
@@ -47,6 +49,7 @@ def run(config: ConfigOption = None) -> None:
     """
     found = find_config(config)
     limit_arenas()
+    raise_file_limit()
     configure_logging(level=found.log.level, style=found.log.style)
     for warning in found.warnings:
         log.warning("config", problem=str(warning))
@@ -60,6 +63,7 @@ def run(config: ConfigOption = None) -> None:
             try:
                 recover_claims(app)
                 spread_overdue(app)
+                keep_loaded()
                 daemon.serve(stop, keeper)
             finally:
                 keeper.release()
@@ -69,6 +73,14 @@ def run(config: ConfigOption = None) -> None:
             if code:
                 raise typer.Exit(code)
     log.info("daemon.stopped")
+
+
+def raise_file_limit() -> None:
+    """Each slow host costs a socket while it is waited for; the soft limit is often a thousand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _end_now(app: App, code: int) -> None:

@@ -83,7 +83,10 @@ def _report(what: str, look: Callable[[], str]) -> bool:
 
 def _check_lists(config: Config) -> str:
     _refuse(read_feed_lists(config, parse_opml).problems)
-    return say_count(sum(isinstance(feed, OpmlFeeds) for feed in config.feeds), "OPML list") + " read"
+    lists = [feed for feed in config.feeds if isinstance(feed, OpmlFeeds)]
+    followed = sum(feed.is_followed for feed in lists)
+    read = say_count(len(lists) - followed, "OPML list") + " read"
+    return f"{read}, {followed} on the web to be followed" if followed else read
 
 
 def _check_tags(config: Config, settings: Settings) -> str:

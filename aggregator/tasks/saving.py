@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from aggregator.app import App
 from aggregator.errors import DatabaseUnavailable, SchemaMismatch, StorageError
 from aggregator.log import get_logger, redact_url
 from aggregator.model.entry import EntryChange, IdentifiedEntry
-from aggregator.model.feed import FeedOutcome, FetchFailed, NotModified, Postponed
+from aggregator.model.feed import FeedOutcome, FetchFailed, Hop, NotModified, Postponed
 from aggregator.model.hub import Hub
 from aggregator.model.ids import FeedId
 from aggregator.model.parsed import RejectedEntry
@@ -82,7 +83,7 @@ def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[Fee
     with app.db.write() as conn:
         entries.save(conn, changes, now=now, identity=known.identity)
         feeds.save_outcomes(conn, outcomes)
-        for host_key, (until, reason) in _find_pauses(app, readings, now).items():
+        for host_key, (until, reason) in _find_pauses(readings, now).items():
             hosts.freeze(conn, host_key, until, reason)
         for reading in readings if can_be_called(app.settings.site.url) else ():
             if reading.document and (named := find_hub(reading.feed, reading.document)):
@@ -138,17 +139,23 @@ def _respect_pause(outcome: FeedOutcome, reading: Reading, frozen: Mapping[str, 
     return replace(outcome, next_due_at=until, next_due_reason=reason) if until > outcome.next_due_at else outcome
 
 
-def _find_pauses(app: App, readings: Sequence[Reading], now: datetime) -> dict[str, tuple[datetime, str]]:
+def _find_pauses(readings: Sequence[Reading], now: datetime) -> dict[str, tuple[datetime, str]]:
     """Public hosts that asked for patience (RFC 9110 10.2.3): until when, and why. It holds for all of their feeds."""
     pauses: dict[str, tuple[datetime, str]] = {}
     for reading in readings:
         reply, exchanged = reading.reply, reading.exchanged
-        if isinstance(reply, FetchFailed) and reply.retry_after and exchanged.host_key and not exchanged.own:
-            reason = f"{exchanged.host_key} asks for {format_wait(reply.retry_after)} (Retry-After)"
-            pauses[exchanged.host_key] = max(
-                pauses.get(exchanged.host_key, (now, "")), (now + min(reply.retry_after, MAX_BACKOFF), reason)
-            )
+        if not isinstance(reply, FetchFailed) or not reply.retry_after or not exchanged.host_key or exchanged.own:
+            continue
+        # Where the feed redirects to, another host may have said it.
+        if (reply.status or 0) >= 400 and _stays(reading.feed.spec.url, exchanged.hops):
+            reason = f"{exchanged.host_key} answered {reply.status}: left alone for {format_wait(reply.retry_after)}"
+            until = now + min(reply.retry_after, MAX_BACKOFF)
+            pauses[exchanged.host_key] = max(pauses.get(exchanged.host_key, (now, "")), (until, reason))
     return pauses
+
+
+def _stays(url: str, hops: Sequence[Hop]) -> bool:
+    return all(urlsplit(hop.url).hostname == urlsplit(url).hostname for hop in hops)
 
 
 def _find_missed(known: _Known, readings: Sequence[Reading], results: Sequence[FeedResult]) -> list[FeedId]:
