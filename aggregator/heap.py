@@ -11,6 +11,8 @@ import gc
 
 _M_ARENA_MAX = -8
 _ARENAS = 2
+#: Objects made before the youngest are looked at, and how often that comes before the older and the oldest are.
+_THRESHOLDS = (50_000, 20, 100)
 
 
 def limit_arenas() -> None:
@@ -27,6 +29,10 @@ def release_freed() -> None:
 
 
 def keep_loaded() -> None:
-    """What is loaded by now stays: later collections need not look at it, nor hold everybody up for so long."""
+    """What is loaded by now stays: later collections need not look at it, and hold everybody up seldom and shortly.
+
+    What a round makes is values without cycles, which go without the collector; what is left, `release_freed` finds.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)
