@@ -134,7 +134,7 @@ def _decode_damaged(body: bytes, claims: list[str]) -> DecodedDocument:
     """No claim fits: what is mostly UTF-8 stays so, else the claim, else Japanese by its kana, else Windows' Latin."""
     text = body.decode("utf-8", "replace")
     damage = text.count("\ufffd")
-    beyond_ascii = sum(1 for character in text if character > "\x7f")
+    beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
     if beyond_ascii - damage >= damage:
         return _decode(body, "utf-8", "bytes")
     claim = next((claim for claim in claims if claim != "utf-8"), "")

@@ -101,9 +101,13 @@ def _has_few_prefixes(data: bytes) -> bool:
 
 def _has_long_tag(data: bytes) -> bool:
     """Whether there is a start tag of more than 2 KiB. Such a run covers one of the stretches that are looked at."""
+    was_clear = False
     for start in range(0, len(data) - _STEP, _STEP):
-        if data.find(b"<", start, start + _STEP) < 0 and data.find(b">", start, start + _STEP) < 0:
-            opening = data.rfind(b"<", 0, start)
-            if _TAG_START.match(data, opening) and data.find(b">", opening, start) < 0:
+        is_clear = data.find(b"<", start, start + _STEP) < 0 and data.find(b">", start, start + _STEP) < 0
+        if is_clear and not was_clear:  # the stretch before says whether this is a tag or a text
+            before = max(start - _STEP, 0)
+            opening = data.rfind(b"<", before, start)
+            if opening >= 0 and data.rfind(b">", opening, start) < 0 and _TAG_START.match(data, opening):
                 return True
+        was_clear = is_clear
     return False
