@@ -36,7 +36,7 @@ CHUNK = 1_000
 #: SQLite: an entry's content fills most of a page of 4 kB, which leaves the rest of it empty.
 _PAGE_BYTES = 8_192
 #: SQLite, for each connection: what the upper pages of the indexes take.
-_CACHE_KB = 8_000
+_CACHE_KB = 4_000
 #: SQLite: pages of indexes are written again and again; the more changes are gathered, the fewer are copied (16 MB).
 _CHECKPOINT_PAGES = 2_000
 

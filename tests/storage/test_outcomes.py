@@ -12,6 +12,7 @@ from aggregator.model.feed import CheckHints, Feed, FeedOutcome, FeedSpec, Fetch
 from aggregator.model.ids import FeedId
 from aggregator.storage import feeds, fetchlog, hosts
 from aggregator.storage.engine import Database
+from aggregator.storage.feed_claims import select_due
 from aggregator.storage.feeds import GONE
 from tests.storage.samples import DAY, HOUR, MINUTE, NOW, ensure_feed
 
@@ -314,3 +315,18 @@ def test_the_feeds_of_a_followed_list_come_and_go_with_it(db: Database) -> None:
     assert listed["https://c.example/"].spec == mine
     assert (same.updated, same.paused, back.updated, unlisted) == (0, 0, 1, 1)
     assert found == {"https://a.example/": ("paused", GONE), "https://c.example/": ("active", "")}
+
+
+def test_due_feeds_are_read_from_the_start_of_one_index(db: Database) -> None:
+    """No scan and no sort; for PostgreSQL, which scans a table that is empty, scans are made dear."""
+    chosen = select_due(NOW, 200).compile(dialect=db.engine.dialect, compile_kwargs={"literal_binds": True})
+    with db.write() as conn:
+        if db.dialect == "sqlite":
+            plan = [str(row[-1]) for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {chosen}")]
+        else:
+            for scan in ("seqscan", "bitmapscan"):
+                conn.exec_driver_sql(f"SET LOCAL enable_{scan} = off")
+            plan = [str(row[0]) for row in conn.exec_driver_sql(f"EXPLAIN {chosen}")]
+
+    assert [line for line in plan if "ix_feeds_state_next_due_at_id" in line]
+    assert not [line for line in plan if "SORT" in line.upper() or "B-TREE" in line]
