@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from aggregator.errors import ParseError
-from aggregator.model.feed import Fetched, FetchRequest
+from aggregator.model.feed import Fetched, FetchRequest, PageRules
 from aggregator.model.ids import FeedId
 from aggregator.pipeline.parse import parse_feed
 from aggregator.sandbox import ParseSandbox
@@ -232,3 +233,29 @@ def test_a_wrong_answer_costs_its_own_document(
 
     assert caught.value.failure_class == "too_hostile"
     assert sandbox.parse(fetched(GOOD)).entries
+
+
+def test_a_usual_document_needs_no_child_and_its_known_entries_are_not_read_again() -> None:
+    box = ParseSandbox()
+    try:
+        first = box.parse(fetched(GOOD.replace(b"<item/>", b"")))
+        again = fetched(GOOD.replace(b"<item/>", b"<item><guid>2</guid></item>"))
+        second = box.parse(replace(again, request=replace(again.request, slices=first.slices)))
+
+        assert first.slices
+        assert (len(second.entries), second.skipped) == (1, 1)
+        assert find_children() == set()
+        assert box.parse(fetched(b"text " + GOOD)) == parse_feed(b"text " + GOOD, url=URL)
+        assert len(find_children()) == 1
+    finally:
+        box.close()
+
+
+def test_a_page_is_read_by_its_rules_in_a_child(sandbox: ParseSandbox) -> None:
+    body = b"<html><body><ul><li><a href='/1'>One</a></li></ul></body></html>"
+    reply = fetched(body)
+    rules = PageRules(items="li", link="a", title="a")
+
+    assert sandbox.parse(replace(reply, request=replace(reply.request, page=rules))) == parse_feed(
+        body, url=URL, page=rules
+    )
