@@ -32,7 +32,7 @@ FAILURE_CLASSES = (
     "quarantined",  # too hostile three times: asked seldom until its document changes
     "folder",  # a folder feed cannot be read
     "no_parser",  # no process could be started to read it
-    "not_saved",  # the database refused what it brought
+    "not_saved",  # the database refused what it brought, or a fault of this program kept it from being read or saved
 )
 
 

@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 
 from aggregator.app import App
 from aggregator.errors import ParseError
+from aggregator.log import get_logger, redact_url
 from aggregator.model.feed import Exchanged, Feed, Fetched, FetchFailed, FolderRead, NotModified, Postponed, Reply
 from aggregator.model.parsed import ParsedFeed
 from aggregator.pipeline.identify import Identified, identify_entries
 from aggregator.pipeline.urls import drop_query
+
+log = get_logger(__name__)
 
 _NOTHING = Exchanged()
 
@@ -46,7 +49,12 @@ class Reading:
 
 def read_reply(app: App, feed: Feed, reply: Reply) -> Reading:
     """What a reply holds; errors of the document become values. The bytes are let go: all is read."""
-    reading = _read_document(app, feed, reply)
+    try:
+        reading = _read_document(app, feed, reply)
+    except Exception as error:  # one document that a stage of ours cannot digest must not end the round for all
+        log.exception("document.not_read", feed=redact_url(feed.spec.url))
+        reason = f"a fault of this program stopped it: {type(error).__name__}"
+        reading = Reading(feed=feed, reply=reply, failure_class="not_saved", reason=reason)
     return replace(reading, reply=replace(reply, body=b"")) if isinstance(reply, Fetched) else reading
 
 

@@ -46,24 +46,40 @@ def save_batch(app: App, readings: Sequence[Reading], watch: OutageWatch) -> lis
         return _save(app, readings, watch)
     except (DatabaseUnavailable, SchemaMismatch):
         raise
-    except StorageError as error:
+    except Exception as error:  # a fault of ours, too, must not cost the others of the batch, round after round
         if len(readings) == 1:
             return _save_refused(app, readings[0], watch, error)
-        log.warning("batch.split", reason=str(error))
+        log.warning("batch.split", reason=str(error) if isinstance(error, StorageError) else type(error).__name__)
         return [result for reading in readings for result in save_batch(app, [reading], watch)]
 
 
-def _save_refused(app: App, reading: Reading, watch: OutageWatch, error: StorageError) -> list[FeedResult]:
-    """A feed whose entries the database refuses has failed like any other: it is asked again later and later."""
-    reason = f"the database did not take it: {error}"
+def _save_refused(app: App, reading: Reading, watch: OutageWatch, error: Exception) -> list[FeedResult]:
+    """A feed whose entries cannot be saved has failed like any other: it is asked again later and later."""
+    if isinstance(error, StorageError):
+        reason = f"the database did not take it: {error}"
+    else:
+        reason = f"a fault of this program stopped it: {type(error).__name__}"
+        log.exception("feed.not_saved", feed=redact_url(reading.feed.spec.url))
     refused = replace(reading, document=None, identified=None, failure_class="not_saved", reason=reason)
     try:
         return _save(app, [refused], watch)
     except (DatabaseUnavailable, SchemaMismatch):
         raise
-    except StorageError:
+    except Exception:
         log.exception("outcome.refused", feed=redact_url(reading.feed.spec.url))
+        _put_off(app, reading, reason)
         return [_result(refused, None, (), ())]
+
+
+def _put_off(app: App, reading: Reading, reason: str) -> None:
+    """The least that can be written of a fetch: without it the feed would be due again at once, for ever."""
+    now = app.now()
+    later = now + app.settings.fetch.max_interval
+    with app.db.write() as conn:
+        feeds.save_outcomes(
+            conn,
+            [FeedOutcome(feed_id=reading.feed.id, at=now, postponed=True, next_due_at=later, next_due_reason=reason)],
+        )
 
 
 def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[FeedResult]:
@@ -136,7 +152,10 @@ def _compare(app: App, reading: Reading, found: Sequence[IdentifiedEntry]) -> Co
 def _respect_pause(outcome: FeedOutcome, reading: Reading, frozen: Mapping[str, tuple[datetime, str]]) -> FeedOutcome:
     """A host that asked for patience while this feed was being asked is not asked for it before."""
     until, reason = frozen.get(reading.exchanged.host_key, (outcome.next_due_at, outcome.next_due_reason))
-    return replace(outcome, next_due_at=until, next_due_reason=reason) if until > outcome.next_due_at else outcome
+    if until <= outcome.next_due_at:
+        return outcome
+    line = replace(outcome.log, next_due_at=until, next_due_reason=reason) if outcome.log else None
+    return replace(outcome, next_due_at=until, next_due_reason=reason, log=line)
 
 
 def _find_pauses(readings: Sequence[Reading], now: datetime) -> dict[str, tuple[datetime, str]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -24,8 +25,9 @@ from aggregator.model.feed import (
     NotModified,
     Reply,
 )
-from aggregator.storage import entries, feeds, fetchlog
+from aggregator.storage import entries, feeds, fetchlog, hosts
 from aggregator.storage.entries import EntryQuery
+from aggregator.tasks import reading, saving
 from aggregator.tasks.refresh import refresh_due
 from aggregator.tasks.startup import spread_overdue
 from tests.fixtures.program import Program
@@ -374,3 +376,97 @@ def test_after_a_restart_what_is_overdue_is_asked_in_turn_and_the_rest_keeps_its
     assert 30 < after_a_minute < 90
     assert sorted(set(desk.world.asked)) == sorted(urls)
     assert desk.get(C).next_due_at == due_before
+
+
+def test_a_feed_on_which_a_decision_stumbles_costs_itself_only(
+    open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = open_desk(A, B, C)
+    desk.world.default = give(FEED)
+    compare = saving.compare_entries
+
+    def stumble(found: Any, known: Any) -> Any:
+        if any(entry.parsed.title == "Odd" for entry in found):
+            raise OverflowError("a fault of ours")
+        return compare(found, known)
+
+    monkeypatch.setattr(saving, "compare_entries", stumble)
+    desk.world.answers[B] = give(write_rss(("9", "Odd")))
+    desk.fetch_after(timedelta(0))
+
+    assert (desk.get(A).failures, desk.get(C).failures) == (0, 0)
+    assert desk.get(A).last_fetched_at == desk.get(C).last_fetched_at == NOW
+    assert (desk.get(B).failures, desk.get(B).failure_class) == (1, "not_saved")
+    assert "OverflowError" in desk.get(B).failure_reason
+    assert desk.get(B).next_due_at > NOW
+
+
+def test_a_document_on_which_reading_stumbles_costs_its_feed_only(
+    open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = open_desk(A, B, C)
+    desk.world.default = give(FEED)
+    desk.world.answers[B] = give(write_rss(("9", "Odd")))
+    identify = reading.identify_entries
+
+    def stumble(document: Any) -> Any:
+        if document.entries[0].title == "Odd":
+            raise RecursionError("a fault of ours")
+        return identify(document)
+
+    monkeypatch.setattr(reading, "identify_entries", stumble)
+    desk.fetch_after(timedelta(0))
+
+    assert desk.get(A).last_fetched_at == desk.get(C).last_fetched_at == NOW
+    assert (desk.get(B).failures, desk.get(B).failure_class) == (1, "not_saved")
+    assert desk.get(B).next_due_at > NOW
+
+
+def test_a_feed_of_which_nothing_can_be_written_is_not_asked_again_at_once(
+    open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = open_desk(A, B)
+    desk.world.default = give(FEED)
+    judge = saving.make_outcome
+
+    def stumble(app: App, read: Any, result: Any, around: Any) -> Any:
+        if read.feed.spec.url == B:
+            raise ValueError("a fault of ours")
+        return judge(app, read, result, around)
+
+    monkeypatch.setattr(saving, "make_outcome", stumble)
+    desk.fetch_after(timedelta(0))
+    desk.fetch_after(timedelta(minutes=20))
+
+    assert desk.get(A).last_fetched_at == NOW
+    assert desk.world.asked.count(B) == 1
+
+
+def test_the_log_names_the_next_check_that_a_frozen_host_brings(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(A)
+    desk.world.answers[A] = give(FEED)
+    with desk.app.db.write() as conn:
+        hosts.freeze(conn, "a.example.org", NOW + 5 * DAY, "a.example.org asks for 5 d (Retry-After)")
+    desk.fetch_after(timedelta(0))
+    with desk.app.db.read() as conn:
+        (line,) = fetchlog.list_lines(conn, desk.get(A).id, limit=10)
+
+    assert desk.get(A).next_due_at >= NOW + 5 * DAY
+    assert (line.next_due_at, line.next_due_reason) == (desk.get(A).next_due_at, desk.get(A).next_due_reason)
+
+
+def test_a_token_in_a_redirect_stands_in_no_alarm(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(A, B, C)
+    desk.world.default = give(FEED)
+    moved = "https://new.example.org/feed?key=s3cret"
+    desk.world.answers[A] = give(FEED, Hop(status=301, url=moved))
+    desk.fetch_after(timedelta(0))
+    leaving = desk.get(A).alarm
+    desk.world.answers[B] = give(FEED, Hop(status=301, url=moved))
+    for _ in range(8):
+        desk.fetch_after(DAY)
+    alarms = [leaving, *(feed.alarm for feed in desk.list_feeds())]
+
+    assert "new.example.org/feed" in leaving
+    assert any("another feed" in alarm for alarm in alarms)
+    assert not any("s3cret" in alarm for alarm in alarms)
