@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urldefrag, urlsplit
 
 from aggregator.model.feed import Feed, Hop, Move
 from aggregator.model.ids import FeedId
-from aggregator.pipeline.urls import is_web_url
+from aggregator.pipeline.urls import drop_query, is_web_url
 
 #: A permanent redirect is believed when it was seen so often, over so long, and leads to a feed.
 MOVE_SIGHTINGS = 5
@@ -152,7 +152,7 @@ def find_alarm(
 def find_elsewhere(feed: Feed) -> str:
     """Return the alarm of a feed whose move no redirect showed, only its site's own pages; empty for any other."""
     move = feed.move
-    return f"not found; its site now names a feed at {move.url}" if move and not move.times else ""
+    return f"not found; its site now names a feed at {_say_address(move.url)}" if move and not move.times else ""
 
 
 def _find_failing(feed: Feed, now: datetime, failures: int, failure_class: str) -> str:
@@ -199,7 +199,14 @@ def _find_leaving(feed: Feed) -> str:
     move = feed.move
     if move is None or move.url == feed.spec.url:
         return ""
-    return f"moved permanently to {move.url}, seen {move.times} {'time' if move.times == 1 else 'times'}"
+    times = f"{move.times} {'time' if move.times == 1 else 'times'}"
+    return f"moved permanently to {_say_address(move.url)}, seen {times}"
+
+
+def _say_address(url: str) -> str:
+    """Without its query, which may hold the editor's own token: pages and logs show alarms."""
+    shown = drop_query(url)
+    return f"{shown}?..." if "?" in url else shown
 
 
 def is_local_outage(outcomes: Sequence[tuple[str, str]]) -> bool:

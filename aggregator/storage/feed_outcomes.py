@@ -109,7 +109,8 @@ def _values(
     if outcome.pause:
         values |= {"state": "paused", "paused_reason": storable(outcome.pause)}
     if outcome.moved_to in taken:
-        values["alarm"] = storable(f"has moved to {outcome.moved_to}, where we follow another feed already")
+        shown = outcome.moved_to.partition("?")[0]  # the query may hold the editor's own token
+        values["alarm"] = storable(f"has moved to {shown}, where we follow another feed already")
     elif outcome.moved_to:
         values["url"] = storable(outcome.moved_to)
     return values
