@@ -80,10 +80,10 @@ def describe_round(done: Round) -> dict[str, object]:
         "feeds": len(done.results),
         "ok": done.ok,
         "not_modified": done.not_modified,
-        "postponed": done.postponed,
         "failed": len(done.failures),
         **{name: done.total(name) for name in COUNTS},
         "failures": [_describe_failure(result) for result in done.failures],
+        "postponed": done.postponed,
         "results": [_describe_result(result) for result in done.results],
     }
 
