@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import process_time
 from xml.etree import ElementTree
 
 import pytest
@@ -227,3 +228,15 @@ def test_written_lists_are_opml_for_everybody() -> None:
         "title": "A & <B>",
         "xmlUrl": "https://a.example/f",
     }
+
+
+@pytest.mark.parametrize(
+    "body", [b"<!--" * 250_000, b"<outline text='a' type='rss' xmlUrl='http://a.example/1'>" * 15_000]
+)
+def test_a_list_made_to_take_long_is_done_with_at_once(body: bytes) -> None:
+    """Each took minutes to hours: comments without an end, folders without a bottom."""
+    began = process_time()
+    found = parse_opml(b"<opml version='2.0'><body>" + body)
+
+    assert found.feeds == ()
+    assert process_time() - began < 3
