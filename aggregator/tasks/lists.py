@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from aggregator.app import App
+from aggregator.errors import DatabaseUnavailable, SchemaMismatch
 from aggregator.log import get_logger, redact_url
 from aggregator.model.feed import FeedSpec, Fetched, FetchFailed, FetchRequest, NotModified, Reply
 from aggregator.model.ids import FeedId
@@ -41,7 +42,7 @@ def follow_lists(app: App) -> int:
         return 0
     with closing(app.fetcher.fetch([_request(state) for state in due.values()])) as replies:
         for reply in replies:
-            _take_over(app, followed[reply.request.url], due[reply.request.url], reply)
+            _take_over_safely(app, followed[reply.request.url], due[reply.request.url], reply)
     return len(due)
 
 
@@ -53,6 +54,17 @@ def _request(state: ListState) -> FetchRequest:
         last_modified=state.last_modified,
         body_hash=state.body_hash,
     )
+
+
+def _take_over_safely(app: App, followed: FollowedList, state: ListState, reply: Reply) -> None:
+    """A list that cannot be digested or stored has failed; the others, and all feeds, go on."""
+    try:
+        _take_over(app, followed, state, reply)
+    except (DatabaseUnavailable, SchemaMismatch):
+        raise
+    except Exception as error:
+        log.exception("list.not_taken_over", list=redact_url(state.url))
+        _save(app, _mark_failed(state, app.now(), f"a fault of this program: {type(error).__name__}"), followed, None)
 
 
 def _take_over(app: App, followed: FollowedList, state: ListState, reply: Reply) -> None:

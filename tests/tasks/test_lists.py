@@ -128,3 +128,23 @@ def test_a_list_that_is_followed_no_more_takes_its_feeds_along(app: App, program
         assert list_active(later) == [OWN]
         with later.db.read() as conn:
             assert lists.list_states(conn) == ()
+
+
+def test_a_list_on_which_reading_stumbles_has_failed_and_costs_nobody_else(
+    app: App, http_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow_lists(app)
+    http_server.add("/list.opml", write_opml(A), etag='"2"')
+    move(app, DAY)
+
+    def stumble(data: bytes) -> Any:
+        raise RecursionError("a fault of ours")
+
+    monkeypatch.setattr("aggregator.tasks.lists.parse_opml", stumble)
+    asked = follow_lists(app)
+    with app.db.read() as conn:
+        (state,) = lists.list_states(conn)
+
+    assert asked == 1
+    assert (state.failures, "RecursionError" in state.failure_reason) == (1, True)
+    assert list_active(app) == [A, B, OWN]
