@@ -51,9 +51,11 @@ def refresh_feeds(
 
 
 def prune_log(app: App) -> None:
-    """Keep the log of fetches bounded: each call some of what is too much."""
-    with app.db.write() as conn:
-        fetchlog.prune(conn, now=app.now())
+    """Keep the log of fetches bounded, some lines in each transaction: a round may leave more than one takes."""
+    while True:
+        with app.db.write() as conn:
+            if not fetchlog.prune(conn, now=app.now()):
+                return
 
 
 def _claim_due(app: App, watch: OutageWatch) -> Iterator[Sequence[Feed]]:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from aggregator.errors import StorageError
-from aggregator.model.feed import Feed, Fetched, FetchFailed, FetchRequest, FolderRead, Reply
+from aggregator.model.feed import (
+    Feed,
+    FeedOutcome,
+    Fetched,
+    FetchFailed,
+    FetchLogLine,
+    FetchRequest,
+    FolderRead,
+    Reply,
+)
 from aggregator.model.ids import FeedId
 from aggregator.model.parsed import ParsedEntry, ParsedFeed
-from aggregator.storage import entries, feeds
+from aggregator.storage import entries, feeds, fetchlog
 from aggregator.storage.engine import Database
 from aggregator.tasks.reading import read_reply
-from aggregator.tasks.refresh import BATCH, LEASE, PARSERS, refresh_due
+from aggregator.tasks.refresh import BATCH, LEASE, PARSERS, prune_log, refresh_due
 from tests.fixtures.program import Program
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -128,3 +138,19 @@ def get_only_feed(db: Database) -> Feed:
     with db.read() as conn:
         (feed,) = feeds.list_feeds(conn)
     return feed
+
+
+def test_what_many_rounds_left_in_the_log_does_not_outgrow_what_pruning_takes(program: Program) -> None:
+    program.configure(feeds=[{"url": "https://a.example.org/feed"}])
+    with program.app(now=Clock()) as app:
+        with app.db.write() as conn:
+            (feed,) = feeds.list_feeds(conn)
+            at = NOW - timedelta(days=100)
+            line = FetchLogLine(at=at, status=304, not_modified=True, next_due_at=at, next_due_reason="")
+            outcome = FeedOutcome(feed_id=feed.id, at=at, next_due_at=at, next_due_reason="", log=line)
+            feeds.save_outcomes(conn, [replace(outcome, postponed=True)] * 11_000)
+        prune_log(app)
+        with app.db.read() as conn:
+            left = len(fetchlog.list_lines(conn, feed.id, limit=20_000))
+
+    assert left == 0
