@@ -46,7 +46,7 @@ def save_batch(app: App, readings: Sequence[Reading], watch: OutageWatch) -> lis
         return _save(app, readings, watch)
     except (DatabaseUnavailable, SchemaMismatch):
         raise
-    except Exception as error:  # a fault of ours, too, must not cost the others of the batch, round after round
+    except Exception as error:  # noqa: BLE001  (a fault of ours must not cost the others of the batch either)
         if len(readings) == 1:
             return _save_refused(app, readings[0], watch, error)
         log.warning("batch.split", reason=str(error) if isinstance(error, StorageError) else type(error).__name__)
@@ -93,7 +93,7 @@ def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[Fee
         made, rejected = _make_changes(app, reading, comparison, now) if comparison else ([], ())
         changes += made
         result = _result(reading, comparison, made, rejected)
-        around = Circumstances(now=now, hub=known.live.get(reading.feed.id), outage=watch.is_down)
+        around = Circumstances(now=now, hub=known.live.get(reading.feed.id), outage=watch.is_down or watch.is_probing)
         outcomes.append(_respect_pause(make_outcome(app, reading, result, around), reading, known.frozen))
         results.append(result)
     with app.db.write() as conn:
@@ -104,6 +104,8 @@ def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[Fee
         for reading in readings if can_be_called(app.settings.site.url) else ():
             if reading.document and (named := find_hub(reading.feed, reading.document)):
                 hubs.note(conn, reading.feed.id, *named, now=now)
+            elif reading.document and reading.is_whole:
+                hubs.forget(conn, reading.feed.id)
         hubs.note_misses(conn, _find_missed(known, readings, results), now=now)
         if changes:
             meta.renew_revision(conn)

@@ -25,9 +25,11 @@ from aggregator.model.feed import (
     NotModified,
     Reply,
 )
+from aggregator.pipeline.compare import compare_entries
+from aggregator.pipeline.identify import identify_entries
 from aggregator.storage import entries, feeds, fetchlog, hosts
 from aggregator.storage.entries import EntryQuery
-from aggregator.tasks import reading, saving
+from aggregator.tasks.outcome import make_outcome
 from aggregator.tasks.refresh import refresh_due
 from aggregator.tasks.startup import spread_overdue
 from tests.fixtures.program import Program
@@ -383,14 +385,14 @@ def test_a_feed_on_which_a_decision_stumbles_costs_itself_only(
 ) -> None:
     desk = open_desk(A, B, C)
     desk.world.default = give(FEED)
-    compare = saving.compare_entries
+    compare = compare_entries
 
     def stumble(found: Any, known: Any) -> Any:
         if any(entry.parsed.title == "Odd" for entry in found):
             raise OverflowError("a fault of ours")
         return compare(found, known)
 
-    monkeypatch.setattr(saving, "compare_entries", stumble)
+    monkeypatch.setattr("aggregator.tasks.saving.compare_entries", stumble)
     desk.world.answers[B] = give(write_rss(("9", "Odd")))
     desk.fetch_after(timedelta(0))
 
@@ -407,14 +409,14 @@ def test_a_document_on_which_reading_stumbles_costs_its_feed_only(
     desk = open_desk(A, B, C)
     desk.world.default = give(FEED)
     desk.world.answers[B] = give(write_rss(("9", "Odd")))
-    identify = reading.identify_entries
+    identify = identify_entries
 
     def stumble(document: Any) -> Any:
         if document.entries[0].title == "Odd":
             raise RecursionError("a fault of ours")
         return identify(document)
 
-    monkeypatch.setattr(reading, "identify_entries", stumble)
+    monkeypatch.setattr("aggregator.tasks.reading.identify_entries", stumble)
     desk.fetch_after(timedelta(0))
 
     assert desk.get(A).last_fetched_at == desk.get(C).last_fetched_at == NOW
@@ -427,14 +429,14 @@ def test_a_feed_of_which_nothing_can_be_written_is_not_asked_again_at_once(
 ) -> None:
     desk = open_desk(A, B)
     desk.world.default = give(FEED)
-    judge = saving.make_outcome
+    judge = make_outcome
 
     def stumble(app: App, read: Any, result: Any, around: Any) -> Any:
         if read.feed.spec.url == B:
             raise ValueError("a fault of ours")
         return judge(app, read, result, around)
 
-    monkeypatch.setattr(saving, "make_outcome", stumble)
+    monkeypatch.setattr("aggregator.tasks.saving.make_outcome", stumble)
     desk.fetch_after(timedelta(0))
     desk.fetch_after(timedelta(minutes=20))
 
@@ -470,3 +472,18 @@ def test_a_token_in_a_redirect_stands_in_no_alarm(open_desk: Callable[..., Desk]
     assert "new.example.org/feed" in leaving
     assert any("another feed" in alarm for alarm in alarms)
     assert not any("s3cret" in alarm for alarm in alarms)
+
+
+def test_probes_of_a_few_hosts_that_do_not_answer_blame_no_feed(open_desk: Callable[..., Desk]) -> None:
+    many = [f"https://host{number}.example.org/feed" for number in range(30)]
+    few = [f"https://a.example.org/{number}" for number in range(12)]
+    desk = open_desk(*many, *few)
+    desk.world.default = give(FEED)
+    desk.fetch_after(timedelta(0))
+    desk.world.default = fail("dns")
+    desk.fetch_after(2 * DAY)
+    with desk.app.db.write() as conn:  # the feeds of one host come first
+        feeds.put_off(conn, {desk.get(url).id: desk.world.now - HOUR for url in few}, reason="as the test wants")
+    desk.fetch_after(timedelta(minutes=1))
+
+    assert {feed.failures for feed in desk.list_feeds()} == {0}

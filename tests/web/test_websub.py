@@ -247,3 +247,21 @@ def test_a_hub_that_keeps_silent_about_entries_is_trusted_no_more(scene: Scene) 
 )
 def test_hubs_are_asked_only_when_they_could_call_back(url: str, public: bool) -> None:
     assert can_be_called(url) is public
+
+
+def test_a_hub_that_the_document_names_no_more_is_forgotten(scene: Scene) -> None:
+    renew_hubs(scene.app)
+    scene.hub.verify(scene.door)
+    scene.server.add(
+        "/feed.xml", b"<rss version='2.0'><channel><title>T</title><item><title>alone</title></item></channel></rss>"
+    )
+    scene.clock.move(3 * DAY)
+    refresh_due(scene.app)
+    with scene.app.db.read() as conn:
+        (feed,) = feeds.list_feeds(conn)
+        found = hubs.get_hub(conn, feed.id)
+    scene.clock.move(40 * DAY)
+    asked = renew_hubs(scene.app)
+
+    assert found is None
+    assert asked == 0
