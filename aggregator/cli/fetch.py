@@ -41,7 +41,7 @@ def fetch(
         chosen = _choose(app, stored, feed or [], all_feeds=all_feeds)
         if unknown and not chosen:
             raise typer.Exit(1)
-        done = _fetch_with_progress(app, chosen, show=not as_json)
+        done = _fetch_with_progress(app, chosen, only_due=not feed and not all_feeds, show=not as_json)
         regroup_stories(app)
         if as_json:
             print_json(describe_round(done))
@@ -63,7 +63,7 @@ def _choose(app: App, stored: Mapping[str, Feed], urls: Sequence[str], *, all_fe
     return [item.id for item in stored.values() if item.state == "active" and (all_feeds or item.next_due_at <= now)]
 
 
-def _fetch_with_progress(app: App, chosen: list[FeedId], *, show: bool) -> Round:
+def _fetch_with_progress(app: App, chosen: list[FeedId], *, only_due: bool, show: bool) -> Round:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -71,7 +71,7 @@ def _fetch_with_progress(app: App, chosen: list[FeedId], *, show: bool) -> Round
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
         bar = progress.add_task("Fetching", total=len(chosen))
-        return refresh_feeds(app, chosen, on_result=lambda _: progress.advance(bar))
+        return refresh_feeds(app, chosen, only_due=only_due, on_result=lambda _: progress.advance(bar))
 
 
 def describe_round(done: Round) -> dict[str, object]:
@@ -107,7 +107,7 @@ def _describe_result(result: FeedResult) -> dict[str, object]:
 
 def _print_round(done: Round, chosen: int) -> None:
     if not done.results:
-        busy = "another process is fetching them right now; try again later"
+        busy = "another process fetches them, or has just done so; try again later"
         print_note(busy if chosen else "no feed is due; `--all` fetches them all the same")
         return
     if done.failures:

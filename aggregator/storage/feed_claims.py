@@ -48,13 +48,24 @@ def select_due(now: datetime, limit: int, *, due_by: datetime | None = None) -> 
 
 
 def claim(
-    conn: Connection, ids: Sequence[FeedId], *, now: datetime, lease: timedelta, owner: str = ""
+    conn: Connection,
+    ids: Sequence[FeedId],
+    *,
+    now: datetime,
+    lease: timedelta,
+    owner: str = "",
+    due_by: datetime | None = None,
 ) -> tuple[Feed, ...]:
-    """Those of ``ids`` that nobody fetches right now, due or not, paused or not, with their slices."""
+    """Those of ``ids`` that nobody fetches right now, due or not, paused or not, with their slices.
+
+    ``due_by``: only those that are due then; who was chosen as due may have been fetched by another process since.
+    """
     claimed: list[Feed] = []
     for some in iter_chunks(ids):
-        free = sa.select(feeds.c.id).where(feeds.c.id.in_(some), _is_free(now)).with_for_update(skip_locked=True)
-        claimed += _claim(conn, free, now + lease, owner)
+        free = sa.select(feeds.c.id).where(feeds.c.id.in_(some), _is_free(now))
+        if due_by is not None:
+            free = free.where(feeds.c.next_due_at <= due_by)
+        claimed += _claim(conn, free.with_for_update(skip_locked=True), now + lease, owner)
     return tuple(claimed)
 
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aggregator.app import App
 from aggregator.log import get_logger, redact_url
@@ -44,10 +44,18 @@ def refresh_due(app: App) -> Round:
 
 
 def refresh_feeds(
-    app: App, feed_ids: Sequence[FeedId], *, on_result: Callable[[FeedResult], None] | None = None
+    app: App,
+    feed_ids: Sequence[FeedId],
+    *,
+    only_due: bool = False,
+    on_result: Callable[[FeedResult], None] | None = None,
 ) -> Round:
-    """One round over the feeds named, due or not; ``on_result`` hears of each as it is saved."""
-    return _run(app, _claim_named(app, feed_ids), OutageWatch(app), on_result=on_result)
+    """One round over the feeds named, due or not; ``on_result`` hears of each as it is saved.
+
+    ``only_due``: without those that another process fetched since they were named.
+    """
+    due_by = app.now() if only_due else None
+    return _run(app, _claim_named(app, feed_ids, due_by), OutageWatch(app), on_result=on_result)
 
 
 def prune_log(app: App) -> None:
@@ -76,11 +84,11 @@ def _claim_due(app: App, watch: OutageWatch) -> Iterator[Sequence[Feed]]:
             return
 
 
-def _claim_named(app: App, feed_ids: Sequence[FeedId]) -> Iterator[Sequence[Feed]]:
+def _claim_named(app: App, feed_ids: Sequence[FeedId], due_by: datetime | None) -> Iterator[Sequence[Feed]]:
     for start in range(0, len(feed_ids), CLAIM):
         with app.db.write() as conn:
             some = feed_ids[start : start + CLAIM]
-            claimed = feeds.claim(conn, some, now=app.now(), lease=LEASE, owner=worker_name())
+            claimed = feeds.claim(conn, some, now=app.now(), due_by=due_by, lease=LEASE, owner=worker_name())
         yield claimed
 
 

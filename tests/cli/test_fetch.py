@@ -9,10 +9,14 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
+from aggregator.app import App
+from aggregator.model.round import Round
 from aggregator.storage import feeds
+from aggregator.tasks.refresh import refresh_due, refresh_feeds
 from tests.cli.feeds import make_item, make_rss
 from tests.fixtures.http_server import Answer, Line, TestHttpServer
 from tests.fixtures.program import Program
@@ -220,3 +224,22 @@ def test_lists_of_feeds_come_and_go_as_opml(local: Program) -> None:
         assert "Traceback" not in refused.err
     assert local.run("feeds", "import", "missing.opml").code == 2
     assert len(local.json("feeds", "list")) == 3
+
+
+def test_a_feed_that_another_process_has_just_asked_is_not_asked_again(
+    local: Program, http_server: TestHttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between choosing what is due and claiming it, a daemon may have been quicker; `--all` asks all the same."""
+    local.configure(feeds=[{"url": http_server.add("/feed.xml", GOOD)}])
+
+    def be_quicker(app: App, *arguments: Any, **options: Any) -> Round:
+        with local.app() as other:
+            refresh_due(other)
+        return refresh_feeds(app, *arguments, **options)
+
+    monkeypatch.setattr("aggregator.cli.fetch.refresh_feeds", be_quicker)
+    local.run("fetch")
+    once = len(http_server.requests)
+    local.run("fetch", "--all")
+
+    assert (once, len(http_server.requests)) == (1, 2)
