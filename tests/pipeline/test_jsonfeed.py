@@ -290,3 +290,7 @@ def test_unix_seconds_and_milliseconds_are_dates_and_small_numbers_are_not() -> 
 def test_no_value_breaks_the_reading_of_dates(value: object) -> None:
     for moment in (read_moment(value), read_written_date(str(value))):
         assert moment is None or moment.tzinfo is UTC
+
+
+def test_a_number_that_no_clock_reaches_is_no_date() -> None:
+    assert [read_moment(value) for value in (10**400, -(10**400), 1e308, float("inf"), float("nan"))] == [None] * 5

@@ -91,7 +91,7 @@ def read_written_date(text: str) -> datetime | None:
 
 
 def _from_seconds(number: float) -> datetime | None:
-    if number >= 1000 * _FIRST_SECOND:
+    if 1000 * _FIRST_SECOND <= number < 1000 * _LAST_SECOND:
         number = number / 1000
     return datetime.fromtimestamp(number, UTC) if _FIRST_SECOND <= number < _LAST_SECOND else None
 
