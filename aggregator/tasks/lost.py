@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aggregator.app import App
+from aggregator.errors import StorageError
 from aggregator.log import get_logger, redact_url
 from aggregator.model.feed import Move
 from aggregator.model.round import FeedResult
@@ -33,7 +34,13 @@ def search_lost(app: App, results: Sequence[FeedResult]) -> int:
     wanted = [feed for feed in stored.values() if feed.failures and feed.failures % _EVERY == 0][:_AT_MOST]
     count = 0
     for feed in wanted:
-        found = rediscover(app, feed)
+        try:
+            found = rediscover(app, feed)
+        except StorageError:
+            raise
+        except Exception:  # a page that a stage of ours cannot digest: the others are looked for all the same
+            log.exception("feed.not_searched", url=redact_url(feed.spec.url))
+            continue
         if found is None or found.url == feed.spec.url:
             continue
         count += 1

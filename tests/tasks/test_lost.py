@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
+from aggregator.app import App
 from aggregator.model.feed import Feed
 from aggregator.storage import feeds
 from aggregator.tasks.lost import search_lost
@@ -66,3 +69,27 @@ def test_another_feed_of_the_site_is_not_offered(program: Program, http_server: 
 
     assert feed.move is None
     assert "new.xml" not in feed.alarm
+
+
+def test_a_search_that_stumbles_costs_its_feed_only(
+    program: Program, http_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+
+    def stumble(app: App, feed: Feed) -> None:
+        searched.append(feed.spec.url)
+        raise RecursionError("a fault of ours")
+
+    monkeypatch.setattr("aggregator.tasks.lost.rediscover", stumble)
+    for path in ("/one", "/two"):
+        http_server.handle(path, lambda request: Answer(status=404))
+    program.configure(feeds=[{"url": f"{http_server.url}{path}"} for path in ("/one", "/two")])
+    with program.app() as opened:
+        clock = Clock(opened.now())
+    with program.app(now=clock) as app:
+        for _ in range(3):
+            clock.now += timedelta(days=8)
+            found = search_lost(app, refresh_due(app).results)
+
+    assert found == 0
+    assert len(searched) == 2
