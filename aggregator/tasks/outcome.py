@@ -52,7 +52,9 @@ def make_outcome(app: App, reading: Reading, result: FeedResult, around: Circums
         return _postpone(reading, around.now, reading.reply.wait, reading.reply.reason)
     if around.outage and reading.failure_class in NETWORK_CLASSES:
         reason = "nearly no host answers, so it is our own network: not counted as a failure"
-        return _postpone(reading, around.now, PROBE_WAIT * (1 + random.random()), reason)
+        outcome = _postpone(reading, around.now, PROBE_WAIT * (1 + random.random()), reason)
+        line = _make_log_line(reading, result, around.now, reading.failure_class, outcome.next_due_at, reason)
+        return replace(outcome, log=line)  # it was asked, after all
     return _judge(app, reading, result, around)
 
 

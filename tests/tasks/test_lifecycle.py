@@ -203,6 +203,8 @@ def test_when_nobody_answers_it_is_our_own_network_and_no_feed_is_blamed(open_de
     desk.world.asked.clear()
     desk.fetch_after(2 * DAY)
     while_down = desk.list_feeds()
+    with desk.app.db.read() as conn:
+        lines = [fetchlog.list_lines(conn, feed.id, limit=10) for feed in while_down]
     asked_while_down = len(desk.world.asked)
     desk.fetch_after(timedelta(minutes=11))
     probes = len(desk.world.asked) - asked_while_down
@@ -212,6 +214,8 @@ def test_when_nobody_answers_it_is_our_own_network_and_no_feed_is_blamed(open_de
 
     assert {feed.failures for feed in while_down} == {0}
     assert {feed.failure_class for feed in while_down} == {""}
+    assert {(len(said), said[0].failure_class) for said in lines} == {(2, "dns")}
+    assert all("our own network" in said[0].next_due_reason for said in lines)
     assert any("our own network" in feed.next_due_reason for feed in while_down)
     assert 0 < probes <= 10
     assert all(feed.last_fetched_at and feed.last_fetched_at > NOW + DAY for feed in desk.list_feeds())
