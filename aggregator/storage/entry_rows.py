@@ -21,7 +21,7 @@ _SHARED = re.compile(r"#[0-9a-f]{32}\Z")
 
 def hash_key(key: str) -> bytes:
     """What the key is unique by: 16 bytes, however long a publisher makes it."""
-    return blake2b(key.encode(), digest_size=16).digest()
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def hash_base(key: str, content_hash: str) -> bytes | None:

@@ -265,16 +265,10 @@ CASES: dict[str, dict[str, tuple[bytes, Expected]]] = {
 #: Where what is stored may differ: characters, and addresses.
 _TEXT = ("Z38", "Z39", "Z42", "Z44")
 _RUNS = [(case, "sqlite") for case in CASES] + [(case, "postgres") for case in CASES if case.startswith(_TEXT)]
-_NOT_YET = {
-    "Z42 JSON that is deep": "the reason that an editor reads names a class of Python's",
-    "Z42 JSON with markup": "a JSON Feed that holds a script is taken for a web page",
-}
 
 
 @pytest.mark.parametrize(("case", "database_url"), _RUNS, indirect=["database_url"])
-def test_a_hostile_document_costs_at_most_its_own_feed(case: str, zoo: Zoo, request: pytest.FixtureRequest) -> None:
-    if case in _NOT_YET:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=_NOT_YET[case]))
+def test_a_hostile_document_costs_at_most_its_own_feed(case: str, zoo: Zoo) -> None:
     urls = {zoo.add(serve(body, ETag='"1"')): (name, expected) for name, (body, expected) in CASES[case].items()}
     zoo.add_healthy()
 

@@ -244,7 +244,6 @@ def test_through_the_database_all_are_counted_and_what_was_stored_is_unchanged(
         assert len({entry.atom_id for entry in stored}) == len(stored)
 
 
-@pytest.mark.xfail(strict=True, reason="a lone surrogate in a key ends the round of all feeds")
 def test_an_entry_with_a_lone_surrogate_costs_itself_only(program: Program, said: Said) -> None:
     """F23: no parser of ours lets one through, but one that does must not cost the round."""
     url = "https://e.example/feed"

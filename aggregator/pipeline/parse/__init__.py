@@ -36,9 +36,9 @@ def parse_feed(body: bytes, *, content_type: str = "", url: str = "", page: Page
 
         return read_page(body, content_type=content_type, url=url, rules=page)
     document = decode_document(body, content_type)
-    find_impostor(body, document.text)
-    if is_json(document.text):
+    if is_json(document.text):  # first: its texts may hold the marks of a web page
         return read_json_feed(document.text, url=url)
+    find_impostor(body, document.text)
     import feedparser
 
     bound_author_search()
@@ -49,10 +49,14 @@ def parse_feed(body: bytes, *, content_type: str = "", url: str = "", page: Page
             BytesIO(bounded.data), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
         )
     except (MemoryError, RecursionError) as error:
-        raise ParseError("too_hostile", f"reading it takes too much memory ({type(error).__name__})") from error
+        raise ParseError("too_hostile", _say_limit(error)) from error
     except Exception as error:  # slips of its own handlers
         raise ParseError("not_xml", f"feedparser gave up on it: {type(error).__name__}: {error}"[:300]) from error
     if not result.get("entries") and not result.get("version"):
         raise explain_failure(document.text, result.get("bozo_exception"))
     hints = find_hints(bounded.data, url=url)
     return read_feed(result, url=url, warnings=document.warnings + bounded.warnings, hints=hints)
+
+
+def _say_limit(error: BaseException) -> str:
+    return "it is nested too deeply" if isinstance(error, RecursionError) else "reading it takes too much memory"

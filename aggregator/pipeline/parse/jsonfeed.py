@@ -99,7 +99,7 @@ def _load(text: str, warnings: list[str]) -> Any:
     try:
         return _DECODER.decode(text)
     except (RecursionError, MemoryError) as error:
-        raise ParseError("too_hostile", f"it is nested too deep or too large ({type(error).__name__})") from error
+        raise ParseError("too_hostile", "it is nested too deeply, or too large") from error
     except ValueError as error:
         fault = clean_line(str(error), 150)
         said = _load_beginning(text)
