@@ -73,17 +73,24 @@ def find_live(conn: Connection, ids: Collection[FeedId], *, now: datetime) -> di
     return found
 
 
-def claim_due(conn: Connection, *, now: datetime, limit: int) -> tuple[Hub, ...]:
-    """Up to ``limit`` subscriptions that are to be asked for (again). Claimed by their next date, so that asking is
-    safe to lose and to repeat."""
-    query = (
+def has_due(conn: Connection, *, now: datetime) -> bool:
+    """Whether `claim_due` would give any."""
+    return conn.execute(_select_due(now).limit(1)).first() is not None
+
+
+def _select_due(now: datetime) -> sa.Select[Any]:
+    return (
         sa.select(hubs)
         .join(feeds, feeds.c.id == hubs.c.feed_id)
         .where(hubs.c.next_try_at <= now, feeds.c.state == "active")
         .order_by(hubs.c.next_try_at)
-        .limit(limit)
-        .with_for_update(of=hubs, skip_locked=True)
     )
+
+
+def claim_due(conn: Connection, *, now: datetime, limit: int) -> tuple[Hub, ...]:
+    """Up to ``limit`` subscriptions that are to be asked for (again). Claimed by their next date, so that asking is
+    safe to lose and to repeat."""
+    query = _select_due(now).limit(limit).with_for_update(of=hubs, skip_locked=True)
     due = [_make_hub(row) for row in conn.execute(query).mappings()]
     for hub in due:
         wait = min(_FIRST_WAIT * 2 ** min(hub.tries, 10), _LONGEST_WAIT)

@@ -9,14 +9,14 @@ from aggregator.app import App
 from aggregator.errors import StorageError
 from aggregator.heap import release_freed
 from aggregator.log import get_logger
-from aggregator.storage import deliveries, feeds
+from aggregator.storage import deliveries, feeds, hubs
 from aggregator.tasks.deliver import deliver_slice, is_paused, sleep
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import make_due_issues
 from aggregator.tasks.lists import follow_lists
 from aggregator.tasks.lost import search_lost
 from aggregator.tasks.refresh import prune_log, refresh_due
-from aggregator.tasks.websub import renew_hubs
+from aggregator.tasks.websub import can_be_called, renew_hubs
 
 log = get_logger(__name__)
 
@@ -24,8 +24,10 @@ log = get_logger(__name__)
 def defer_due(app: App) -> None:
     """Queue a job for everything that is due. Asked twice, it queues once: jobs have keys."""
     with app.db.read() as conn:
-        feeds_due = feeds.has_due(conn, now=app.now())
-    if feeds_due or app.settings.newsletters or app.settings.lists:
+        is_due = feeds.has_due(conn, now=app.now()) or (
+            can_be_called(app.settings.site.url) and hubs.has_due(conn, now=app.now())
+        )
+    if is_due or app.settings.newsletters or app.settings.lists:
         app.queue.defer("round", key="round")
     _defer_mails(app)
 

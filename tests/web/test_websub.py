@@ -16,6 +16,7 @@ import pytest
 from aggregator.app import App
 from aggregator.model.hub import Hub
 from aggregator.storage import feeds, hubs
+from aggregator.tasks.due import defer_due
 from aggregator.tasks.refresh import refresh_due
 from aggregator.tasks.websub import can_be_called, renew_hubs
 from tests.fixtures.http_server import Answer
@@ -265,3 +266,30 @@ def test_a_hub_that_the_document_names_no_more_is_forgotten(scene: Scene) -> Non
 
     assert found is None
     assert asked == 0
+
+
+def test_a_subscription_is_renewed_though_no_feed_is_due_and_no_issue_is_made(
+    scene: Scene, program: Program, http_server: Any
+) -> None:
+    renew_hubs(scene.app)
+    scene.hub.verify(scene.door, **{"hub.lease_seconds": "7200"})
+    program.configure(feeds=[{"url": f"{http_server.url}/feed.xml"}], newsletters=[])
+    jobs: list[str] = []
+    with program.app(now=scene.clock) as app:
+        defer = app.queue.defer
+
+        def note(task: str, **options: Any) -> Any:
+            jobs.append(task)
+            return defer(task, **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(app.queue, "defer", note)
+            with app.db.write() as conn:
+                (feed,) = feeds.list_feeds(conn)
+                feeds.put_off(conn, {feed.id: scene.clock() + DAY}, reason="as the test wants")
+            defer_due(app)
+            before = list(jobs)
+            scene.clock.move(timedelta(hours=1, minutes=59))
+            defer_due(app)
+
+    assert (before, jobs) == ([], ["round"])
