@@ -29,8 +29,8 @@ def import_feeds(
     if not result.feeds:
         raise UsageError(f"{file}: no feed in it")
     with opened(config) as app, app.db.write() as conn:
-        known = {feed.spec.url for feed in feeds.list_feeds(conn)}
-        fresh = [replace(spec, origin="added") for spec in result.feeds if spec.url not in known]
+        # One that has moved is known by the address in an older list, too.
+        fresh = [replace(spec, origin="added") for spec in result.feeds if feeds.get_by_url(conn, spec.url) is None]
         for spec in fresh:
             feeds.add(conn, spec, app.now())
     print_line(f"{say_count(len(fresh), 'feed')} added, {len(result.feeds) - len(fresh)} known already.")

@@ -299,3 +299,17 @@ def test_what_an_export_wrote_comes_back(local: Program) -> None:
     assert {name: after[name] for name in ("tags", "weight", "interval_seconds", "origin")} == {
         name: before[name] for name in ("tags", "weight", "interval_seconds", "origin")
     }
+
+
+def test_importing_an_older_list_leaves_a_feed_alone_that_has_moved_since(program: Program) -> None:
+    old, new = "https://a.example.org/old", "https://a.example.org/new"
+    program.configure(feeds=[{"url": old, "weight": 2}])
+    program.run("feeds", "move", old, new, "--exact")
+    (program.folder / "list.opml").write_text(
+        f"<opml version='2.0'><head/><body><outline type='rss' text='A' xmlUrl='{old}'/></body></opml>"
+    )
+    result = program.run("feeds", "import", "list.opml")
+    (feed,) = program.json("feeds", "list")
+
+    assert result.out == "0 feeds added, 1 known already.\n"
+    assert (feed["url"], feed["origin"]) == (new, "config")
