@@ -24,6 +24,7 @@ from aggregator.fetch.headers import (
 )
 from aggregator.fetch.hosts import ASSUMED_WAIT, is_named
 from aggregator.fetch.walls import find_blocker, find_page_blocker
+from aggregator.fetch.links import find_hub_links
 from aggregator.model.feed import Exchanged, Fetched, FetchRequest, Hop, NotModified
 from aggregator.model.settings import FetchSettings
 
@@ -136,6 +137,7 @@ class Exchange:
         whole = not body.truncated
         if body.hash == request.body_hash:
             return _make_not_modified(request, answer, with_validators=whole)
+        hub_url, self_url = find_hub_links(answer.headers.getall("Link", ()), trail.url)
         return Fetched(
             request=request,
             final_url=str(trail.url),
@@ -148,6 +150,8 @@ class Exchange:
             last_modified=get_validator(answer.headers, "Last-Modified") if whole else "",
             fresh_for=find_fresh_for(answer.headers, datetime.now(UTC)) if whole else None,
             truncated=body.truncated,
+            hub_url=hub_url,
+            self_url=self_url,
         )
 
     async def _refuse(self, trail: Trail, answer: aiohttp.ClientResponse) -> FetchStopped:

@@ -222,6 +222,9 @@ class Fetched:
     fresh_for: timedelta | None = None
     #: The line broke before the end: entries that are missing are not gone.
     truncated: bool = False
+    #: ``rel="hub"`` and ``rel="self"`` of its Link headers (WebSub 4), absolute.
+    hub_url: str = ""
+    self_url: str = ""
     exchanged: Exchanged = Exchanged()
 
 

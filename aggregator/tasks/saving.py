@@ -102,7 +102,7 @@ def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[Fee
         for host_key, (until, reason) in _find_pauses(readings, now).items():
             hosts.freeze(conn, host_key, until, reason)
         for reading in readings if can_be_called(app.settings.site.url) else ():
-            if reading.document and (named := find_hub(reading.feed, reading.document)):
+            if reading.document and (named := find_hub(reading.feed, reading.document, reading.reply)):
                 hubs.note(conn, reading.feed.id, *named, now=now)
             elif reading.document and reading.is_whole:
                 hubs.forget(conn, reading.feed.id)

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from aggregator.app import App
 from aggregator.log import get_logger, redact_url
-from aggregator.model.feed import Feed, FetchFailed, FetchRequest
+from aggregator.model.feed import Feed, Fetched, FetchFailed, FetchRequest, Reply
 from aggregator.model.hub import Hub
 from aggregator.model.ids import FeedId
 from aggregator.model.parsed import ParsedFeed
@@ -50,11 +50,13 @@ def can_be_called(site_url: str) -> bool:
         return "." in host and not any(host == name or host.endswith(f".{name}") for name in _PRIVATE_NAMES)
 
 
-def find_hub(feed: Feed, document: ParsedFeed) -> tuple[str, str] | None:
-    """(hub, topic) of a feed by its document; None when it has none."""
+def find_hub(feed: Feed, document: ParsedFeed, reply: Reply) -> tuple[str, str] | None:
+    """(hub, topic) of a feed by its answer's Link headers, else by its document (WebSub 4); None when it has none."""
     old, new = _YOUTUBE
     if feed.spec.url.startswith(old):
         return _YOUTUBE_HUB, new + feed.spec.url.removeprefix(old)
+    if isinstance(reply, Fetched) and reply.hub_url:
+        return reply.hub_url, reply.self_url or feed.spec.url
     if is_web_url(document.hub_url):
         return document.hub_url, document.self_url if is_web_url(document.self_url) else feed.spec.url
     return None

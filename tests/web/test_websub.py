@@ -293,3 +293,16 @@ def test_a_subscription_is_renewed_though_no_feed_is_due_and_no_issue_is_made(
             defer_due(app)
 
     assert (before, jobs) == ([], ["round"])
+
+
+def test_a_hub_that_only_the_headers_name_is_asked(program: Program, http_server: Any) -> None:
+    hub = HubServer(http_server)
+    body = b"<rss version='2.0'><channel><title>T</title><item><guid>1</guid></item></channel></rss>"
+    link = '<https://other.example/>; rel="next", </hub>; rel="HUB"; title="a, b", <topic>; rel=self'
+    http_server.handle("/feeds/a.xml", lambda request: Answer(body=body, headers={"Link": link}))
+    program.configure(feeds=[{"url": f"{http_server.url}/feeds/a.xml"}])
+    with program.app() as app:
+        refresh_due(app)
+        renew_hubs(app)
+
+    assert [form["hub.topic"] for form in hub.forms] == [f"{http_server.url}/feeds/topic"]
