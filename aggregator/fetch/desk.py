@@ -17,6 +17,7 @@ from aggregator.fetch.exchange import Exchange
 from aggregator.fetch.failures import FetchStopped, describe_failure
 from aggregator.fetch.headers import MAX_FIELD_BYTES, MAX_HEADER_COUNT
 from aggregator.fetch.hosts import OWN_AT_ONCE, HostFrozen, HostGate, HostGates, HostKeys
+from aggregator.fetch.interim import limit_interim
 from aggregator.fetch.slots import SUSPECT_SECONDS, Slot
 from aggregator.model.feed import Exchanged, FetchRequest, FolderRead, Postponed, Reply
 from aggregator.model.settings import FetchSettings
@@ -140,15 +141,17 @@ def _open_session(
     guard: AddressGuard, resolver: AbstractResolver, ssl_context: ssl.SSLContext | None, *, keep_lines: bool
 ) -> aiohttp.ClientSession:
     """Every request of this program goes through one of these two: who asks a host once keeps no line to it."""
+    connector = aiohttp.TCPConnector(
+        limit=0,  # slots and gates count already
+        resolver=resolver,
+        use_dns_cache=False,  # the resolver keeps its judged answers
+        socket_factory=guard.open_socket,
+        ssl=ssl_context or True,
+        force_close=not keep_lines,
+    )
+    limit_interim(connector, asyncio.get_running_loop())
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0,  # slots and gates count already
-            resolver=resolver,
-            use_dns_cache=False,  # the resolver keeps its judged answers
-            socket_factory=guard.open_socket,
-            ssl=ssl_context or True,
-            force_close=not keep_lines,
-        ),
+        connector=connector,
         timeout=aiohttp.ClientTimeout(total=None),  # one deadline over all hops instead
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,  # neither a proxy nor .netrc of the environment

@@ -50,7 +50,6 @@ SLOW = {
     "Z15 accepts and never answers": lambda line: line.wait_until_closed(),
     "Z16 a byte now and then of a header": drip(OK + b"X: " + b"y" * 1000),
     "Z17 a byte now and then of a body": drip(OK + b"Content-Length: 1000\r\n\r\n" + b"<rss>" * 200),
-    "Z19 100 Continue without end": pour(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
 }
 
 
@@ -161,6 +160,11 @@ ODD: dict[str, tuple[bytes, Callable[[Reply], bool]]] = {
     "Z19 NUL in a header": (OK + b"X: a\0b\r\n\r\n<rss/>", is_failure("connect")),
     "Z19 a bare LF in a header": (TAGGED + b"X: a\n b\r\n\r\n<rss/>", lambda _: True),
     "Z19 a header without a colon": (OK + b"nonsense\r\n\r\n<rss/>", is_failure("connect")),
+    "Z19 some interim answers": (
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" * 20 + TAGGED + b"\r\n<rss/>",
+        is_whole(b"<rss/>"),
+    ),
+    "Z19 too many interim answers": (b"HTTP/1.1 100 Continue\r\n\r\n" * 200 + OK + b"\r\n", is_failure("connect")),
     "Z19 101 instead of a document": (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", is_failure("http", "connect")),
     "Z22 gzip in gzip": (TAGGED + b"Content-Encoding: gzip, gzip\r\n\r\n" + GZIPPED, is_failure("bad_encoding")),
     "Z22 20 codings": (TAGGED + b"Content-Encoding: gzip\r\n" * 20 + b"\r\n" + GZIPPED, is_failure("bad_encoding")),
