@@ -178,12 +178,10 @@ def _create_sqlite(url: URL, busy_timeout: timedelta, synchronous: str) -> Engin
     @event.listens_for(engine, "connect")
     def _set_pragmas(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
-        if "XPAGE" in os.environ:
-            connection.execute("PRAGMA page_size=" + os.environ["XPAGE"])
+        connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")  # of a new file; an older one keeps its own
         _use_wal(connection, busy_timeout)
-        for x in os.environ.get("XPRAGMA", "").split(";"):
-            if x:
-                connection.execute("PRAGMA " + x)
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute(f"PRAGMA synchronous={synchronous}")
 
