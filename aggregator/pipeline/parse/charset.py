@@ -90,12 +90,15 @@ def decode_document(body: bytes, content_type: str) -> DecodedDocument:
 
 
 def is_plain_utf8(body: bytes, content_type: str) -> bool:
-    """Whether `decode_document` reads ``body``, which begins with no mark, as UTF-8 and finds nothing odd about it."""
+    """Whether `decode_document` reads ``body``, which begins with no mark, as UTF-8 and finds nothing odd about it.
+
+    If it is UTF-8, that is: where nothing is said to the contrary, the bytes are left to the parser.
+    """
     start = body[:64].lstrip(b" \t\r\n")[:4]
     if b"\x00" in start:
         return False
     claims = [claim for claim in (_allow(_find_charset(content_type)), _allow(_find_declaration(body))) if claim]
-    return _is_utf8(body, claims)
+    return all(claim == "utf-8" for claim in claims) or _is_utf8(body, claims)
 
 
 @lru_cache(256)
