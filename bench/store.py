@@ -1,11 +1,14 @@
 """Entries per second into both databases, with everything that goes with them, and the lag of their tags.
 
-    python bench/store.py [--feeds 1000] [--entries 20]       (entries: of each feed)
+    python bench/store.py [--feeds 1000] [--entries 20] [--runs 3]       (entries: of each feed)
 
 Each transaction holds the outcomes, log lines and entries of 25 feeds, as a round saves them: rows of feeds and of the
 fetch log, entries with key hashes, content and the packed original (an entry holds 2 kB of HTML), and a row in the
-change table. First all are new; then all were edited; then each feed says that nothing is new (304). At the end the
-tags follow from the change table. SQLite: WAL, synchronous=FULL; PostgreSQL: Debian's settings, fsync on, over TCP.
+change table. First all are new; their tags follow from the change table; then all were edited; then each feed says that
+nothing is new (304). SQLite: WAL, synchronous=FULL; PostgreSQL: Debian's settings, fsync on, over TCP.
+
+Each figure is the best of several runs in new databases, because other work on the machine only ever adds. The floor
+is what the machine allows: the very statements of the new entries once more, by the bare driver with the same settings.
 """
 
 from __future__ import annotations
@@ -15,13 +18,16 @@ import gc
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from postgres import new_database, run_server
+from store_parts import Recording, Statements, make_replay, record
 
 from aggregator.model.entry import CleanEntry, EntryChange
 from aggregator.model.feed import FeedOutcome, FeedSpec, FetchLogLine
@@ -30,12 +36,17 @@ from aggregator.model.parsed import ParsedEntry
 from aggregator.model.tag import TagEvidence
 from aggregator.storage import changes, entries, feeds, meta, migrate
 from aggregator.storage.engine import Database, open_database
+from aggregator.storage.packing import pack_parsed
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 BATCH = 25
 HTML_BYTES = 2_000
 #: Entries a second that are asked of new ones.
 GOALS = {"sqlite": 20_000, "postgresql": 10_000}
+Made = Sequence[Sequence[CleanEntry]]
+#: Of each transaction.
+Batches = Sequence[tuple[Sequence[FeedOutcome], Sequence[EntryChange]]]
+R = TypeVar("R")
 _LETTERS = "etaoinshrdlucmfwypvbgkjqxz"
 
 
@@ -98,14 +109,21 @@ def make_outcome(feed_id: FeedId, *, status: int, new: int = 0) -> FeedOutcome:
     )  # fmt: skip
 
 
-def measure(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds by the clock, and of this process's CPU."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Seconds for one of many, by the clock and of this process's CPU."""
+
+    wall: float
+    cpu: float
+
+
+def measure(work: Callable[[], object], count: int) -> Cost:
     wall, cpu = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - wall, time.process_time() - cpu
+    return Cost(wall=(time.perf_counter() - wall) / count, cpu=(time.process_time() - cpu) / count)
 
 
-def save_all(db: Database, batches: Sequence[tuple[Sequence[FeedOutcome], Sequence[EntryChange]]]) -> None:
+def save_all(db: Database, batches: Batches) -> None:
     with db.read() as conn:
         identity = meta.get_identity(conn)
     for outcomes, made in batches:
@@ -126,60 +144,108 @@ def save_tags(db: Database) -> None:
             changes.save_tags(conn, dict.fromkeys(claimed, evidence), claimed)
 
 
-def run(db: Database, made: Sequence[Sequence[CleanEntry]]) -> float:
-    """Print the figures of one database; entries a second of new ones."""
+def prepare(db: Database, made: Made) -> None:
     migrate.upgrade(db)
     with db.write() as conn:
         meta.ensure_identity(conn, site_url="https://news.example.org", now=NOW)
         specs = [FeedSpec(url=f"https://site{number}.example/feed") for number in range(len(made))]
         feeds.sync_specs(conn, specs, now=NOW)
-    ids = [FeedId(number + 1) for number in range(len(made))]
-    count = sum(len(written) for written in made)
-    fresh = [
+
+
+def make_new(made: Made) -> Batches:
+    wanted = [
         [EntryChange(feed_id=feed_id, entry_id=None, entry=entry, effective_at=entry.published_at) for entry in written]
-        for feed_id, written in zip(ids, made, strict=True)
+        for feed_id, written in zip(list_ids(made), made, strict=True)
     ]
+    return make_batches(list_ids(made), wanted, 200)
 
-    def show(what: str, number: int, unit: str, cost: tuple[float, float]) -> float:
-        wall, cpu = cost
-        print(f"  {what:<34}{number / wall:>10,.0f} {unit}/s   {cpu / number * 1e6:>7.1f} us CPU each", flush=True)
-        return number / wall
 
-    rate = show("new entries", count, "entries", measure(lambda: save_all(db, make_batches(ids, fresh, 200))))
+def make_edited(db: Database, made: Made) -> Batches:
     with db.read() as conn:
-        waiting, _ = changes.find_lag(conn, NOW)
-    lag = measure(lambda: save_tags(db))
-    show(f"their tags ({waiting:,} entries waited)", count, "entries", lag)
-    print(f"  the last of these tags came {lag[0]:.1f} s after the last entry")
-    with db.read() as conn:
-        known = {feed_id: entries.known_entries(conn, feed_id) for feed_id in ids}
-    edited = [
+        known = [entries.known_entries(conn, feed_id) for feed_id in list_ids(made)]
+    wanted = [
         [
-            replace(change, entry_id=EntryId(known[change.feed_id][change.entry.key][0]), entry=edit(change.entry))
-            for change in wanted
+            EntryChange(feed_id=feed_id, entry_id=EntryId(stored[entry.key][0]), entry=edit(entry), effective_at=NOW)
+            for entry in written
         ]
-        for wanted in fresh
+        for feed_id, written, stored in zip(list_ids(made), made, known, strict=True)
     ]
-    show(
-        "edited entries, old texts kept",
-        count,
-        "entries",
-        measure(lambda: save_all(db, make_batches(ids, edited, 200))),
-    )
-    nothing: list[list[EntryChange]] = [[] for _ in ids]
-    show(
-        "checks that brought nothing", len(ids), "feeds", measure(lambda: save_all(db, make_batches(ids, nothing, 304)))
-    )
-    return rate
+    return make_batches(list_ids(made), wanted, 200)
+
+
+def list_ids(made: Made) -> list[FeedId]:
+    return [FeedId(number + 1) for number in range(len(made))]
+
+
+def run(db: Database, made: Made) -> dict[str, Cost]:
+    """What each kind of work costs in an empty database."""
+    prepare(db, made)
+    count = sum(len(written) for written in made)
+    costs: dict[str, Cost] = {}
+    batches = make_new(made)
+    costs["new entries"] = measure(lambda: save_all(db, batches), count)
+    costs["their tags"] = measure(lambda: save_tags(db), count)
+    edited = make_edited(db, made)
+    costs["edited entries, old texts kept"] = measure(lambda: save_all(db, edited), count)
+    nothing = make_batches(list_ids(made), [[] for _ in made], 304)
+    costs["checks that brought nothing"] = measure(lambda: save_all(db, nothing), len(made))
+    return costs
+
+
+def find_parts(db: Database, made: Made) -> Recording:
+    """What the parts of new entries cost, and what was executed for them."""
+    prepare(db, made)
+    batches = make_new(made)
+    with record(db) as found:
+        whole = measure(lambda: save_all(db, batches), 1).cpu
+    packing = measure(lambda: [packing_of(entry) for written in made for entry in written], 1).cpu
+    found.seconds["packing"] = packing
+    found.seconds["rows and all else in Python"] = whole - sum(found.seconds.values())
+    return found
+
+
+def packing_of(entry: CleanEntry) -> bytes:
+    return pack_parsed(entry.parsed)
+
+
+def replay(db: Database, made: Made, statements: Statements) -> Cost:
+    """What the same statements cost by the bare driver."""
+    prepare(db, made)
+    return measure(make_replay(db, statements), sum(len(written) for written in made))
+
+
+def show(what: str, costs: Sequence[Cost]) -> Cost:
+    """Print and return the best of them; the rate and the CPU each by itself."""
+    best = Cost(wall=min(cost.wall for cost in costs), cpu=min(cost.cpu for cost in costs))
+    print(f"  {what:<38}{1 / best.wall:>8,.0f}/s {best.cpu * 1e6:>8.1f} us CPU each", flush=True)
+    return best
+
+
+def run_on(new_url: Callable[[], AbstractContextManager[str]], made: Made, runs: int) -> float:
+    """Print the figures of one kind of database, each the best of ``runs``; new entries a second."""
+
+    def use(work: Callable[[Database], R]) -> R:
+        with new_url() as url, closing(open_database(url)) as db:
+            gc.collect()
+            return work(db)
+
+    found = [use(lambda db: run(db, made)) for _ in range(runs)]
+    best = {what: show(what, [costs[what] for costs in found]) for what in found[0]}
+    recorded = [use(lambda db: find_parts(db, made)) for _ in range(runs)]
+    floor = [use(lambda db: replay(db, made, recorded[0].statements)) for _ in range(runs)]
+    show("floor: the bare driver, same statements", floor)
+    count = sum(len(written) for written in made)
+    parts = {what: min(some.seconds[what] for some in recorded) for what in recorded[0].seconds}
+    print("  CPU of a new entry by part, us: ", end="")
+    print(", ".join(f"{what} {parts[what] / count * 1e6:.1f}" for what in sorted(parts, key=lambda w: -parts[w])))
+    return 1 / best["new entries"].wall
 
 
 def edit(entry: CleanEntry) -> CleanEntry:
     return replace(entry, content_hash=entry.content_hash[::-1], title=f"{entry.title}, edited")
 
 
-def make_batches(
-    ids: Sequence[FeedId], wanted: Sequence[Sequence[EntryChange]], status: int
-) -> list[tuple[list[FeedOutcome], list[EntryChange]]]:
+def make_batches(ids: Sequence[FeedId], wanted: Sequence[Sequence[EntryChange]], status: int) -> Batches:
     """What a round would hand over, feed by feed."""
     pairs = list(zip(ids, wanted, strict=True))
     return [
@@ -196,19 +262,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--feeds", type=int, default=1_000)
     parser.add_argument("--entries", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     author = Author()
     made = [[author.write_entry(feed, n) for n in range(options.entries)] for feed in range(options.feeds)]
     gc.collect()
     gc.freeze()  # what was written beforehand is not ours to look through
-    print(f"{options.feeds:,} feeds with {options.entries} entries each, {BATCH} feeds a transaction")
+    print(f"{options.feeds:,} feeds with {options.entries} entries each, {BATCH} feeds a transaction; ", end="")
+    print(f"best of {options.runs}")
     rates: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        rates["sqlite"] = run_on(f"sqlite:///{Path(folder) / 'news.sqlite3'}", made)
+    print("sqlite:", flush=True)
+    rates["sqlite"] = run_on(new_file, made, options.runs)
     with run_server() as server:
         if server:
-            with new_database(server, "bench_store") as url:
-                rates["postgresql"] = run_on(url, made)
+            print("postgresql:", flush=True)
+            rates["postgresql"] = run_on(lambda: new_database(server, "bench_store"), made, options.runs)
         else:
             print("PostgreSQL is not installed: left out")
     missed = [name for name, rate in rates.items() if rate < GOALS[name]]
@@ -217,13 +285,10 @@ def main() -> int:
     return int(bool(missed))
 
 
-def run_on(url: str, made: Sequence[Sequence[CleanEntry]]) -> float:
-    db = open_database(url)
-    print(f"{db.dialect}:", flush=True)
-    try:
-        return run(db, made)
-    finally:
-        db.close()
+@contextmanager
+def new_file() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"sqlite:///{Path(folder) / 'news.sqlite3'}"
 
 
 if __name__ == "__main__":
