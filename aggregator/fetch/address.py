@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -32,8 +33,10 @@ _CLOSED_PORTS = frozenset(
 )
 
 #: How long a judged answer of the name server is kept, in seconds.
-_ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
 _MOST_ANSWERS = 1_000
+#: No IP address is written longer, its zone included.
+_MAX_LITERAL = 64
 
 
 class AddressBlocked(OSError):
@@ -102,7 +105,7 @@ class PinningResolver(AbstractResolver):
             answers = await self._ask(host, port, family)
             self._answers.pop(key, None)  # the order of the table is that of age
             self._forget_old()
-            self._answers[key] = (time.monotonic() + _ANSWER_SECONDS, answers)
+            self._answers[key] = (time.monotonic() + ANSWER_SECONDS, answers)
         pinned = [answer for answer in answers if self._guard.is_open(answer["host"])]
         if answers and not pinned:
             raise AddressBlocked(f"{answers[0]['host']} is not a public address")
@@ -141,6 +144,12 @@ def is_open_port(port: int) -> bool:
 
 
 def _parse_address(host: str) -> IPAddress | None:
+    return _parse_literal(host) if len(host) <= _MAX_LITERAL else None
+
+
+@lru_cache(maxsize=_MOST_ANSWERS)
+def _parse_literal(host: str) -> IPAddress | None:
+    """Remembered: a host is judged for its turn, for its line and for each request."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

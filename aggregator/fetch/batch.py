@@ -19,14 +19,16 @@ from itertools import islice
 from aggregator.fetch.exchange import Trail
 from aggregator.fetch.loop import LoopThread
 from aggregator.fetch.slots import Slots
-from aggregator.model.feed import FetchRequest, Reply
+from aggregator.model.feed import Fetched, FetchRequest, Reply
 
 #: Requests in hand that could be asked now.
 AHEAD = 400
 #: All requests in hand, those that are stuck included.
 MOST = 4_000
-#: Replies that may wait for the caller; who has one more keeps its slot, so that bodies do not pile up.
-_WAITING_REPLIES = 8
+#: Bodies that may wait for the caller; who has one more keeps its slot, so that they do not pile up.
+_WAITING_BODIES = 8
+#: So long bare replies are gathered: waking the caller for each would cost more than most of them.
+_GATHER_SECONDS = 0.01
 #: So many more that are stuck are worth a look whether there is room for others.
 _NEWS = AHEAD // 8
 
@@ -60,8 +62,10 @@ class Batch:
     lanes: Counter[str] = field(default_factory=Counter)
     #: How many are stuck; read by the caller's side too.
     stuck: int = 0
-    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WAITING_REPLIES))
-    replies: queue.SimpleQueue[Reply | _Signal] = field(default_factory=queue.SimpleQueue)
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_WAITING_BODIES))
+    replies: queue.SimpleQueue[Sequence[Reply] | _Signal] = field(default_factory=queue.SimpleQueue)
+    #: Replies that go over together.
+    gathered: list[Reply] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
 
@@ -82,12 +86,24 @@ class Batch:
             self.stuck -= 1
 
     async def hand_over(self, reply: Reply) -> None:
-        """Waits while the caller has enough replies."""
-        await self.room.acquire()
-        self.replies.put(reply)
+        """Waits, when it has a body, while the caller has enough of those."""
+        if isinstance(reply, Fetched):
+            await self.room.acquire()
+            self.gathered.append(reply)
+            self.flush()
+            return
+        self.gathered.append(reply)
+        if len(self.gathered) == 1:
+            asyncio.get_running_loop().call_later(_GATHER_SECONDS, self.flush)
+
+    def flush(self) -> None:
+        if self.gathered:
+            self.replies.put(self.gathered)
+            self.gathered = []
 
     def end(self, error: BaseException | None) -> None:
         self.error = error
+        self.flush()
         self.ended.set()
         self.replies.put(_Signal.END)
 
@@ -108,14 +124,15 @@ def trade(
     in_hand = len(first)
     while in_hand:
         try:
-            reply = batch.replies.get(timeout=tick)
+            found = batch.replies.get(timeout=tick)
         except queue.Empty:
             yield None
             continue
-        if reply is _Signal.END:
+        if found is _Signal.END:
             return
-        if not isinstance(reply, _Signal):
-            loop.call(batch.room.release)
+        for reply in found if not isinstance(found, _Signal) else ():
+            if isinstance(reply, Fetched):
+                loop.call(batch.room.release)
             in_hand -= 1
             yield reply
         if more := read_ahead(source, in_hand, batch.stuck):

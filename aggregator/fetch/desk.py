@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -11,7 +12,7 @@ from functools import partial
 import aiohttp
 from aiohttp.abc import AbstractResolver
 
-from aggregator.fetch.address import AddressGuard, PinningResolver
+from aggregator.fetch.address import ANSWER_SECONDS, AddressGuard, PinningResolver
 from aggregator.fetch.batch import Batch, Errand
 from aggregator.fetch.exchange import Exchange
 from aggregator.fetch.failures import FetchStopped, describe_failure
@@ -19,8 +20,11 @@ from aggregator.fetch.headers import MAX_FIELD_BYTES, MAX_HEADER_COUNT
 from aggregator.fetch.hosts import OWN_AT_ONCE, HostFrozen, HostGate, HostGates, HostKeys
 from aggregator.fetch.interim import limit_interim
 from aggregator.fetch.slots import SUSPECT_SECONDS, Slot
-from aggregator.model.feed import Exchanged, FetchRequest, FolderRead, Postponed, Reply
+from aggregator.model.feed import FetchFailed, FetchRequest, Postponed, Reply
 from aggregator.model.settings import FetchSettings
+
+#: Hosts whose judgement is remembered.
+_MOST_JUDGED = 1_000
 
 
 class Desk:
@@ -38,6 +42,8 @@ class Desk:
         guard = AddressGuard(settings.allow_networks)
         self._resolver = PinningResolver(guard, resolver)
         self._gates = HostGates(settings.per_host, settings.host_gap_seconds)
+        #: Whether a host stands in one of our own networks, and until when that is remembered.
+        self._judged: dict[str, tuple[float, bool]] = {}
         self._keeping = _open_session(guard, self._resolver, ssl_context, keep_lines=True)
         self._closing = _open_session(guard, self._resolver, ssl_context, keep_lines=False)
         self._exchange = Exchange(self._keeping, self._closing, guard, settings)
@@ -91,7 +97,7 @@ class Desk:
                 slot.settle()
                 batch.free(errand)
                 if reply is not None:
-                    await batch.hand_over(_complete(reply, errand.trail.sum_up()))
+                    await batch.hand_over(reply)
             finally:
                 slot.give_back()
 
@@ -109,20 +115,33 @@ class Desk:
             async with gate.enter(take_slot):
                 return await self._ask(batch, errand, slot, gate, own=own)
         except HostFrozen as pause:
-            return Postponed(request=errand.request, wait=pause.wait, reason=pause.reason)
+            exchanged = errand.trail.sum_up()
+            return Postponed(request=errand.request, wait=pause.wait, reason=pause.reason, exchanged=exchanged)
 
     async def _find_gate(self, errand: Errand) -> tuple[HostGate, bool]:
         """The gate before the next hop, and whether it stands in one of our own networks."""
         trail = errand.trail
-        try:
-            async with asyncio.timeout(self._settings.timeout_seconds):
-                own = await self._resolver.is_own(trail.host)
-        except Exception:  # noqa: BLE001 - a name that cannot be resolved: asking it will say why
-            own = False
-        key = self._keys.get(errand.request, trail.url, own=own)
+        judged_until, own = self._judged.get(trail.host, (0.0, False))
+        if judged_until < time.monotonic():
+            own = await self._judge(trail.host)
+        # Unless it is our own, where it begins it counts with those that it takes turns with.
+        is_first = not own and not trail.hops
+        key = errand.lane if is_first else self._keys.get(errand.request, trail.url, own=own)
         if not trail.host_key:
             trail.host_key, trail.own = key, own
         return self._gates.get(key, own=own), own
+
+    async def _judge(self, host: str) -> bool:
+        """Whether ``host`` stands in one of our own networks."""
+        try:
+            async with asyncio.timeout(self._settings.timeout_seconds):
+                own = await self._resolver.is_own(host)
+        except Exception:  # noqa: BLE001 - a name that cannot be resolved: asking it will say why
+            return False
+        if len(self._judged) >= _MOST_JUDGED:
+            self._judged.clear()
+        self._judged[host] = (time.monotonic() + ANSWER_SECONDS, own)
+        return own
 
     async def _ask(self, batch: Batch, errand: Errand, slot: Slot, gate: HostGate, *, own: bool) -> Reply | None:
         host, keep_line = errand.trail.host, batch.has_more(errand.lane)
@@ -131,9 +150,9 @@ class Desk:
         except Exception as error:  # noqa: BLE001 - one feed's trouble, whatever it is, must not end the batch
             if isinstance(error, FetchStopped) and error.pause and not own:
                 gate.freeze(error.retry_after or timedelta(0), error.pause)
-            return self._describe(errand.request, error, host)
+            return replace(self._describe(errand.request, error, host), exchanged=errand.trail.sum_up())
 
-    def _describe(self, request: FetchRequest, error: Exception, host: str) -> Reply:
+    def _describe(self, request: FetchRequest, error: Exception, host: str) -> FetchFailed:
         return describe_failure(request, error, host=host, timeout_seconds=self._settings.timeout_seconds)
 
 
@@ -160,7 +179,3 @@ def _open_session(
         max_field_size=MAX_FIELD_BYTES,
         max_headers=MAX_HEADER_COUNT,
     )
-
-
-def _complete(reply: Reply, exchanged: Exchanged) -> Reply:
-    return reply if isinstance(reply, FolderRead) else replace(reply, exchanged=exchanged)

@@ -23,8 +23,8 @@ from aggregator.fetch.headers import (
     make_request_headers,
 )
 from aggregator.fetch.hosts import ASSUMED_WAIT, is_named
-from aggregator.fetch.walls import find_blocker, find_page_blocker
 from aggregator.fetch.links import find_hub_links
+from aggregator.fetch.walls import find_blocker, find_page_blocker
 from aggregator.model.feed import Exchanged, Fetched, FetchRequest, Hop, NotModified
 from aggregator.model.settings import FetchSettings
 
@@ -48,6 +48,8 @@ class Trail:
     #: The editor's own headers go to the feed's first origin only.
     with_own_headers: bool = True
     used_seconds: float = 0.0
+    #: When it was asked last, by the clock of `time.monotonic`; None: it is not being asked now.
+    asked_at: float | None = None
     received: Received = field(default_factory=Received)
     hops: list[Hop] = field(default_factory=list)
     #: Of the feed's own address, wherever it leads; empty before its host's turn was asked for.
@@ -58,8 +60,15 @@ class Trail:
     def host(self) -> str:
         return self.url.host or ""
 
+    def stop(self) -> None:
+        """The time since it was asked last is used."""
+        if self.asked_at is not None:
+            self.used_seconds += time.monotonic() - self.asked_at
+            self.asked_at = None
+
     def sum_up(self) -> Exchanged:
         """What there is to tell of it, whatever came of it."""
+        self.stop()
         return Exchanged(
             hops=tuple(self.hops),
             received_bytes=self.received.count,
@@ -99,7 +108,7 @@ class Exchange:
         self, request: FetchRequest, trail: Trail, hold: Hold, *, keep_line: bool = True
     ) -> Fetched | NotModified | None:
         """One hop; None: ``trail`` now points to where the answer redirects. Raises whatever goes wrong."""
-        started = time.monotonic()
+        trail.asked_at = time.monotonic()
         agent, own = self._settings.user_agent or _DEFAULT_AGENT, trail.with_own_headers
         headers = make_request_headers(request, agent, with_own=own, keep_line=keep_line)
         try:
@@ -110,7 +119,7 @@ class Exchange:
                 async with asked as answer:
                     return await self._read(request, trail, answer, hold)
         finally:
-            trail.used_seconds += time.monotonic() - started
+            trail.stop()
 
     async def _read(
         self, request: FetchRequest, trail: Trail, answer: aiohttp.ClientResponse, hold: Hold
@@ -119,13 +128,20 @@ class Exchange:
             raise FetchStopped("too_large", f"the headers of {trail.host}'s answer are too long", answer.status)
         if request.form and 200 <= answer.status < 300:
             answer.close()  # "accepted" is all that a form is answered with
-            return Fetched(request=request, final_url=str(trail.url), status=answer.status, body=b"", body_hash="")
+            return Fetched(
+                request=request,
+                final_url=str(trail.url),
+                status=answer.status,
+                body=b"",
+                body_hash="",
+                exchanged=trail.sum_up(),
+            )
         if answer.status in (_KEEP_METHOD if request.form else _REDIRECTS):
             answer.close()  # its body is of no use and may be endless
             self._follow(trail, answer)
             return None
         if answer.status == 304 and (request.etag or request.last_modified):
-            return _make_not_modified(request, answer)
+            return _make_not_modified(request, trail, answer)
         if answer.status not in _DOCUMENTS:
             raise await self._refuse(trail, answer)
         return await self._read_document(request, trail, answer, hold)
@@ -136,7 +152,7 @@ class Exchange:
         body = await read_body(answer, self._settings, trail.received, hold, self._unpacking)
         whole = not body.truncated
         if body.hash == request.body_hash:
-            return _make_not_modified(request, answer, with_validators=whole)
+            return _make_not_modified(request, trail, answer, with_validators=whole)
         hub_url, self_url = find_hub_links(answer.headers.getall("Link", ()), trail.url)
         return Fetched(
             request=request,
@@ -150,6 +166,7 @@ class Exchange:
             last_modified=get_validator(answer.headers, "Last-Modified") if whole else "",
             fresh_for=find_fresh_for(answer.headers, datetime.now(UTC)) if whole else None,
             truncated=body.truncated,
+            exchanged=trail.sum_up(),
             hub_url=hub_url,
             self_url=self_url,
         )
@@ -207,7 +224,7 @@ class Exchange:
 
 
 def _make_not_modified(
-    request: FetchRequest, answer: aiohttp.ClientResponse, *, with_validators: bool = True
+    request: FetchRequest, trail: Trail, answer: aiohttp.ClientResponse, *, with_validators: bool = True
 ) -> NotModified:
     return NotModified(
         request=request,
@@ -215,4 +232,5 @@ def _make_not_modified(
         etag=get_validator(answer.headers, "ETag") if with_validators else "",
         last_modified=get_validator(answer.headers, "Last-Modified") if with_validators else "",
         fresh_for=find_fresh_for(answer.headers, datetime.now(UTC)),
+        exchanged=trail.sum_up(),
     )

@@ -84,7 +84,8 @@ class HostGate:
             async with self._room:
                 async with self._pace:
                     self._check()
-                    await asyncio.sleep(max(0.0, self._next_start - self._clock()))
+                    if (wait := self._next_start - self._clock()) > 0:
+                        await asyncio.sleep(wait)
                     await take_slot()
                     self._check()
                     self._next_start = self._clock() + self._gap_seconds

@@ -32,6 +32,25 @@ class Slots:
         self._slow_bytes = 0
         #: Those that are slow and found no place among the slow yet.
         self._late: deque[Slot] = deque()
+        #: Who was let in, and when it counts as slow. All wait equally long, so one timer does for the first of them.
+        self._watched: deque[tuple[float, Slot]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def _watch(self, slot: Slot) -> None:
+        loop = asyncio.get_running_loop()
+        self._watched.append((loop.time() + SLOW_SECONDS, slot))
+        if self._timer is None:
+            self._timer = loop.call_at(self._watched[0][0], self._look)
+
+    def _look(self) -> None:
+        """Moves those whose time is over, and comes again for the next that is waited for."""
+        loop, watched, self._timer = asyncio.get_running_loop(), self._watched, None
+        while watched and (not watched[0][1].is_waited_for or watched[0][0] <= loop.time()):
+            slot = watched.popleft()[1]
+            if slot.is_waited_for:
+                self._move(slot)
+        if watched:
+            self._timer = loop.call_at(watched[0][0], self._look)
 
     def _move(self, slot: Slot) -> None:
         if self._slow_left:
@@ -67,7 +86,6 @@ class Slot:
         self._slots = slots
         self._on_slow = on_slow
         self._pool = slots.suspect if suspect else slots.quick
-        self._timer: asyncio.TimerHandle | None = None
         self._taken = False
         self._slow = False
         self._held_bytes = 0
@@ -82,7 +100,7 @@ class Slot:
     async def take(self) -> None:
         await self._pool.acquire()
         self._taken = self.is_waited_for = True
-        self._timer = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._slots._move, self)
+        self._slots._watch(self)
 
     def hold(self, count: int) -> bool:
         """Its body has grown to ``count`` bytes; False: the slow ones hold too much together."""
@@ -100,8 +118,6 @@ class Slot:
     def settle(self) -> None:
         """The answer is there: from now on it is waited for nobody but its reader."""
         self.is_waited_for = False
-        if self._timer is not None:
-            self._timer.cancel()
 
     def give_back(self) -> None:
         self.settle()
