@@ -33,6 +33,11 @@ from aggregator.pipeline.parse.wire import decode_answer, encode_answer
 
 _LENGTH = struct.Struct(">I")
 _MAX_ANSWER = 256 * 1024 * 1024
+#: After this a document no longer keeps others from a child; so many more may then be at it.
+LONG_SECONDS = 1.0
+LONG_PLACES = 2
+#: Children give way to the daemon, which has all other feeds to look after.
+_NICE = 5
 #: A new child after so many documents: what the allocator keeps is given back.
 _DOCUMENTS_A_CHILD = 500
 _RULES = tuple(field.name for field in fields(PageRules))
@@ -44,7 +49,7 @@ _ENVIRONMENT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR
 
 
 class ParseSandbox:
-    """Parses documents, in at most ``workers`` children at once; may be called from many threads."""
+    """Parses documents, in ``workers`` children at once and a few more; may be called from many threads."""
 
     def __init__(
         self,
@@ -61,7 +66,7 @@ class ParseSandbox:
         self._limits = (cpu_seconds, memory_bytes)
         self._idle_seconds = idle_seconds
         self._quickly = quickly
-        self._slots = threading.BoundedSemaphore(workers)
+        self._places = _Places(workers)
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
         self._last_used = monotonic()
@@ -69,14 +74,16 @@ class ParseSandbox:
 
     def parse(self, reply: Fetched) -> ParsedFeed:
         """`parse_feed` of what was fetched; raises `ParseError` as that does, or when a child died over it."""
-        if self._quickly and reply.request.page is None:
-            result = _parse_here(reply)
-            if result is not None:
-                return result
-        return self._parse_in_child(reply)
+        result = self.parse_at_once(reply)
+        return self.parse_in_child(reply) if result is None else result
 
-    def _parse_in_child(self, reply: Fetched) -> ParsedFeed:
-        with self._slots:
+    def parse_at_once(self, reply: Fetched) -> ParsedFeed | None:
+        """The same when the fast road can tell, without waiting for a child; None: it takes one."""
+        return _parse_here(reply) if self._quickly and reply.request.page is None else None
+
+    def parse_in_child(self, reply: Fetched) -> ParsedFeed:
+        """The same by a child, which is waited for; raises `ParseError`."""
+        with self._places:
             try:
                 child = self._take()
             except Exception as error:  # out of processes, files or memory: that passes
@@ -160,6 +167,38 @@ def _parse_here(reply: Fetched) -> ParsedFeed | None:
         return None
 
 
+class _Places:
+    """How many children work at one time. One that is long at it no longer counts, up to a bound: others go on."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._changed = threading.Condition()
+        self._own = threading.local()
+        #: When each that works began, the latest last.
+        self._begun: list[float] = []
+
+    def __enter__(self) -> None:
+        with self._changed:
+            while wait := self._find_wait():
+                self._changed.wait(None if wait < 0 else wait)
+            self._own.began = monotonic()
+            self._begun.append(self._own.began)
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._begun.remove(self._own.began)
+            self._changed.notify_all()
+
+    def _find_wait(self) -> float:
+        """Seconds until there may be a place; 0: there is one, -1: only when another is given back."""
+        if len(self._begun) >= self._count + LONG_PLACES:
+            return -1
+        if len(self._begun) < self._count:
+            return 0
+        # The last of them that still keeps a place from others.
+        return max(0.0, self._begun[-self._count] + LONG_SECONDS - monotonic())
+
+
 class _Child:
     """One child process and the pipe to it."""
 
@@ -234,6 +273,7 @@ def serve(cpu_seconds: int, memory_bytes: int) -> None:
         os.dup2(silence, noisy)
     from aggregator.pipeline.parse import parse_feed
 
+    os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))

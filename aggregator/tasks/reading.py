@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from aggregator.app import App
@@ -49,21 +50,45 @@ class Reading:
 
 def read_reply(app: App, feed: Feed, reply: Reply) -> Reading:
     """What a reply holds; errors of the document become values. The bytes are let go: all is read."""
+    reading = read_at_once(app, feed, reply)
+    return read_in_child(app, feed, reply) if reading is None else reading
+
+
+def read_at_once(app: App, feed: Feed, reply: Reply) -> Reading | None:
+    """The same, without waiting for a child process; None: its document takes one."""
+    return _read_guarded(feed, reply, app.sandbox.parse_at_once)
+
+
+def read_in_child(app: App, feed: Feed, reply: Reply) -> Reading:
+    """The same for a document of which `read_at_once` could not tell."""
+    reading = _read_guarded(feed, reply, app.sandbox.parse_in_child)
+    assert reading is not None
+    return reading
+
+
+_Parse = Callable[[Fetched], ParsedFeed | None]
+
+
+def _read_guarded(feed: Feed, reply: Reply, parse: _Parse) -> Reading | None:
     try:
-        reading = _read_document(app, feed, reply)
+        reading = _read_document(feed, reply, parse)
     except Exception as error:  # one document that a stage of ours cannot digest must not end the round for all
         log.exception("document.not_read", feed=redact_url(feed.spec.url))
         reason = f"a fault of this program stopped it: {type(error).__name__}"
         reading = Reading(feed=feed, reply=reply, failure_class="not_saved", reason=reason)
-    return replace(reading, reply=replace(reply, body=b"")) if isinstance(reply, Fetched) else reading
+    if reading is None or not isinstance(reply, Fetched):
+        return reading
+    return replace(reading, reply=replace(reply, body=b""))
 
 
-def _read_document(app: App, feed: Feed, reply: Reply) -> Reading:
+def _read_document(feed: Feed, reply: Reply, parse: _Parse) -> Reading | None:
     try:
         match reply:
             case Fetched():
                 # What has no base of its own is relative to where the document came from.
-                document = app.sandbox.parse(replace(reply, final_url=drop_query(reply.final_url)))
+                document = parse(replace(reply, final_url=drop_query(reply.final_url)))
+                if document is None:
+                    return None
             case FolderRead():
                 document = reply.feed
             case NotModified() | Postponed():

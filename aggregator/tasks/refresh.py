@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 
@@ -15,6 +13,7 @@ from aggregator.model.ids import FeedId
 from aggregator.model.round import FeedResult, Round
 from aggregator.storage import feeds, fetchlog
 from aggregator.tasks.outage import PROBES, OutageWatch
+from aggregator.tasks.readers import Readers
 from aggregator.tasks.reading import Reading, read_reply
 from aggregator.tasks.saving import save_batch
 from aggregator.tasks.worker import worker_name
@@ -25,8 +24,6 @@ log = get_logger(__name__)
 BATCH = 25
 #: So many replies without a document cost as little as one with.
 BARE = 8
-#: Documents parsed at one time, each in a child process of its own.
-PARSERS = 2
 #: How long a claimed feed is left alone by others; renewed for the rest of a claim with each batch.
 LEASE = timedelta(minutes=15)
 #: What has been read is saved when so long nothing more comes.
@@ -105,9 +102,9 @@ def _run(
     try:
         with (
             closing(app.fetcher.fetch(_iter_requests(claims, held), tick=TICK_SECONDS)) as replies,
-            ThreadPoolExecutor(PARSERS) as parsers,
+            Readers(app) as readers,
         ):
-            for batch in _chunked(app, _read_replies(app, held, replies, parsers)):
+            for batch in _chunked(app, _read_replies(app, held, replies, readers)):
                 watch.note(batch)
                 for result in save_batch(app, batch, watch):
                     results.append(result)
@@ -132,24 +129,28 @@ def _iter_requests(claims: Iterator[Sequence[Feed]], held: dict[FeedId, Feed]) -
 
 
 def _read_replies(
-    app: App, held: Mapping[FeedId, Feed], replies: Iterable[Reply | None], parsers: ThreadPoolExecutor
+    app: App, held: Mapping[FeedId, Feed], replies: Iterable[Reply | None], readers: Readers
 ) -> Iterator[Reading | None]:
-    """What each reply holds. Only as many bodies are in memory as are being parsed, and one more.
+    """What each reply holds, in the order in which it is known.
 
-    None: no reply came for a while, and there is nothing left to be parsed.
+    None: nothing came for a while, of the net or of the readers.
     """
-    running: deque[Future[Reading]] = deque()
     for reply in replies:
         if isinstance(reply, Fetched | FolderRead):
-            running.append(parsers.submit(read_reply, app, held[reply.request.feed_id], reply))
+            readers.add(held[reply.request.feed_id], reply)
         elif reply is not None:
             yield read_reply(app, held[reply.request.feed_id], reply)
-        while len(running) > (PARSERS if reply is not None else 0):
-            yield running.popleft().result()
+        yield from readers.take()
+        while readers.is_full:
+            if not readers.wait(TICK_SECONDS):
+                yield None
+            yield from readers.take()
         if reply is None:
             yield None
-    while running:
-        yield running.popleft().result()
+    while readers.in_hand:
+        if not readers.wait(TICK_SECONDS):
+            yield None
+        yield from readers.take()
 
 
 def _extend(app: App, held: Mapping[FeedId, Feed]) -> None:

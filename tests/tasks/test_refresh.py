@@ -23,8 +23,9 @@ from aggregator.model.ids import FeedId
 from aggregator.model.parsed import ParsedEntry, ParsedFeed
 from aggregator.storage import entries, feeds, fetchlog
 from aggregator.storage.engine import Database
+from aggregator.tasks.readers import PARSERS
 from aggregator.tasks.reading import read_reply
-from aggregator.tasks.refresh import BATCH, LEASE, PARSERS, prune_log, refresh_due
+from aggregator.tasks.refresh import BATCH, LEASE, prune_log, refresh_due
 from tests.fixtures.program import Program
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
