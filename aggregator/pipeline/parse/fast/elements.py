@@ -11,15 +11,8 @@ from typing import Any
 
 from aggregator.pipeline.parse.fast.markup import IN_CONTENT
 from aggregator.pipeline.parse.fast.names import HANDLED
-from aggregator.pipeline.parse.fast.people import (
-    IN_AUTHOR,
-    IN_CONTRIBUTOR,
-    IN_OWNER,
-    begin_author,
-    finish_author,
-    finish_nothing,
-)
-from aggregator.pipeline.parse.fast.reader import Attributes, Inside, Kind, Reader, Unmodelled
+from aggregator.pipeline.parse.fast.people import IN_AUTHOR, IN_CONTRIBUTOR, IN_OWNER, begin_author, finish_author
+from aggregator.pipeline.parse.fast.reader import Attributes, Inside, Kind, Reader, Unmodelled, finish_nothing
 from aggregator.pipeline.parse.fast.values import join_address, map_type, read_date
 
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
@@ -84,11 +77,15 @@ def finish_media_title(reader: Reader, attributes: Attributes, text: str) -> Non
 
 
 def finish_link(reader: Reader, attributes: Attributes, text: str) -> None:
-    link = {**attributes}
-    link.setdefault("rel", "alternate")
-    link.setdefault("type", "application/atom+xml" if link["rel"] == "self" else "text/html")
-    _name_address(link)
     context = reader.context
+    if attributes:
+        link = attributes
+        link.setdefault("rel", "alternate")
+        link.setdefault("type", "application/atom+xml" if link["rel"] == "self" else "text/html")
+        if "href" not in link or "url" in link or "uri" in link:
+            _name_address(link)
+    else:
+        link = {"rel": "alternate", "type": "text/html"}
     context.setdefault("links", []).append(link)
     if "href" in link:
         link["href"] = join_address(reader.base, link["href"])
@@ -115,10 +112,9 @@ def _name_address(attributes: Attributes) -> None:
 
 
 def finish_enclosure(reader: Reader, attributes: Attributes, _text: str) -> None:
-    link = {**attributes}
-    _name_address(link)
-    link["rel"] = "enclosure"
-    reader.context.setdefault("links", []).append(link)
+    _name_address(attributes)
+    attributes["rel"] = "enclosure"
+    reader.context.setdefault("links", []).append(attributes)
 
 
 def finish_id(reader: Reader, attributes: Attributes, text: str) -> None:
@@ -199,8 +195,11 @@ def finish_ttl(reader: Reader, attributes: Attributes, text: str) -> None:
 
 
 def finish_category(reader: Reader, attributes: Attributes, text: str) -> None:
-    scheme = attributes.get("scheme", attributes.get("domain"))
-    _add_category(reader, attributes.get("term"), scheme, attributes.get("label"), text)
+    if attributes:
+        scheme = attributes.get("scheme", attributes.get("domain"))
+        _add_tag(reader, attributes.get("term"), scheme, attributes.get("label"))
+    if text:
+        _name_category(reader, reader.repair(text))
 
 
 def finish_media_category(reader: Reader, attributes: Attributes, text: str) -> None:
@@ -217,16 +216,20 @@ _ITUNES = "http://www.itunes.com/"
 
 def _add_category(reader: Reader, term: str | None, scheme: str | None, label: str | None, text: str) -> None:
     _add_tag(reader, term, scheme, label)
-    value = reader.repair(text)
-    if not value:
-        return
+    if text:
+        _name_category(reader, reader.repair(text))
+
+
+def _name_category(reader: Reader, value: str) -> None:
+    """The text of one: the term of one that was given none in its attributes, else a category of its own."""
     tags, known = reader.tags()
     if tags and not tags[-1][0]:
         known.discard(tags[-1])
         tags[-1] = (value, *tags[-1][1:])
         known.add(tags[-1])
-    else:
-        _add_tag(reader, value, None, None)
+    elif (tag := (value, None, None)) not in known:
+        known.add(tag)
+        tags.append(tag)
 
 
 def _add_tag(reader: Reader, term: str | None, scheme: str | None, label: str | None) -> None:

@@ -19,6 +19,8 @@ _PAGES = (None, "alternate", "via", "related")
 _NOTHING: dict[str, Any] = {}
 #: Authors and categories repeat from entry to entry.
 _line = lru_cache(4096)(clean_line)
+_MAX_TAG = 50
+_language = lru_cache(256)(fields.read_language)
 
 
 def make_feed(reader: Reader, *, url: str, warnings: tuple[str, ...], hints: Hints) -> ParsedFeed:
@@ -47,17 +49,18 @@ def make_feed(reader: Reader, *, url: str, warnings: tuple[str, ...], hints: Hin
 
 def _make_entry(entry: dict[str, Any], url: str, site_url: str, warnings: list[str]) -> ParsedEntry:
     get = entry.get
-    contents = get("content")
-    content = _choose_content(contents) if contents else _NOTHING
-    summary = get("summary_detail", _NOTHING)
-    content_html = _make_html(content.get("value", ""), content, warnings)
-    summary_html = _make_html(summary.get("value", ""), summary, warnings) or _make_html(
-        get("summary", ""), _NOTHING, warnings
-    )
-    links = get("links", ())
-    link = _text(entry, "link", fields.MAX_ADDRESS) or _find_page(links)
+    contents, summary, links = get("content"), get("summary_detail", _NOTHING), get("links", ())
+    content, content_html, summary_html = _NOTHING, "", ""
+    if contents:
+        content = _choose_content(contents)
+        content_html = _make_html(content.get("value", ""), content, warnings)
+    if summary:
+        summary_html = _make_html(summary["value"], summary, warnings)
+    if not summary_html and (copied := get("summary")):
+        summary_html = _make_html(copied, _NOTHING, warnings)
+    link = get("link", "")[: fields.MAX_ADDRESS].strip() or _find_page(links)
     return ParsedEntry(
-        id=_text(entry, "id", 16 * fields.MAX_ADDRESS),
+        id=get("id", "")[: 16 * fields.MAX_ADDRESS].strip(),
         url=link,
         title=_make_title(entry),
         author=_make_author(entry),
@@ -65,7 +68,7 @@ def _make_entry(entry: dict[str, Any], url: str, site_url: str, warnings: list[s
         content_html=content_html,
         published_at=get("published_parsed") or get("created_parsed"),
         updated_at=get("updated_parsed"),
-        categories=_make_categories(get("tags", ())),
+        categories=_make_categories(entry["tags"]) if "tags" in entry else (),
         enclosures=_make_enclosures(links) if len(links) > 1 or (links and links[0]["rel"] == "enclosure") else (),
         language=_find_language(entry, content, summary),
         base_url=_find_base(content, summary, url) or link or site_url or url,
@@ -78,7 +81,7 @@ def _text(source: dict[str, Any], key: str, limit: int) -> str:
 
 
 def _make_title(source: dict[str, Any]) -> str:
-    title = _text(source, "title", fields.MAX_TITLE)
+    title: str = source.get("title", "")[: fields.MAX_TITLE].strip()
     if "<" in title and source.get("title_detail", _NOTHING).get("type") == "text/plain":
         return title.replace("<", "&lt;")
     return title
@@ -92,6 +95,8 @@ def _make_html(value: str, detail: dict[str, Any], warnings: list[str]) -> str:
 
 
 def _choose_content(contents: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(contents) == 1 and contents[0]["type"] in fields.HTML_TYPES:
+        return contents[0]
     texts = [part for part in contents if part["type"] in fields.HTML_TYPES] or [
         part for part in contents if part["type"].startswith("text/")
     ]
@@ -107,7 +112,12 @@ def _find_page(links: list[dict[str, str]]) -> str:
 
 def _make_author(source: dict[str, Any]) -> str:
     names: dict[str, None] = {}
-    for author in source.get("authors", ()):
+    authors = source.get("authors", ())
+    if len(authors) == 1 and "name" in authors[0]:
+        name = _line(authors[0]["name"][: fields.MAX_AUTHOR].strip(), fields.MAX_AUTHOR)
+        if name:
+            return name
+    for author in authors:
         if author:
             words = _text(author, "name", fields.MAX_AUTHOR) or _text(author, "email", fields.MAX_AUTHOR)
             if name := _line(words, fields.MAX_AUTHOR):
@@ -118,7 +128,9 @@ def _make_author(source: dict[str, Any]) -> str:
 def _make_categories(tags: list[tuple[str | None, str | None, str | None]]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for term, _, label in tags:
-        words = (label or "")[: fields.MAX_TITLE].strip() or (term or "")[: fields.MAX_TITLE].strip()
+        words = label[: fields.MAX_TITLE].strip() if label else ""
+        if not words and term:
+            words = term[: fields.MAX_TITLE].strip()
         if line := _line(words, fields.MAX_CATEGORY):
             found.setdefault(line)
         if len(found) == fields.MAX_CATEGORIES:
@@ -129,25 +141,27 @@ def _make_categories(tags: list[tuple[str | None, str | None, str | None]]) -> t
 def _make_enclosures(links: list[dict[str, str]]) -> tuple[Enclosure, ...]:
     found: dict[str, Enclosure] = {}
     for link in links:
-        if link["rel"] == "enclosure" and len(found) < fields.MAX_ENCLOSURES:
-            href, length = _text(link, "href", fields.MAX_ADDRESS), _text(link, "length", 20)
-            if href:
-                number = fields.read_length(length)
-                found.setdefault(href, Enclosure(url=href, type=_text(link, "type", 100), length=number))
+        if link["rel"] != "enclosure" or len(found) >= fields.MAX_ENCLOSURES:
+            continue
+        if href := _text(link, "href", fields.MAX_ADDRESS):
+            number = fields.read_length(_text(link, "length", 20))
+            found.setdefault(href, Enclosure(url=href, type=_text(link, "type", 100), length=number))
     return tuple(found.values())
 
 
 def _find_language(entry: dict[str, Any], content: dict[str, Any], summary: dict[str, Any]) -> str:
     for claim in (content, summary, entry.get("title_detail", _NOTHING), entry):
-        claimed = claim.get("language")
-        if claimed and (language := fields.read_language(claimed)):
-            return language
+        if "language" in claim and (claimed := claim["language"]):
+            read = _language if len(claimed) <= _MAX_TAG else fields.read_language  # no cache of long texts
+            if language := read(claimed):
+                return language
     return ""
 
 
 def _find_base(content: dict[str, Any], summary: dict[str, Any], url: str) -> str:
     for detail in (content, summary):
-        base = _text(detail, "base", fields.MAX_ADDRESS)
-        if base and base != url:
-            return base
+        if detail and detail["base"] != url:
+            base = _text(detail, "base", fields.MAX_ADDRESS)
+            if base and base != url:
+                return base
     return ""

@@ -82,6 +82,10 @@ def _fold(uri: str) -> tuple[str, str]:
 def read_attributes(raw: Attributes) -> Attributes:
     """Names in lower case; foreign ones count without their prefix as well, unless a plain one says otherwise."""
     read: Attributes = {}
+    if not any(" " in name for name in raw):
+        for name, value in raw.items():
+            _set(read, name, value)
+        return read
     for name, value in raw.items():
         _set(read, _standard_name(name) if " " in name else name, value)
     for name, value in raw.items():

@@ -34,10 +34,6 @@ def finish_author(reader: Reader, _attributes: Attributes, text: str) -> None:
     _name_author(reader.context)
 
 
-def finish_nothing(reader: Reader, _attributes: Attributes, _text: str) -> None:
-    """For elements whose text is not read, though their children may be."""
-
-
 def _start_part(reader: Reader, kind: Kind, attributes: Attributes) -> None:
     if reader.inner:
         raise Unmodelled("markup in a person's name")

@@ -12,6 +12,7 @@ content; a ``guid`` is a link when it says nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from xml.parsers import expat
 from xml.sax.saxutils import escape
@@ -38,6 +39,7 @@ _USUAL = {
         "type isPermaLink ispermalink"
     ).split()
 }
+_LOWER = frozenset(_USUAL.values())
 #: Term, scheme and label.
 Tag = tuple[str | None, str | None, str | None]
 NO_ATTRIBUTES: Attributes = {}
@@ -50,7 +52,8 @@ class Inside(NamedTuple):
     end: Callable[[Reader, Kind], None]
 
 
-class Kind(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Kind:
     """What is done with an element. With ``finish`` its text is collected, and only ``inside`` allows for children."""
 
     begin: Callable[[Reader, Attributes], None] | None = None
@@ -61,11 +64,24 @@ class Kind(NamedTuple):
     local: str = ""
 
 
-__all__ = ["NO_ATTRIBUTES", "Attributes", "Inside", "Kind", "Reader", "Unmodelled"]
+__all__ = ["NO_ATTRIBUTES", "Attributes", "Inside", "Kind", "Reader", "Unmodelled", "finish_nothing"]
+
+
+def finish_nothing(reader: Reader, _attributes: Attributes, _text: str) -> None:
+    """For elements whose text is not read, though their children may be."""
 
 
 class Reader:
     """Collects one document. ``feed`` and ``entries`` hold the keys of feedparser's result that are read."""
+
+    # fmt: off
+    __slots__ = (
+        "_data", "_declared_before_entries", "_has_url", "_kinds", "_leaf", "_leaf_attributes", "_namespaces",
+        "_parser", "_scope_depth", "_scopes", "base", "context", "context_of_entries", "depth", "depths", "elements",
+        "endings", "entries", "feed", "has_content", "inner", "is_open", "lang", "leaf_depth", "markup", "may_hold_c1",
+        "pieces", "spans", "title_depth", "unnamed", "version",
+    )
+    # fmt: on
 
     def __init__(self, kinds: dict[str, Kind], *, url: str, may_hold_c1: bool) -> None:
         self.feed: dict[str, Any] = {}
@@ -117,7 +133,11 @@ class Reader:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self.pieces.append
         parser.StartNamespaceDeclHandler = self._declare
-        parser.Parse(data, True)
+        try:
+            parser.Parse(data, True)
+        finally:  # a parser that knew us while we know it would have to wait for the garbage collector
+            parser.StartElementHandler = parser.EndElementHandler = None
+            parser.CharacterDataHandler = parser.StartNamespaceDeclHandler = None
         if self._declared_before_entries != len(self._namespaces.declared):
             self.context_of_entries = None
 
@@ -145,13 +165,20 @@ class Reader:
             kind = map_type(attributes.get("type", default_type))
             if attributes.get("mode") == "base64":
                 raise Unmodelled("base64")
-        if not kind.startswith("text/") and not kind.endswith(("+xml", "/xml")):
-            raise Unmodelled("content that is taken for base64")
+            if not kind.startswith("text/") and not kind.endswith(("+xml", "/xml")):
+                raise Unmodelled("content that is taken for base64")
         if self.markup or kind == _XHTML:
             text = self._finish_markup(text)
-        elif kind == "text/plain" and not self.version.startswith("atom") and looks_like_html(text):
+        elif (
+            kind == "text/plain"
+            and ("<" in text or "&" in text)
+            and not self.version.startswith("atom")
+            and looks_like_html(text)
+        ):
             kind = "text/html"
-        return {"type": kind, "language": self.lang, "base": self.base, "value": self.repair(text)}
+        if not text.isascii():
+            text = repair_text(text, self.may_hold_c1)
+        return {"type": kind, "language": self.lang, "base": self.base, "value": text}
 
     def begin_entry(self) -> None:
         """What follows belongs to a new entry."""
@@ -200,8 +227,9 @@ class Reader:
                 self.endings.pop(depth)(self)
         elif depth == self.leaf_depth:
             self._leaf = None
-            assert leaf.finish is not None
-            leaf.finish(self, self._leaf_attributes, "".join(self.pieces).strip())
+            finish = leaf.finish
+            if finish is not finish_nothing:
+                finish(self, self._leaf_attributes, "".join(self.pieces).strip())  # type: ignore[misc]
             if self.markup:
                 self.markup.clear()
         else:
@@ -233,15 +261,17 @@ class Reader:
         return "".join(pieces).strip()
 
     def _read_attributes(self, tag: str, raw: Attributes) -> Attributes:
-        try:
-            read = {_USUAL[name]: value for name, value in raw.items()}
-        except KeyError:
-            read = read_attributes(raw)
-        else:
-            for name in ("rel", "type"):
-                if name in read:
-                    read[name] = read[name].lower()
-            return read
+        is_usual = _LOWER.issuperset(raw)
+        if not is_usual and _USUAL.keys() >= raw.keys():
+            raw = {_USUAL[name]: value for name, value in raw.items()}
+            is_usual = True
+        if is_usual:
+            if "type" in raw:
+                raw["type"] = raw["type"].lower()
+            if "rel" in raw:
+                raw["rel"] = raw["rel"].lower()
+            return raw
+        read = read_attributes(raw)
         base, lang = read.get("xml:base", read.get("base")), read.get("xml:lang", read.get("lang"))
         if base is not None or lang is not None:
             self._enter_scope(tag, base, lang)
@@ -278,6 +308,9 @@ _UNIVERSAL: dict[str, Kind] = {}
 _MAX_UNIVERSAL = 2_000
 
 
+_CONTAINER = Kind()
+
+
 class _KindsByTag(dict[str, Kind]):
     """The kinds of a document's elements by expat's names for them; most documents have less than thirty."""
 
@@ -299,7 +332,7 @@ class _KindsByTag(dict[str, Kind]):
         if name in COLLIDING or (name in HANDLED and name not in self._by_name):
             raise Unmodelled(f"an element that is called {name}")
         local = tag.split(" ")[1] if " " in tag else tag
-        return self._by_name.get(name, Kind())._replace(name=name, local=local.lower())
+        return replace(self._by_name.get(name, _CONTAINER), name=name, local=local.lower())
 
 
 def _check_base(base: str) -> None:
