@@ -25,7 +25,8 @@ from sqlalchemy.engine import Connection
 
 from aggregator.model.feed import FeedSpec
 from aggregator.storage import feeds, migrate
-from aggregator.storage.engine import Database, insert_rows, open_database
+from aggregator.storage.bulk import insert_rows
+from aggregator.storage.engine import Database, open_database
 from aggregator.storage.feed_claims import select_due
 from aggregator.storage.feed_rows import new_row
 from aggregator.storage.schema import feeds as table

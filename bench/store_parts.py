@@ -17,7 +17,7 @@ import psycopg
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
 
-from aggregator.storage import engine
+from aggregator.storage import bulk
 from aggregator.storage.engine import Database
 
 #: (statement, parameters, many rows at once) in the order of execution; "COMMIT" ends a transaction.
@@ -49,12 +49,12 @@ def record(db: Database) -> Iterator[Recording]:
     def stop(_conn: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
         found.note(statement, values, many, time.process_time() - started[0])
 
-    copy, commit = engine._copy_rows, db.engine.dialect.do_commit
+    copy, commit = bulk.copy_rows, db.engine.dialect.do_commit
 
-    def copy_rows(conn: Any, statement: str, values: Sequence[Sequence[Any]]) -> None:
+    def copy_rows(conn: Any, statement: str, types: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         start()
-        copy(conn, statement, values)
-        found.note(statement, values, True, time.process_time() - started[0])
+        copy(conn, statement, types, rows)
+        found.note(statement, (types, rows), True, time.process_time() - started[0])
 
     def do_commit(connection: Any) -> None:
         start()
@@ -64,11 +64,11 @@ def record(db: Database) -> Iterator[Recording]:
 
     event.listen(db.engine, "before_cursor_execute", start)
     event.listen(db.engine, "after_cursor_execute", stop)
-    engine._copy_rows, db.engine.dialect.do_commit = copy_rows, do_commit  # type: ignore[method-assign, assignment]
+    bulk.copy_rows, db.engine.dialect.do_commit = copy_rows, do_commit  # type: ignore[method-assign, assignment]
     try:
         yield found
     finally:
-        engine._copy_rows, db.engine.dialect.do_commit = copy, commit  # type: ignore[method-assign, assignment]
+        bulk.copy_rows, db.engine.dialect.do_commit = copy, commit  # type: ignore[method-assign, assignment]
         event.remove(db.engine, "before_cursor_execute", start)
         event.remove(db.engine, "after_cursor_execute", stop)
 
@@ -100,8 +100,10 @@ def _replay_postgresql(db: Database, statements: Statements) -> None:
             if statement == "COMMIT":
                 conn.commit()
             elif statement.startswith("COPY"):
+                types, rows = values
                 with cursor.copy(statement) as copy:
-                    for row in values:
+                    copy.set_types(types)
+                    for row in rows:
                         copy.write_row(row)
             elif many:
                 cursor.executemany(statement, values)

@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 
 from aggregator.model.ids import EntryId
 from aggregator.model.tag import TagEvidence
-from aggregator.storage.engine import insert, insert_rows, iter_chunks
+from aggregator.storage.bulk import insert_rows
+from aggregator.storage.engine import insert, iter_chunks
 from aggregator.storage.schema import entries, entry_changes, entry_tags, stories
 
 

@@ -11,12 +11,11 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC as STANDARD_UTC
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +24,7 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine import URL, Connection, Dialect, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError
 
 from aggregator.errors import DatabaseUnavailable, StorageError
 from aggregator.storage.failures import translate
@@ -46,7 +45,8 @@ T = TypeVar("T")
 _encode_any = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
-def _encode_json(value: Any) -> str:
+def encode_json(value: Any) -> str:
+    """As every JSON column is written."""
     return "[]" if value == [] or value == () else _encode_any(value)
 
 
@@ -66,7 +66,7 @@ class UTC(sa.types.TypeDecorator[datetime]):
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
         if dialect.name != "sqlite":
             return super().bind_processor(dialect)
-        return _write_instant
+        return write_instant
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -74,7 +74,7 @@ class UTC(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=STANDARD_UTC) if value.tzinfo is None else value.astimezone(STANDARD_UTC)
 
 
-def _write_instant(value: datetime | None) -> str | None:
+def write_instant(value: datetime | None) -> str | None:
     """As SQLAlchemy's own type writes it, but several times as fast: each entry has six of them."""
     if value is None:
         return None
@@ -172,7 +172,7 @@ def _create_sqlite(url: URL, busy_timeout: timedelta, synchronous: str) -> Engin
         url.set(drivername="sqlite+pysqlite"),
         connect_args={"timeout": busy_timeout.total_seconds(), "check_same_thread": False},
         pool_timeout=busy_timeout.total_seconds() + 20,
-        json_serializer=_encode_json,
+        json_serializer=encode_json,
     )
 
     @event.listens_for(engine, "connect")
@@ -219,7 +219,7 @@ def _create_postgresql(url: URL, busy_timeout: timedelta) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
         connect_args=arguments,
-        json_serializer=_encode_json,
+        json_serializer=encode_json,
     )
 
     @event.listens_for(engine, "connect")
@@ -281,43 +281,6 @@ def _assert_ready(conn: Connection, synchronous: str) -> None:
 def insert(conn: Connection, table: sa.Table) -> sqlite_dialect.Insert | postgresql.Insert:
     """The dialect's INSERT, which knows ``on_conflict_do_nothing`` and ``on_conflict_do_update`` by the same names."""
     return sqlite_dialect.insert(table) if conn.dialect.name == "sqlite" else postgresql.insert(table)
-
-
-def insert_rows(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert many new rows, all with the same columns, as fast as the driver can.
-
-    SQLite: one `executemany`; PostgreSQL: COPY. A conflict is an error. Values are bound as the table's types say, but
-    defaults of columns that are left out are the database's own.
-    """
-    if not rows:
-        return
-    names = tuple(rows[0])
-    by_column = [_bind_column(conn, table.c[name], rows) for name in names]
-    values = list(zip(*by_column, strict=True))
-    columns = ", ".join(f'"{name}"' for name in names)
-    if conn.dialect.name == "sqlite":
-        marks = ", ".join("?" * len(names))
-        conn.exec_driver_sql(f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})', values)
-    else:
-        _copy_rows(conn, f'COPY "{table.name}" ({columns}) FROM STDIN', values)
-
-
-def _bind_column(conn: Connection, column: sa.Column[Any], rows: Sequence[Mapping[str, Any]]) -> Iterable[Any]:
-    bind = column.type.dialect_impl(conn.dialect).bind_processor(conn.dialect)
-    values = map(itemgetter(column.name), rows)
-    return values if bind is None else map(bind, values)
-
-
-def _copy_rows(conn: Connection, statement: str, values: Sequence[Sequence[Any]]) -> None:
-    driver = conn.connection.driver_connection
-    assert driver is not None  # a transaction is open
-    try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in values:
-                copy.write_row(row)
-    except conn.dialect.loaded_dbapi.Error as error:
-        # As SQLAlchemy would have raised it.
-        raise DBAPIError.instance(statement, None, error, type(error), dialect=conn.dialect) from error
 
 
 def reserve_ids(conn: Connection, table: sa.Table, count: int) -> Sequence[int]:

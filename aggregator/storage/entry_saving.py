@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from aggregator.errors import StorageError
 from aggregator.model.entry import CleanEntry, EntryChange
 from aggregator.model.ids import EntryId
+from aggregator.storage.bulk import insert_rows
 from aggregator.storage.changes import insert_tags, note_changes, save_tags
-from aggregator.storage.engine import insert_rows, iter_chunks, lock_name, reserve_ids
+from aggregator.storage.engine import iter_chunks, lock_name, reserve_ids
 from aggregator.storage.entry_rows import (
     can_be_atom_id,
     content_values,

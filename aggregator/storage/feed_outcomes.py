@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aggregator.model.feed import FeedOutcome, FetchLogLine
-from aggregator.storage.engine import insert, insert_rows, iter_chunks, lock_name
+from aggregator.storage.bulk import insert_rows
+from aggregator.storage.engine import insert, iter_chunks, lock_name
 from aggregator.storage.feed_rows import pack_arrivals, pack_hints, storable, unpack_arrivals
 from aggregator.storage.meta import renew_revision
 from aggregator.storage.schema import feed_slices, feeds, fetch_log

@@ -13,7 +13,8 @@ from sqlalchemy.exc import StatementError
 
 from aggregator.errors import DatabaseUnavailable, SchemaMismatch, StorageError
 from aggregator.storage import feeds, leases, meta
-from aggregator.storage.engine import Database, insert_rows, open_database, reserve_ids
+from aggregator.storage.bulk import insert_rows
+from aggregator.storage.engine import Database, open_database, reserve_ids
 from aggregator.storage.schema import entries as entries_table
 from aggregator.storage.schema import leases as leases_table
 from aggregator.storage.schema import meta as meta_table
