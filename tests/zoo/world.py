@@ -36,6 +36,8 @@ class World:
     connected: list[tuple[str, int]] = field(default_factory=list)
     #: Public addresses where nobody listens.
     dead: set[str] = field(default_factory=set)
+    #: Public addresses of servers in other processes, with their ports there.
+    outside: dict[str, int] = field(default_factory=dict)
     #: Those that lead to none of our names.
     strays: list[tuple[str, int]] = field(default_factory=list)
 
@@ -54,6 +56,8 @@ class World:
         """The server's port behind a public address; None for any other place."""
         if not address.startswith(_HOME) or port not in (80, 443):
             return None
+        if address in self.outside:
+            return self.outside[address]
         return self.server.plain_port if port == 80 else self.server.tls_port
 
 
