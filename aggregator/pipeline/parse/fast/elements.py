@@ -12,7 +12,15 @@ from typing import Any
 from aggregator.pipeline.parse.fast.markup import IN_CONTENT
 from aggregator.pipeline.parse.fast.names import HANDLED
 from aggregator.pipeline.parse.fast.people import IN_AUTHOR, IN_CONTRIBUTOR, IN_OWNER, begin_author, finish_author
-from aggregator.pipeline.parse.fast.reader import Attributes, Inside, Kind, Reader, Unmodelled, finish_nothing
+from aggregator.pipeline.parse.fast.reader import (
+    NO_ATTRIBUTES,
+    Attributes,
+    Inside,
+    Kind,
+    Reader,
+    Unmodelled,
+    finish_nothing,
+)
 from aggregator.pipeline.parse.fast.values import join_address, map_type, read_date
 
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
@@ -267,9 +275,18 @@ def begin_picture(reader: Reader, _attributes: Attributes) -> None:
 
 
 def _start_picture_part(reader: Reader, kind: Kind, attributes: Attributes) -> None:
-    allowed = ("title", "link", "description", "url", "href", "width", "height")
-    if reader.depths is not None or reader.inner or attributes or kind.name not in allowed:
+    allowed = ("title", "link", "url", "href", "width", "height")
+    is_allowed = kind.name in allowed or (kind.name == "description" and reader.depths is None)
+    if reader.inner or attributes or not is_allowed:
         raise Unmodelled("an odd picture")
+
+
+def _end_picture_part(reader: Reader, kind: Kind) -> None:
+    """The title of an entry's picture is the entry's, when that has none so far from higher up."""
+    if reader.depths is None:
+        _end_titled_part(reader, kind)
+    elif kind.name == "title":
+        finish_title(reader, NO_ATTRIBUTES, "".join(reader.pieces).strip())
 
 
 def _start_textinput_part(reader: Reader, kind: Kind, attributes: Attributes) -> None:
@@ -335,7 +352,7 @@ def _make_table() -> dict[str, Kind]:
     nothing = Kind(finish=finish_nothing)
     author = Kind(begin_author, finish_author, IN_AUTHOR)
     entry = Kind(begin_entry)
-    titled = Kind(begin_picture, finish_nothing, Inside(_start_picture_part, _end_titled_part))
+    titled = Kind(begin_picture, finish_nothing, Inside(_start_picture_part, _end_picture_part))
     textinput = Kind(begin_textinput, finish_nothing, Inside(_start_textinput_part, _end_titled_part))
     source = Kind(begin_picture, finish_nothing, Inside(_start_source_part, _end_titled_part))
     in_categories = Inside(_start_nested_category, _end_nested_category)

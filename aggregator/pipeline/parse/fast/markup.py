@@ -1,4 +1,7 @@
-"""Elements within XHTML content, written out again as feedparser writes them. Never cleans."""
+"""Elements within content, written out again as feedparser writes them. Never cleans.
+
+Content that says it is text or HTML, and holds elements all the same, counts as XHTML from its first element on.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,28 @@ from aggregator.pipeline.parse.fast.names import HANDLED
 from aggregator.pipeline.parse.fast.reader import Attributes, Inside, Kind, Reader, Unmodelled
 from aggregator.pipeline.parse.fast.values import map_type
 
+_XHTML = "application/xhtml+xml"
 _QUOTE = {'"': "&quot;"}
 
 
 def _start_markup(reader: Reader, kind: Kind, attributes: Attributes) -> None:
-    is_xhtml = map_type(reader.leaf_attributes.get("type", "")) == "application/xhtml+xml"
-    if not is_xhtml or kind.name in HANDLED or kind.local in ("svg", "math"):
+    if kind.name in HANDLED or (kind.local in ("svg", "math") and kind.name != kind.local):
         raise Unmodelled("markup that is not XHTML's")
-    quoted = "".join(f' {name}="{escape(value, _QUOTE)}"' for name, value in attributes.items())
-    reader.markup += (escape("".join(reader.pieces)), f"<{kind.local}{quoted}>")
+    text = "".join(reader.pieces)
+    if reader.markup or map_type(reader.leaf_attributes.get("type", "")) == _XHTML:
+        text = escape(text)
+    else:
+        _turn_to_xhtml(reader, kind)
+    quoted = f' xmlns="{kind.xmlns}"' if kind.xmlns else ""
+    if attributes:
+        quoted += "".join([f' {name}="{escape(value, _QUOTE)}"' for name, value in attributes.items()])
+    reader.markup += (text, f"<{kind.local}{quoted}>")
+
+
+def _turn_to_xhtml(reader: Reader, kind: Kind) -> None:
+    """feedparser loses count of its depth at a ``div`` in what is no XHTML."""
+    if kind.local == "div" or map_type(reader.leaf_attributes.get("type", "")).endswith("xml"):
+        raise Unmodelled("markup that is not XHTML's")
 
 
 def _end_markup(reader: Reader, kind: Kind) -> None:

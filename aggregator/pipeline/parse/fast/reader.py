@@ -62,6 +62,8 @@ class Kind:
     name: str = ""
     #: The name without the prefix, as it is written in XHTML.
     local: str = ""
+    #: The namespace that is written out with it.
+    xmlns: str = ""
 
 
 __all__ = ["NO_ATTRIBUTES", "Attributes", "Inside", "Kind", "Reader", "Unmodelled", "finish_nothing"]
@@ -168,6 +170,7 @@ class Reader:
             if not kind.startswith("text/") and not kind.endswith(("+xml", "/xml")):
                 raise Unmodelled("content that is taken for base64")
         if self.markup or kind == _XHTML:
+            kind = _XHTML
             text = self._finish_markup(text)
         elif (
             kind == "text/plain"
@@ -309,6 +312,8 @@ _MAX_UNIVERSAL = 2_000
 
 
 _CONTAINER = Kind()
+#: Elements in XHTML whose namespace is an attribute of theirs.
+_WRITTEN_NAMESPACES = {"svg": "http://www.w3.org/2000/svg", "math": "http://www.w3.org/1998/Math/MathML"}
 
 
 class _KindsByTag(dict[str, Kind]):
@@ -331,8 +336,10 @@ class _KindsByTag(dict[str, Kind]):
         name = self._namespaces.name_tag(tag)
         if name in COLLIDING or (name in HANDLED and name not in self._by_name):
             raise Unmodelled(f"an element that is called {name}")
-        local = tag.split(" ")[1] if " " in tag else tag
-        return replace(self._by_name.get(name, _CONTAINER), name=name, local=local.lower())
+        uri, _, rest = tag.rpartition(" ") if " " not in tag else tag.partition(" ")
+        local = rest.partition(" ")[0].lower()
+        xmlns = uri if _WRITTEN_NAMESPACES.get(local) == uri else ""
+        return replace(self._by_name.get(name, _CONTAINER), name=name, local=local, xmlns=xmlns)
 
 
 def _check_base(base: str) -> None:
