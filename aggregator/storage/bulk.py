@@ -62,6 +62,27 @@ def insert_columns(conn: Connection, table: sa.Table, values: Mapping[str, Seque
         copy_rows(conn, f'COPY "{table.name}" ({columns}) FROM STDIN (FORMAT BINARY)', types, rows)
 
 
+def update_columns(
+    conn: Connection, key: sa.Column[Any], keys: Sequence[Any], values: Mapping[str, Sequence[Any]]
+) -> None:
+    """Set the first of each column in the row whose ``key`` is the first of ``keys``, and so on."""
+    bound = [sa.bindparam(f"new_{name}", type_=key.table.c[name].type) for name in values]
+    statement = sa.update(key.table).where(key == sa.bindparam("old_key", type_=key.type))
+    names = ["old_key", *(f"new_{name}" for name in values)]
+    rows = [dict(zip(names, row, strict=True)) for row in zip(keys, *values.values(), strict=True)]
+    if rows:
+        conn.execute(statement.values(dict(zip(values, bound, strict=True))), rows)
+
+
+def find_texts(conn: Connection, column: sa.Column[str], values: Sequence[str]) -> set[str]:
+    """Those of ``values`` that some row has in ``column``: SQLAlchemy is slow at long lists."""
+    chosen = f'SELECT "{column.name}" FROM "{column.table.description}" WHERE "{column.name}"'
+    if conn.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(values))
+        return set(conn.exec_driver_sql(f"{chosen} IN ({marks})", tuple(values)).scalars())
+    return set(conn.exec_driver_sql(f"{chosen} = ANY(%s)", (list(values),)).scalars())
+
+
 class _Texts(dict[Any, Any]):
     """Instants as SQLite's texts, each written once: most rows of one call share theirs."""
 

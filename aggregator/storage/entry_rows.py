@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -42,17 +43,20 @@ def can_be_atom_id(guid: str) -> bool:
 
 def find_unstorable(entry: CleanEntry) -> str:
     """Why no database would take this entry, in words; empty when it would."""
-    enclosures = (text for part in entry.enclosures for text in (part.url, part.type))
-    evidence = (text for tag in entry.tags or () for text in (tag.slug, tag.found, tag.rule))
-    texts = (
+    texts = [
         entry.key, entry.content_hash, entry.guid, entry.url, entry.canonical_url, entry.title, entry.author,
-        entry.language, entry.content_html, entry.excerpt, *entry.categories, *enclosures, *evidence,
-    )  # fmt: skip
+        entry.language, entry.content_html, entry.excerpt, *entry.categories,
+    ]  # fmt: skip
+    if entry.enclosures:
+        texts += [text for part in entry.enclosures for text in (part.url, part.type)]
+    if entry.tags:
+        texts += [text for tag in entry.tags for text in (tag.slug, tag.found, tag.rule)]
     joined = "\n".join(texts)
     if "\0" in joined:
         return "its text holds a NUL"
     try:
-        joined.encode()
+        if not joined.isascii():
+            joined.encode()
     except UnicodeEncodeError:
         return "its text holds half of a surrogate pair"
     if not -(2**31) <= entry.reading_minutes < 2**31:
@@ -75,31 +79,34 @@ def _is_off_the_calendar(instant: datetime) -> bool:
     return False
 
 
-def said_values(entry: CleanEntry, now: datetime) -> dict[str, Any]:
-    """The columns that a change of the entry may change."""
+def said_columns(said: Sequence[CleanEntry], now: datetime) -> dict[str, Sequence[Any]]:
+    """The columns that a change of the entry may change, of many entries."""
     return {
-        "content_hash": entry.content_hash,
-        "guid": entry.guid,
-        "url": entry.url,
-        "canonical_url": entry.canonical_url,
-        "title": entry.title,
-        "author": entry.author,
-        "language": entry.language,
-        "excerpt": entry.excerpt,
-        "reading_minutes": entry.reading_minutes,
-        "categories": entry.categories,
-        "enclosures": [(part.url, part.type, part.length) for part in entry.enclosures],
-        "published_at": entry.published_at,
-        "updated_at": entry.updated_at,
-        "changed_at": now,
+        "content_hash": [entry.content_hash for entry in said],
+        "guid": [entry.guid for entry in said],
+        "url": [entry.url for entry in said],
+        "canonical_url": [entry.canonical_url for entry in said],
+        "title": [entry.title for entry in said],
+        "author": [entry.author for entry in said],
+        "language": [entry.language for entry in said],
+        "excerpt": [entry.excerpt for entry in said],
+        "reading_minutes": [entry.reading_minutes for entry in said],
+        "categories": [entry.categories for entry in said],
+        "enclosures": [
+            [(part.url, part.type, part.length) for part in entry.enclosures] if entry.enclosures else ()
+            for entry in said
+        ],
+        "published_at": [entry.published_at for entry in said],
+        "updated_at": [entry.updated_at for entry in said],
+        "changed_at": [now] * len(said),
     }
 
 
-def content_values(number: int, entry: CleanEntry) -> dict[str, Any]:
-    """The row of the long parts."""
+def content_columns(ids: Sequence[int], said: Sequence[CleanEntry]) -> dict[str, Sequence[Any]]:
+    """The rows of the long parts."""
     return {
-        "entry_id": number,
-        "policy_version": entry.policy_version,
-        "content_html": entry.content_html,
-        "parsed": pack_parsed(entry.parsed),
+        "entry_id": ids,
+        "policy_version": [entry.policy_version for entry in said],
+        "content_html": [entry.content_html for entry in said],
+        "parsed": [pack_parsed(entry.parsed) for entry in said],
     }

@@ -13,16 +13,16 @@ from sqlalchemy.exc import IntegrityError
 from aggregator.errors import StorageError
 from aggregator.model.entry import CleanEntry, EntryChange
 from aggregator.model.ids import EntryId
-from aggregator.storage.bulk import insert_rows
+from aggregator.storage.bulk import find_texts, insert_columns, update_columns
 from aggregator.storage.changes import insert_tags, note_changes, save_tags
 from aggregator.storage.engine import iter_chunks, lock_name, reserve_ids
 from aggregator.storage.entry_rows import (
     can_be_atom_id,
-    content_values,
+    content_columns,
     find_unstorable,
     hash_base,
     hash_key,
-    said_values,
+    said_columns,
 )
 from aggregator.storage.entry_versions import keep_versions
 from aggregator.storage.meta import Identity
@@ -93,38 +93,50 @@ def _insert(conn: Connection, new: Mapping[Place, EntryChange], now: datetime, i
     numbers = reserve_ids(conn, entries, len(new))
     free = _find_free(conn, {change.entry.guid for change in new.values()})
     for some in iter_chunks(list(zip(numbers, new.items(), strict=True))):
-        rows: list[dict[str, Any]] = []
-        for number, ((feed_id, key_hash), change) in some:
-            guid = change.entry.guid
-            own = guid in free
-            free.discard(guid)
-            rows.append(
-                {
-                    "id": number,
-                    "feed_id": feed_id,
-                    "key": change.entry.key,
-                    "key_hash": key_hash,
-                    "base_hash": hash_base(change.entry.key, change.entry.content_hash),
-                    "atom_id": guid if own else identity.entry_id(number),
-                    "first_seen_at": now,
-                    "effective_at": change.effective_at or now,
-                    "backlog": change.backlog,
-                    **said_values(change.entry, now),
-                }
-            )
-        insert_rows(conn, entries, rows)
-        insert_rows(conn, contents, [content_values(number, change.entry) for number, (_, change) in some])
-        tagged = [(number, change.effective_at or now, change.entry.tags) for number, (_, change) in some]
+        ids = [number for number, _ in some]
+        made = [change for _, (_, change) in some]
+        said = [change.entry for change in made]
+        dates = [change.effective_at or now for change in made]
+        insert_columns(
+            conn,
+            entries,
+            {
+                "id": ids,
+                "feed_id": [change.feed_id for change in made],
+                "key": [entry.key for entry in said],
+                "key_hash": [place[1] for _, (place, _) in some],
+                "base_hash": [hash_base(entry.key, entry.content_hash) for entry in said],
+                "atom_id": _choose_atom_ids(ids, said, free, identity),
+                "first_seen_at": [now] * len(ids),
+                "effective_at": dates,
+                "backlog": [change.backlog for change in made],
+                **said_columns(said, now),
+            },
+        )
+        insert_columns(conn, contents, content_columns(ids, said))
+        tagged = list(zip(ids, dates, (entry.tags for entry in said), strict=True))
         insert_tags(conn, ((number, at, tags) for number, at, tags in tagged if tags))
         untagged = [number for number, _, tags in tagged if tags is None]
-        insert_rows(conn, entry_changes, [{"entry_id": number, "changed_at": now} for number in untagged])
+        insert_columns(conn, entry_changes, {"entry_id": untagged, "changed_at": [now] * len(untagged)})
+
+
+def _choose_atom_ids(ids: Iterable[int], said: Iterable[CleanEntry], free: set[str], identity: Identity) -> list[str]:
+    """The publisher's own where it is free, which it is no longer then."""
+    chosen: list[str] = []
+    for number, entry in zip(ids, said, strict=True):
+        if entry.guid in free:
+            free.remove(entry.guid)
+            chosen.append(entry.guid)
+        else:
+            chosen.append(identity.entry_id(number))
+    return chosen
 
 
 def _find_free(conn: Connection, guids: Iterable[str]) -> set[str]:
     """Those of ``guids`` that can be an `atom:id` and are that of no stored entry."""
     free = {guid for guid in guids if can_be_atom_id(guid)}
     for some in iter_chunks(sorted(free)):
-        free -= set(conn.execute(sa.select(entries.c.atom_id).where(entries.c.atom_id.in_(some))).scalars())
+        free -= find_texts(conn, entries.c.atom_id, some)
     return free
 
 
@@ -163,25 +175,19 @@ def _count_edits(row: Row[Any], now: datetime) -> tuple[int, datetime]:
 def _write_changes(
     conn: Connection, changed: Mapping[int, CleanEntry], stored: Mapping[int, Row[Any]], edited: set[int], now: datetime
 ) -> None:
-    rows: list[dict[str, Any]] = []
-    for number, entry in changed.items():
-        row = stored[number]
-        edits, since = _count_edits(row, now) if number in edited else (row.edits, row.edits_since)
-        rows.append({"changed_id": number, "edits": edits, "edits_since": since, **said_values(entry, now)})
-    names = [name for name in rows[0] if name != "changed_id"]
-    conn.execute(
-        sa.update(entries)
-        .where(entries.c.id == sa.bindparam("changed_id"))
-        .values({name: sa.bindparam(name) for name in names}),
-        rows,
-    )
-    content = [{"changed_id": number, **content_values(number, entry)} for number, entry in changed.items()]
-    conn.execute(
-        sa.update(contents)
-        .where(contents.c.entry_id == sa.bindparam("changed_id"))
-        .values({name: sa.bindparam(name) for name in content[0] if name not in ("changed_id", "entry_id")}),
-        content,
-    )
+    said = list(changed.values())
+    edits = [
+        _count_edits(stored[number], now) if number in edited else (stored[number].edits, stored[number].edits_since)
+        for number in changed
+    ]
+    columns: dict[str, Sequence[Any]] = {
+        "edits": [count for count, _ in edits],
+        "edits_since": [since for _, since in edits],
+        **said_columns(said, now),
+    }
+    update_columns(conn, entries.c.id, list(changed), columns)
+    content = content_columns(list(changed), said)
+    update_columns(conn, contents.c.entry_id, content.pop("entry_id"), content)
 
 
 def _move_keys(conn: Connection, written: Sequence[tuple[Row[Any], CleanEntry]]) -> None:

@@ -6,7 +6,8 @@ import json
 import threading
 import zlib
 from datetime import datetime
-from typing import Any
+from json.encoder import encode_basestring_ascii as _quote
+from operator import attrgetter
 
 import zstandard
 
@@ -15,8 +16,7 @@ from aggregator.model.parsed import Enclosure, ParsedEntry
 _TEXTS = ("id", "url", "title", "author", "language", "base_url")
 #: A third of the time of zlib's fastest level, for as many bytes as its sixth.
 _LEVEL = 1
-#: Made once: `json.dumps` makes an encoder per call when it is told anything.
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_get_texts = attrgetter(*_TEXTS)
 #: How a frame begins (RFC 8878 3.1.1); what the first release packed is zlib's (RFC 1950), which begins otherwise.
 _MAGIC = b"\x28\xb5\x2f\xfd"
 
@@ -35,24 +35,27 @@ _tools = _Tools()
 def pack_parsed(parsed: ParsedEntry) -> bytes:
     """Only what is set, through Zstandard (RFC 8878): a line of JSON with all but the HTML, then the HTML.
 
-    The HTML is most of it and stays out of JSON, whose escapes cost more than the compression.
+    The HTML is most of it and stays out of JSON, whose escapes cost more than the compression. The line is put together
+    here because an encoder that is told anything takes as long as half the compression.
     """
-    said: dict[str, Any] = {name: value for name in _TEXTS if (value := getattr(parsed, name))}
+    said = [f'"{name}":{_quote(value)}' for name, value in zip(_TEXTS, _get_texts(parsed), strict=True) if value]
     if parsed.published_at is not None:
-        said["published_at"] = parsed.published_at.isoformat()
+        said.append(f'"published_at":"{parsed.published_at.isoformat()}"')
     if parsed.updated_at is not None:
-        said["updated_at"] = parsed.updated_at.isoformat()
+        said.append(f'"updated_at":"{parsed.updated_at.isoformat()}"')
     if parsed.categories:
-        said["categories"] = parsed.categories
+        said.append(f'"categories":[{",".join(map(_quote, parsed.categories))}]')
     if parsed.enclosures:
-        said["enclosures"] = [(part.url, part.type, part.length) for part in parsed.enclosures]
+        enclosures = [(part.url, part.type, part.length) for part in parsed.enclosures]
+        said.append(f'"enclosures":{json.dumps(enclosures)}')
     if parsed.reading_minutes is not None:
-        said["reading_minutes"] = parsed.reading_minutes
+        said.append(f'"reading_minutes":{parsed.reading_minutes:d}')
     summary = parsed.summary_html.encode("utf-8", "surrogatepass")
     if summary:
-        said["summary_bytes"] = len(summary)
+        said.append(f'"summary_bytes":{len(summary)}')
     content = parsed.content_html.encode("utf-8", "surrogatepass")
-    return _tools.compressor.compress(b"%s\n%s%s" % (_encode(said).encode("ascii"), summary, content))
+    line = f"{{{','.join(said)}}}\n".encode("ascii")
+    return _tools.compressor.compress(b"".join((line, summary, content)))
 
 
 def unpack_parsed(packed: bytes) -> ParsedEntry:
