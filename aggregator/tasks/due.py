@@ -9,12 +9,13 @@ from aggregator.app import App
 from aggregator.errors import StorageError
 from aggregator.heap import release_freed
 from aggregator.log import get_logger
+from aggregator.model.ids import FeedId
 from aggregator.storage import deliveries, feeds, hubs
 from aggregator.tasks.deliver import deliver_slice, is_paused, sleep
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import make_due_issues
 from aggregator.tasks.lists import follow_lists
-from aggregator.tasks.lost import search_lost
+from aggregator.tasks.lost import find_lost, search_lost
 from aggregator.tasks.refresh import prune_log, refresh_due
 from aggregator.tasks.websub import can_be_called, renew_hubs
 
@@ -24,11 +25,12 @@ log = get_logger(__name__)
 def defer_due(app: App) -> None:
     """Queue a job for everything that is due. Asked twice, it queues once: jobs have keys."""
     with app.db.read() as conn:
-        is_due = feeds.has_due(conn, now=app.now()) or (
-            can_be_called(app.settings.site.url) and hubs.has_due(conn, now=app.now())
-        )
-    if is_due or app.settings.newsletters or app.settings.lists:
+        feeds_due = feeds.has_due(conn, now=app.now())
+        hubs_due = can_be_called(app.settings.site.url) and hubs.has_due(conn, now=app.now())
+    if feeds_due or app.settings.newsletters:
         app.queue.defer("round", key="round")
+    if hubs_due or app.settings.lists:
+        app.queue.defer("errands", key="errands")
     _defer_mails(app)
 
 
@@ -41,7 +43,12 @@ def _defer_mails(app: App) -> None:
 
 def get_tasks(app: App, *, pause: Callable[[float], bool] = sleep) -> Mapping[str, Callable[..., None]]:
     """Every task that the queue may call, by name. ``pause`` waits so many seconds and says whether we are to stop."""
-    return {"round": partial(_round, app, pause), "deliver": partial(_deliver, app, pause)}
+    return {
+        "round": partial(_round, app, pause),
+        "errands": partial(_run_errands, app),
+        "search": partial(_search, app),
+        "deliver": partial(_deliver, app, pause),
+    }
 
 
 def _round(app: App, pause: Callable[[float], bool]) -> None:
@@ -58,15 +65,24 @@ def _round(app: App, pause: Callable[[float], bool]) -> None:
         _defer_mails(app)
 
 
-def _refresh(app: App) -> None:
+def _run_errands(app: App) -> None:
+    """What asks a few addresses beside the rounds, which need not wait for them."""
     follow_lists(app)
+    renew_hubs(app)
+
+
+def _search(app: App, feed_ids: str) -> None:
+    """For feeds that are not found any more, numbers with spaces between them."""
+    search_lost(app, [FeedId(int(number)) for number in feed_ids.split()])
+
+
+def _refresh(app: App) -> None:
     with app.db.read() as conn:
         due = feeds.has_due(conn, now=app.now())
     if due:
-        done = refresh_due(app)
-        search_lost(app, done.results)
+        if lost := find_lost(app, refresh_due(app).results):
+            app.queue.defer("search", key="search", feed_ids=" ".join(map(str, lost)))
         app.sandbox.rest()
-    renew_hubs(app)
     regroup_stories(app)
     if due:
         prune_log(app)

@@ -10,7 +10,7 @@ import pytest
 from aggregator.app import App
 from aggregator.model.feed import Feed
 from aggregator.storage import feeds
-from aggregator.tasks.lost import search_lost
+from aggregator.tasks.lost import find_lost, search_lost
 from aggregator.tasks.refresh import refresh_due
 from tests.fixtures.http_server import Answer
 from tests.fixtures.program import Program
@@ -45,7 +45,7 @@ def lose(program: Program, http_server: Any, *, new_feed: bytes) -> Feed:
         http_server.add("/new.xml", new_feed)
         for _ in range(5):
             clock.now += timedelta(days=8)
-            search_lost(app, refresh_due(app).results)
+            search_lost(app, find_lost(app, refresh_due(app).results))
         with app.db.read() as conn:
             (feed,) = feeds.list_feeds(conn)
         return feed
@@ -89,7 +89,7 @@ def test_a_search_that_stumbles_costs_its_feed_only(
     with program.app(now=clock) as app:
         for _ in range(3):
             clock.now += timedelta(days=8)
-            found = search_lost(app, refresh_due(app).results)
+            found = search_lost(app, find_lost(app, refresh_due(app).results))
 
     assert found == 0
     assert len(searched) == 2
