@@ -66,8 +66,9 @@ _PLAIN_TAG = re.compile(_PLAIN, re.ASCII)
 #: The same, or a whole comment without angle brackets: with them, a row of unclosed ones would take quadratic time.
 _PLAIN_MARKUP = re.compile(r"<!--(?!-?>)[^<>-]*+(?:-(?!-!?>)[^<>-]*+)*-->|" + _PLAIN, re.ASCII)
 _BIG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{8,}+;?")
+#: The references that cleaned HTML has, in the order in which they can be read one after the other.
+_COMMON_REFERENCES = (("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&"))
 _SPACES = re.compile(r"[ \t\n\r\f\v\xa0]+")
-_NEWLINES = re.compile(r"\n{3,}")
 
 
 def iter_tokens(html: str) -> Iterator[Token]:
@@ -97,8 +98,15 @@ def html_to_text(html: str) -> str:
     joined = _join_plain(html)
     if joined is None:
         joined = _join_any(html)
-    lines = (" ".join(line.split()) for line in joined.split("\n"))
-    return _NEWLINES.sub("\n\n", "\n".join(lines)).strip()
+    # In a printable line no other white space stands than spaces, and most are as they shall be.
+    lines = [
+        line.strip(" ") if "  " not in line and line.isprintable() else " ".join(line.split())
+        for line in joined.split("\n")
+    ]
+    text = "\n".join(lines).strip()
+    while "\n\n\n" in text:  # each turn leaves two thirds of the longest row
+        text = text.replace("\n\n\n", "\n\n")
+    return text
 
 
 def find_plain_tags(html: str) -> list[str] | None:
@@ -127,10 +135,21 @@ def _join_plain(html: str) -> str | None:
     distinct = set(names)
     if len(names) != html.count("<") or not RAW_ELEMENTS.isdisjoint(distinct) or not all(map(str.islower, distinct)):
         return None
-    if "&" in html:
+    common = _holds_common_references_only(html)
+    if not common:
         parts[::2] = [_SPACES.sub(" ", _read_references(text)) if "&" in text else text for text in parts[::2]]
     parts[1::2] = [_BREAKS.get(name, "") for name in names]
-    return "".join(parts)
+    joined = "".join(parts)
+    if common and "&" in joined:
+        for reference, character in _COMMON_REFERENCES:
+            joined = joined.replace(reference, character)
+    return joined
+
+
+def _holds_common_references_only(html: str) -> bool:
+    """Whether each ``&`` begins a whole one, so that none arises where a tag between two texts goes."""
+    ampersands = html.count("&")
+    return not ampersands or ampersands == sum(html.count(reference) for reference, _ in _COMMON_REFERENCES)
 
 
 def _join_any(html: str) -> str:
@@ -169,8 +188,8 @@ def count_reading_minutes(text: str, language: str = "") -> int:
     Every character counts by its own script, so a Japanese text with English names needs no guess; ``language`` is only
     asked for Korean, which is spaced but denser than Latin words.
     """
-    unspaced = len(_UNSPACED.findall(text))
-    words = len(_UNSPACED.sub(" ", text).split())
+    unspaced = 0 if text.isascii() else len(_UNSPACED.findall(text))
+    words = len((_UNSPACED.sub(" ", text) if unspaced else text).split())
     pace = WORDS_A_MINUTE if not language.startswith("ko") else WORDS_A_MINUTE * 0.8
     minutes = words / pace + unspaced / CHARACTERS_A_MINUTE
     return max(1, round(minutes)) if words or unspaced else 0
