@@ -344,6 +344,8 @@ class FeedOutcome:
     pause: str = ""
     #: Not asked at all: only the due date moves, failures stay as they are.
     postponed: bool = False
+    #: All else is as it was stored before: only when it was asked, the status and the due date are new.
+    steady: bool = False
     log: FetchLogLine | None = None
     #: Entries were stored: from now on this is no first import any more.
     imported: bool = False

@@ -50,6 +50,10 @@ def encode_json(value: Any) -> str:
     return "[]" if value == [] or value == () else _encode_any(value)
 
 
+def _decode_json(text: str | bytes) -> Any:
+    return [] if text == "[]" else json.loads(text)
+
+
 class UTC(sa.types.TypeDecorator[datetime]):
     """An aware instant in UTC: a naive value is refused, and UTC comes back although SQLite forgets it."""
 
@@ -68,6 +72,9 @@ class UTC(sa.types.TypeDecorator[datetime]):
             return super().bind_processor(dialect)
         return write_instant
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        return _read_instant if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
@@ -83,6 +90,11 @@ def write_instant(value: datetime | None) -> str | None:
     if value.tzinfo is not STANDARD_UTC:
         value = value.astimezone(STANDARD_UTC)
     return value.isoformat(" ", "microseconds")[:-6]
+
+
+def _read_instant(text: str | None) -> datetime | None:
+    """What `write_instant` wrote: a feed has nine of them, and thousands of feeds may be claimed in a round."""
+    return None if text is None else datetime.fromisoformat(f"{text}+00:00")
 
 
 class Opaque(sa.types.TypeDecorator[str]):
@@ -173,6 +185,7 @@ def _create_sqlite(url: URL, busy_timeout: timedelta, synchronous: str) -> Engin
         connect_args={"timeout": busy_timeout.total_seconds(), "check_same_thread": False},
         pool_timeout=busy_timeout.total_seconds() + 20,
         json_serializer=encode_json,
+        json_deserializer=_decode_json,
     )
 
     @event.listens_for(engine, "connect")

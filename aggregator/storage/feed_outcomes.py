@@ -32,7 +32,8 @@ def save_outcomes(conn: Connection, outcomes: Sequence[FeedOutcome]) -> None:
 
     Belongs into the transaction that saves the entries: a validator that is stored without them would lose them for
     ever. Characters no database takes become U+FFFD. ``moved_to`` an address that another feed has changes no address:
-    the feed's alarm says so. A `postponed` one changes the next check and nothing else.
+    the feed's alarm says so. A `postponed` one changes the next check and nothing else, a `steady` one the
+    time and the status as well.
     """
     rounds: list[dict[int, FeedOutcome]] = []
     for outcome in outcomes:  # of a feed that comes twice one is written after the other
@@ -57,7 +58,7 @@ def _save(conn: Connection, outcomes: Sequence[FeedOutcome]) -> None:
     arrivals = _get_arrivals(conn, [outcome.feed_id for outcome in fetched if outcome.arrived])
     by_shape: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for outcome in outcomes:
-        values = _due_values(outcome) if outcome.postponed else _values(outcome, taken, arrivals)
+        values = _values(outcome, taken, arrivals)
         by_shape[tuple(values)].append({f"new_{name}": value for name, value in values.items()})
     for names, rows in by_shape.items():
         for some in iter_chunks(rows):
@@ -65,23 +66,24 @@ def _save(conn: Connection, outcomes: Sequence[FeedOutcome]) -> None:
     _save_slices(conn, fetched)
 
 
-def _due_values(outcome: FeedOutcome) -> dict[str, Any]:
-    return {
+def _check_values(outcome: FeedOutcome) -> dict[str, Any]:
+    """What every outcome writes; of most, which are steady, that is all."""
+    values = {
         "id": outcome.feed_id,
-        "claimed_until": None,
-        "claimed_by": "",
         "next_due_at": outcome.next_due_at,
         "next_due_reason": storable(outcome.next_due_reason),
     }
+    return values if outcome.postponed else values | {"last_fetched_at": outcome.at, "last_status": outcome.status}
 
 
 def _values(
     outcome: FeedOutcome, taken: Collection[str], arrivals: Mapping[int, tuple[datetime, ...]]
 ) -> dict[str, Any]:
+    values = _check_values(outcome)
+    if outcome.postponed or outcome.steady:
+        return values
     move = outcome.move
-    values = _due_values(outcome) | {
-        "last_fetched_at": outcome.at,
-        "last_status": outcome.status,
+    values |= {
         "failures": 1 if outcome.failure_class else 0,
         "failure_class": outcome.failure_class,
         "failure_reason": storable(outcome.failure_reason),
@@ -119,9 +121,10 @@ def _values(
 
 @cache
 def _make_update(names: tuple[str, ...]) -> sa.Update:
-    """The statement that sets these columns of one feed to parameters called ``new_`` and the column."""
+    """Sets these columns of a feed to parameters called ``new_`` and the column, and ends its claim."""
     given = {name: sa.bindparam(f"new_{name}", type_=feeds.c[name].type) for name in names}
     values: dict[str, Any] = {name: given[name] for name in names if name != "id"}
+    values |= {"claimed_until": sa.null(), "claimed_by": sa.literal_column("''")}
     if "failures" in names:
         values["failures"] = (feeds.c.failures + 1) * given["failures"]
     if "document_entries" in names:

@@ -79,32 +79,37 @@ def _judge(app: App, reading: Reading, result: FeedResult, around: Circumstances
     due_at, due_reason = _find_due(app, reading, result, around, quarantined=quarantined)
     failures = feed.failures + 1 if reading.failure_class else 0
     failure_class = "quarantined" if quarantined else reading.failure_class
+    alarm = find_alarm(
+        seen,
+        now=now,
+        document_entries=held,
+        failures=failures,
+        failure_class=reading.failure_class,
+        page=feed.spec.page is not None,
+    )
+    validators = _find_validators(reading)
+    host_key = reading.exchanged.host_key
+    has_news = moved_to or pause or feed.failures or validators or (alarm, host_key) != (feed.alarm, feed.host_key)
     return FeedOutcome(
         feed_id=feed.id,
         at=now,
         status=reading.status,
         failure_class=failure_class,
         failure_reason=reading.reason,
-        **_validators(reading),
+        **validators,
         facts=clean_facts(reading.document, feed.spec.url) if reading.document else None,
         hints=_find_hints(reading),
         document_entries=held,
         imported=bool(reading.count_entries()),
         arrived=_count_arrived(reading, result),
-        host_key=reading.exchanged.host_key,
+        host_key=host_key,
         move=move,
         moved_to=moved_to,
         gone_since=gone_since,
         pause=pause,
         strikes=strikes,
-        alarm=find_alarm(
-            seen,
-            now=now,
-            document_entries=held,
-            failures=failures,
-            failure_class=reading.failure_class,
-            page=feed.spec.page is not None,
-        ),
+        alarm=alarm,
+        steady=isinstance(reading.reply, NotModified) and is_same and not has_news,
         next_due_at=due_at,
         next_due_reason=due_reason,
         log=_make_log_line(reading, result, now, failure_class, due_at, due_reason),
@@ -182,8 +187,8 @@ def _make_log_line(
     )
 
 
-def _validators(reading: Reading) -> dict[str, Any]:
-    """Of a document that was read, or refreshed by a 304; one that could not be read is asked for again in full."""
+def _find_validators(reading: Reading) -> dict[str, Any]:
+    """Of a document that was read, or changed by a 304; one that could not be read is asked for again in full."""
     if reading.failure_class:
         return {}
     match reading.reply:
@@ -194,7 +199,8 @@ def _validators(reading: Reading) -> dict[str, Any]:
         case FolderRead() as reply:
             return {"body_hash": reply.body_hash}
         case NotModified() as reply:
-            return {"etag": reply.etag or None, "last_modified": reply.last_modified or None}
+            said = {"etag": reply.etag, "last_modified": reply.last_modified}
+            return {name: value for name, value in said.items() if value and value != getattr(reading.feed, name)}
     return {}
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from aggregator.app import App
 from aggregator.log import get_logger, redact_url
 from aggregator.model.feed import Feed, Fetched, FetchRequest, FolderRead, Reply
 from aggregator.model.ids import FeedId
+from aggregator.model.parsed import ParsedFeed
 from aggregator.model.round import FeedResult, Round
-from aggregator.storage import feeds, fetchlog
+from aggregator.pipeline.identify import identify_entries
+from aggregator.storage import feeds, fetchlog, hosts
 from aggregator.tasks.outage import PROBES, OutageWatch
 from aggregator.tasks.readers import Readers
 from aggregator.tasks.reading import Reading, read_reply
@@ -27,11 +30,11 @@ BARE = 8
 #: How long a claimed feed is left alone by others; renewed for the rest of a claim with each batch.
 LEASE = timedelta(minutes=15)
 #: What has been read is saved when so long nothing more comes.
-TICK_SECONDS = 1.0
-#: A batch is not gathered for longer.
-PATIENCE = timedelta(seconds=10)
+TICK_SECONDS = 0.5
+#: A batch is not gathered for longer, however slowly more comes.
+PATIENCE = timedelta(seconds=1)
 #: Feeds claimed at a time.
-CLAIM = 100
+CLAIM = 200
 
 
 def refresh_due(app: App) -> Round:
@@ -63,6 +66,25 @@ def prune_log(app: App) -> None:
                 return
 
 
+def save_found(app: App, feed_id: FeedId, reply: Fetched, document: ParsedFeed) -> FeedResult | None:
+    """Store what a search has read of a feed that was added since, so that it is not asked for once more.
+
+    None: somebody fetches the feed already.
+    """
+    with app.db.write() as conn:
+        claimed = feeds.claim(conn, [feed_id], now=app.now(), lease=LEASE, owner=worker_name())
+    if not claimed:
+        return None
+    request = _request(claimed[0])
+    reading = Reading(
+        feed=claimed[0],
+        reply=replace(reply, request=request),
+        document=document,
+        identified=identify_entries(document),
+    )
+    return save_batch(app, [reading], OutageWatch(app))[0]
+
+
 def _claim_due(app: App, watch: OutageWatch) -> Iterator[Sequence[Feed]]:
     """A few at a time, as they are wanted: what is not claimed yet, another process may take.
 
@@ -81,12 +103,23 @@ def _claim_due(app: App, watch: OutageWatch) -> Iterator[Sequence[Feed]]:
             return
 
 
-def _claim_named(app: App, feed_ids: Sequence[FeedId], due_by: datetime | None) -> Iterator[Sequence[Feed]]:
+def _claim_named(
+    app: App, feed_ids: Sequence[FeedId], due_by: datetime | None, put_aside: list[FeedResult]
+) -> Iterator[Sequence[Feed]]:
+    """Those whose host wants to be left alone go to ``put_aside``, whoever named them."""
     for start in range(0, len(feed_ids), CLAIM):
         with app.db.write() as conn:
-            some = feed_ids[start : start + CLAIM]
-            claimed = feeds.claim(conn, some, now=app.now(), due_by=due_by, lease=LEASE, owner=worker_name())
-        yield claimed
+            some, now = feed_ids[start : start + CLAIM], app.now()
+            claimed = feeds.claim(conn, some, now=now, due_by=due_by, lease=LEASE, owner=worker_name())
+            frozen = hosts.get_frozen(conn, {feed.host_key for feed in claimed}, now)
+            held_back = [feed for feed in claimed if feed.host_key in frozen]
+            feeds.release(conn, [feed.id for feed in held_back])
+        for feed in held_back:
+            reason = frozen[feed.host_key][1]
+            put_aside.append(
+                FeedResult(feed_id=feed.id, url=feed.spec.url, status=None, postponed=True, reason=reason)
+            )
+        yield [feed for feed in claimed if feed.host_key not in frozen]
 
 
 def _run(

@@ -118,6 +118,22 @@ def test_a_postponed_check_moves_and_nothing_else_changes(db: Database, feed_id:
     assert len(free) == 1
 
 
+def test_a_steady_outcome_ends_the_claim_and_leaves_what_the_last_one_said(db: Database, feed_id: FeedId) -> None:
+    with db.write() as conn:
+        told = make_outcome(feed_id, host_key="a.example", strikes=1, alarm="!", etag='"1"', arrived=2)
+        feeds.save_outcomes(conn, [told])
+        before = feeds.get_feeds(conn, [feed_id])[feed_id]
+        feeds.claim(conn, [feed_id], now=NOW, lease=HOUR, owner="me")
+        seen = {"at": NOW + HOUR, "status": 304, "next_due_at": NOW + DAY, "next_due_reason": "daily"}
+        feeds.save_outcomes(conn, [make_outcome(feed_id, steady=True, **seen)])
+        after = feeds.get_feeds(conn, [feed_id])[feed_id]
+        free = feeds.claim(conn, [feed_id], now=NOW, lease=HOUR)
+
+    due = {"next_due_at": NOW + DAY, "next_due_reason": "daily"}
+    assert after == replace(before, last_fetched_at=NOW + HOUR, last_status=304, **due)
+    assert len(free) == 1
+
+
 def test_a_feed_that_moved_is_known_by_both_addresses(db: Database, feed_id: FeedId) -> None:
     with db.write() as conn:
         before = feeds.get_feeds(conn, [feed_id])[feed_id].spec.url
