@@ -60,7 +60,7 @@ _SELF_ENDING = frozenset({"p", "li", "dt", "dd", "tr", "td", "th", "tbody", "the
 _FORMATTING = frozenset({
     "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
 })
-_UNNESTED = _VOID | _SELF_ENDING
+_UNNESTED = _VOID | _SELF_ENDING | RAW_ELEMENTS
 _FOREIGN_ELEMENTS = frozenset({"svg", "math"})
 _SVG_SHAPES = frozenset({
     "circle", "clippath", "defs", "ellipse", "g", "line", "lineargradient", "mask", "path", "pattern", "polygon",
@@ -72,7 +72,9 @@ _LINK_REL = "noopener noreferrer nofollow ugc"
 _MAILTO = re.compile(r"mailto:[A-Za-z0-9.!#$%&'*+/=?^_~-]{1,64}@[A-Za-z0-9.-]{1,253}\Z", re.IGNORECASE)
 _FOREIGN = re.compile(r"<(?:svg|math)\b", re.IGNORECASE)
 _OPENING = re.compile(r"<[a-zA-Z]")
-_ATTRIBUTE = re.compile(r"""[\s/]++[^\s/>=]++(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>]*+))?""")
+_TAG_NAME = re.compile(r"<[^\s/>]*+")
+#: Browsers need no space between two attributes, and a name may begin with "=".
+_ATTRIBUTE = re.compile(r"""[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>]*+))?""")
 #: Overrides of the writing direction: with them a text reads otherwise than it is stored.
 _OVERRIDES = re.compile("[\u202d\u202e]")
 # As ammonia writes it: attribute values are quoted and escaped.
@@ -132,8 +134,8 @@ def clean_html(html: str, base_url: str) -> str:
         cleaned = _cleaner().clean(html)
     finally:
         _base.reset(token)
-    # Character references are read by now: what they hid must go as well.
-    cleaned = xml_text(cleaned)
+    if "&#" in html:  # the reference is read by now: what it hid must go as well
+        cleaned = xml_text(cleaned)
     if "\u202d" in cleaned or "\u202e" in cleaned:
         cleaned = _OVERRIDES.sub("", cleaned)
     return (_IMAGE.sub(_keep_image, cleaned) if "<img" in cleaned else cleaned).strip()
@@ -210,6 +212,13 @@ def _measure_plain(html: str) -> bool | None:
     tags = find_plain_tags(html)
     if tags is None or not _FOREIGN_ELEMENTS.isdisjoint(tags):
         return None
+    counts = Counter(tags)
+    inline = sum(map(counts.__getitem__, _FORMATTING))
+    if inline * len(tags) <= MAX_FORMATTING:
+        # The sum is small however they lie, so that only those count which can make it deeper.
+        deep = [count for name, count in counts.items() if name not in _UNNESTED and not name.startswith("/")]
+        if sum(deep) <= MAX_DEPTH:
+            return True
     open_counts: dict[str, int] = {}
     depth = formatting = work = 0
     for tag in tags:
@@ -256,11 +265,11 @@ def _measure(html: str) -> bool:
 def _nests(token: Token, foreign: bool, in_svg: bool) -> bool:
     """Whether a start tag may make what follows one level deeper. In svg and math, HTML's own rules do not hold."""
     if not foreign:
-        return token.name not in _VOID and token.name not in _SELF_ENDING and token.name not in RAW_ELEMENTS
+        return token.name not in _UNNESTED
     return not (in_svg and token.source.endswith("/>"))
 
 
 def _has_too_many_attributes(tag: str) -> bool:
     if len(tag) <= 2 * MAX_ATTRIBUTES:
         return False
-    return sum(1 for _ in _ATTRIBUTE.finditer(tag)) > MAX_ATTRIBUTES
+    return sum(1 for _ in _ATTRIBUTE.finditer(_TAG_NAME.sub("", tag, count=1))) > MAX_ATTRIBUTES

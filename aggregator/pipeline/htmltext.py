@@ -10,6 +10,7 @@ from __future__ import annotations
 import html as _html
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -110,19 +111,26 @@ def html_to_text(html: str) -> str:
 
 
 def find_plain_tags(html: str) -> list[str] | None:
-    """The names of all tags, end tags with a slash, in lower case; None unless all are plain and no content is raw.
+    """The names of all tags, end tags with a slash, in lower case; None unless all are plain.
 
-    Many times faster than `iter_tokens`, and the same tags: each ``<`` is accounted for.
+    Raw content must be free of ``<``. Many times faster than `iter_tokens`, and the same tags: each ``<`` is accounted
+    for.
     """
-    found: list[str] = _PLAIN_MARKUP.findall(html)
-    if len(found) != html.count("<"):
+    names: list[str] = _PLAIN_MARKUP.findall(html)  # comments have none
+    if len(names) != html.count("<"):
         return None
-    names = [name for name in found if name]  # comments have none
     distinct = set(names)
-    if not all(map(str.islower, distinct)):
-        names = [name.lower() for name in names]
+    if not all(map(str.islower, distinct - {""})):
+        names = list(map(str.lower, names))
         distinct = set(names)
-    return names if RAW_ELEMENTS.isdisjoint(distinct) else None
+    if not RAW_ELEMENTS.isdisjoint(distinct) and _holds_raw_markup(names):
+        return None
+    return list(filter(None, names)) if "" in distinct else names
+
+
+def _holds_raw_markup(names: list[str]) -> bool:
+    """Whether anything but its own end follows the beginning of a raw element."""
+    return any(name in RAW_ELEMENTS and after != f"/{name}" for name, after in pairwise([*names, ""]))
 
 
 def _join_plain(html: str) -> str | None:

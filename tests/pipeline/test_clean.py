@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.model.parsed import ParsedEntry
-from aggregator.pipeline.clean import ATTRIBUTES, MAX_DEPTH, TAGS, clean_html, clean_parts, is_within_limits
+from aggregator.pipeline.clean import (
+    ATTRIBUTES,
+    MAX_ATTRIBUTES,
+    MAX_DEPTH,
+    TAGS,
+    clean_html,
+    clean_parts,
+    is_within_limits,
+)
 from aggregator.pipeline.urls import is_web_url
 
 BASE = "https://news.example.org/posts/1"
@@ -180,6 +188,14 @@ def test_what_is_over_a_limit_is_shown_as_its_text() -> None:
 )
 def test_long_but_ordinary_html_is_within_the_limits(html: str) -> None:
     assert is_within_limits(html)
+
+
+@pytest.mark.parametrize("attribute", ["{0:x} ", '{0:x}=""', "{0:x}=''", '={0:x}="" ', "{0:x}/"])
+def test_attributes_are_counted_however_they_are_parted(attribute: str) -> None:
+    html = "<p {}>" + "x" * 16_384
+
+    assert is_within_limits(html.format("".join(map(attribute.format, range(MAX_ATTRIBUTES)))))
+    assert not is_within_limits(html.format("".join(map(attribute.format, range(MAX_ATTRIBUTES + 1)))))
 
 
 def test_an_entry_becomes_its_safe_parts() -> None:

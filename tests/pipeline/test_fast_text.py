@@ -33,9 +33,26 @@ def test_the_text_of_plain_html_is_the_same_on_both_ways(html: str) -> None:
 @given(HTML)
 def test_plain_tags_are_all_tags(html: str) -> None:
     found = htmltext.find_plain_tags(html)
-    tokens = [("/" if token.closing else "") + token.name for token in htmltext.iter_tokens(html) if token.name]
+    tokens = [
+        ("/" if token.closing else "") + token.name
+        for token in htmltext.iter_tokens(html)
+        if token.name and not token.raw
+    ]
 
     assert found is None or found == tokens
+
+
+def test_raw_elements_without_markup_inside_are_plain() -> None:
+    html = "<p>a</p><IFRAME src='x'></iframe><!-- x --><script>a && b</script ><style>p{}</style>"
+
+    assert htmltext.find_plain_tags(html) == ["p", "/p", "iframe", "/iframe", "script", "/script", "style", "/style"]
+
+
+@pytest.mark.parametrize(
+    "html", ["<script>", "<script><b></script>", "<iframe></p></iframe>", "<style><!-- --></style>"]
+)
+def test_markup_inside_raw_elements_is_not_plain(html: str) -> None:
+    assert htmltext.find_plain_tags(html) is None
 
 
 @given(HTML.map(lambda html: html * 15))
