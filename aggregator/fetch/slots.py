@@ -1,7 +1,8 @@
 """How many ask at one time, so that who is slow never takes the place of who is quick. Never asks.
 
 Most take a quick slot. Who failed last time takes one of a few for suspects. Who is not done after some seconds gives
-its slot back and goes on as one of the slow, of whom there may be many: most of them only hold an idle line open.
+its slot back and goes on as one of the slow, of whom there may be many: most of them only hold an idle line open. When
+all quick slots are taken, who has not even begun to answer gives its slot back before that, to wait in the hall.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from collections.abc import Callable
 
 #: After this an answer counts as slow: it loses nothing by it but its place.
 SLOW_SECONDS = 0.5
+#: The same for who has sent nothing of a document, when others wait; and how many times more of them there may be.
+SILENT_SECONDS = 0.1
+HALL_TIMES = 3
 #: Whose redirects took so long together goes on among the suspects.
 SUSPECT_SECONDS = 3.0
 #: Suspects at one time are a part of the quick slots, the slow ones a multiple of them.
@@ -35,6 +39,39 @@ class Slots:
         #: Who was let in, and when it counts as slow. All wait equally long, so one timer does for the first of them.
         self._watched: deque[tuple[float, Slot]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        #: Free places in the hall, who waits for a quick slot, and the look for those that may go to the hall.
+        self._hall_left = HALL_TIMES * concurrency
+        self._waiting = 0
+        self._room_timer: asyncio.TimerHandle | None = None
+
+    async def _enter(self, pool: asyncio.Semaphore) -> None:
+        if pool is not self.quick or not pool.locked():
+            await pool.acquire()
+            return
+        self._waiting += 1
+        try:
+            self._look_for_room_soon()
+            await pool.acquire()
+        finally:
+            self._waiting -= 1
+
+    def _look_for_room_soon(self) -> None:
+        if self._room_timer is None:
+            self._room_timer = asyncio.get_running_loop().call_later(SILENT_SECONDS, self._make_room)
+
+    def _make_room(self) -> None:
+        """As many as are waited behind go to the hall; comes again while somebody waits."""
+        self._room_timer = None
+        wanted = min(self._waiting, self._hall_left)
+        since = asyncio.get_running_loop().time() + SLOW_SECONDS - SILENT_SECONDS
+        for until, slot in self._watched:
+            if not wanted or until > since:
+                break
+            if slot.go_to_hall():
+                self._hall_left -= 1
+                wanted -= 1
+        if self._waiting:
+            self._look_for_room_soon()
 
     def _watch(self, slot: Slot) -> None:
         loop = asyncio.get_running_loop()
@@ -87,8 +124,10 @@ class Slot:
         self._on_slow = on_slow
         self._pool = slots.suspect if suspect else slots.quick
         self._taken = False
+        self._in_hall = False
         self._slow = False
         self._held_bytes = 0
+        self._has_begun = False
         #: An answer is being waited for: what counts as slow.
         self.is_waited_for = False
 
@@ -98,21 +137,30 @@ class Slot:
         return self._pool.locked()
 
     async def take(self) -> None:
-        await self._pool.acquire()
+        await self._slots._enter(self._pool)
         self._taken = self.is_waited_for = True
         self._slots._watch(self)
 
     def hold(self, count: int) -> bool:
         """Its body has grown to ``count`` bytes; False: the slow ones hold too much together."""
+        self._has_begun = True
         if not self._slow:
             return True
         more, self._held_bytes = count - self._held_bytes, count
         return self._slots._grow(more)
 
+    def go_to_hall(self) -> bool:
+        """Another may have the quick slot it took, if it took one and has sent nothing of a document yet."""
+        is_silent = self._taken and self.is_waited_for and not self._has_begun and self._pool is self._slots.quick
+        if is_silent:
+            self._leave_place()
+            self._in_hall = True
+        return is_silent
+
     def become_slow(self) -> None:
-        """Another may have the slot it took."""
-        self._slow, self._taken = True, False
-        self._pool.release()
+        """Another may have the place it took."""
+        self._leave_place()
+        self._slow = True
         self._on_slow()
 
     def settle(self) -> None:
@@ -121,9 +169,15 @@ class Slot:
 
     def give_back(self) -> None:
         self.settle()
+        self._leave_place()
         if self._slow:
             self._slow = False
             self._slots._leave(self._held_bytes)
-        elif self._taken:
+
+    def _leave_place(self) -> None:
+        if self._taken:
             self._taken = False
             self._pool.release()
+        elif self._in_hall:
+            self._in_hall = False
+            self._slots._hall_left += 1
