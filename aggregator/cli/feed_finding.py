@@ -10,7 +10,16 @@ from typing import Annotated, Any
 import typer
 
 from aggregator.app import App
-from aggregator.cli.console import ConfigOption, JsonOption, opened, print_json, print_line, print_note, print_table
+from aggregator.cli.console import (
+    ConfigOption,
+    JsonOption,
+    opened,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+    say_count,
+)
 from aggregator.config.kinds import Kind, Unfit
 from aggregator.config.schema import WEIGHT
 from aggregator.config.words import DURATION, LANGUAGE, TAG
@@ -20,6 +29,8 @@ from aggregator.model.feed import FeedSpec
 from aggregator.pipeline.urls import is_web_url
 from aggregator.storage import feeds
 from aggregator.tasks.discover import Discovery, FoundFeed, discover_feed
+from aggregator.tasks.group import regroup_stories
+from aggregator.tasks.refresh import save_found
 
 PageUrl = Annotated[str, typer.Argument(metavar="URL", help="A feed's address, or a page's that has a feed.")]
 
@@ -59,12 +70,17 @@ def add_feed(
     )
     with opened(config) as app:
         _refuse_known(app, url)
-        if not exact:
-            found = _choose(app, url, pick)
+        found = None if exact else _choose(app, url, pick)
+        if found is not None:
             spec = replace(spec, url=found.url)
             _refuse_known(app, found.url)
         with app.db.write() as conn:
-            feeds.add(conn, spec, app.now())
+            feed_id = feeds.add(conn, spec, app.now())
+        stored = save_found(app, feed_id, found.reply, found.document) if found else None
+        if stored is not None and not stored.failed:
+            regroup_stories(app)
+            print_line(f"Added {spec.url} with {say_count(stored.new, 'entry', 'entries')}.")
+            return
     print_line(f"Added {spec.url}. It is fetched at the next tick, or now: aggregator fetch --feed {spec.url}")
 
 

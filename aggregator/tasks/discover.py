@@ -72,6 +72,8 @@ class FoundFeed:
     #: At most three, newest first.
     latest: tuple[FoundEntry, ...]
     document: ParsedFeed = field(repr=False)
+    #: The answer that held it, without its bytes.
+    reply: Fetched = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +269,7 @@ def _describe(candidate: Candidate, reply: Fetched, document: ParsedFeed) -> Fou
             for at, entry in order[:3]
         ),
         document=document,
+        reply=replace(reply, body=b""),
     )
 
 

@@ -52,10 +52,16 @@ def refresh_feeds(
 ) -> Round:
     """One round over the feeds named, due or not; ``on_result`` hears of each as it is saved.
 
-    ``only_due``: without those that another process fetched since they were named.
+    ``only_due``: without those that another process fetched since they were named. Feeds whose host asked for a pause
+    are postponed, due or not.
     """
     due_by = app.now() if only_due else None
-    return _run(app, _claim_named(app, feed_ids, due_by), OutageWatch(app), on_result=on_result)
+    put_aside: list[FeedResult] = []
+    done = _run(app, _claim_named(app, feed_ids, due_by, put_aside), OutageWatch(app), on_result=on_result)
+    if on_result:
+        for result in put_aside:
+            on_result(result)
+    return Round(results=(*done.results, *put_aside))
 
 
 def prune_log(app: App) -> None:
@@ -116,9 +122,7 @@ def _claim_named(
             feeds.release(conn, [feed.id for feed in held_back])
         for feed in held_back:
             reason = frozen[feed.host_key][1]
-            put_aside.append(
-                FeedResult(feed_id=feed.id, url=feed.spec.url, status=None, postponed=True, reason=reason)
-            )
+            put_aside.append(FeedResult(feed_id=feed.id, url=feed.spec.url, status=None, postponed=True, reason=reason))
         yield [feed for feed in claimed if feed.host_key not in frozen]
 
 

@@ -40,7 +40,10 @@ def test_a_page_is_enough_to_add_its_feed(program: Program, site: TestHttpServer
     lines = result.out.splitlines()
     assert lines[0] == ('RSS: "Harbour Wire", 4 entries, the newest of 2025-12-04, because the page names it.')
     assert [line.split()[0] for line in lines[1:4]] == ["2025-12-04", "2025-12-03", "2025-12-02"]
-    assert lines[4].startswith(f"Added {site.url}/feed.xml. ")
+    assert lines[4] == f"Added {site.url}/feed.xml with 4 entries."
+    # The search has read it: nobody asks for it a second time without validators.
+    assert [request.path for request in site.requests].count("/feed.xml") == 1
+    assert len(program.json("entries", "list")) == 4
     (feed,) = program.json("feeds", "list")
     assert (feed["url"], feed["title"], feed["origin"]) == (f"{site.url}/feed.xml", "Wire", "added")
     shown = program.json("feeds", "show", str(feed["id"]))
@@ -50,7 +53,7 @@ def test_a_page_is_enough_to_add_its_feed(program: Program, site: TestHttpServer
         21600,
         "en",
     )
-    assert program.json("fetch", "--all")["new"] == 4
+    assert program.json("fetch", "--all")["not_modified"] == 1
 
 
 def test_what_is_read_already_is_not_added_again(local: Program, site: TestHttpServer) -> None:

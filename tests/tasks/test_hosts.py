@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from aggregator.app import App
+from aggregator.model.round import FeedResult
 from aggregator.pipeline.compare import compare_entries
 from aggregator.pipeline.identify import identify_entries
 from aggregator.storage import feeds, fetchlog, hosts
 from aggregator.tasks.outcome import make_outcome
-from aggregator.tasks.refresh import refresh_due
+from aggregator.tasks.refresh import refresh_due, refresh_feeds
 from aggregator.tasks.startup import spread_overdue
 from tests.tasks.world import (
     DAY,
@@ -42,6 +43,20 @@ def test_retry_after_holds_for_every_feed_of_the_host_and_for_no_other(open_desk
     assert desk.get(B).next_due_at >= frozen_at + 5 * HOUR
     assert "5 h" in desk.get(B).next_due_reason
     assert desk.get(C).next_due_at < frozen_at + 5 * HOUR
+
+
+def test_a_host_that_asked_for_a_pause_is_not_asked_by_command_either(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(A, B, C)
+    desk.world.answers = {A: give(FEED), B: give(FEED), C: give(FEED)}
+    desk.fetch_after(timedelta(0))
+    desk.world.answers[A] = fail("http", 429, retry_after=5 * HOUR)
+    desk.fetch_after(DAY)
+    desk.world.asked.clear()
+    heard: list[FeedResult] = []
+    done = refresh_feeds(desk.app, [feed.id for feed in desk.list_feeds()], on_result=heard.append)
+
+    assert desk.world.asked == [C]
+    assert (done.postponed, done.ok, len(heard)) == (2, 1, 3)
 
 
 def test_when_nobody_answers_it_is_our_own_network_and_no_feed_is_blamed(open_desk: Callable[..., Desk]) -> None:
