@@ -13,7 +13,6 @@ from sqlalchemy.exc import StatementError
 
 from aggregator.errors import DatabaseUnavailable, SchemaMismatch, StorageError
 from aggregator.storage import feeds, leases, meta
-from aggregator.storage.bulk import insert_rows
 from aggregator.storage.engine import Database, open_database, reserve_ids
 from aggregator.storage.schema import entries as entries_table
 from aggregator.storage.schema import leases as leases_table
@@ -302,17 +301,3 @@ def test_the_database_is_for_our_eyes_only(tmp_path: Path) -> None:
     modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
     db.close()
     assert set(modes.values()) == {0}
-
-
-def test_rows_in_bulk_come_back_as_they_were_and_a_conflict_is_our_error(db: Database) -> None:
-    rows = [{"name": f"n{number}", "value": {"a": ["ä\\\t\n", None, number]}} for number in range(3_000)]
-    with db.write() as conn:
-        insert_rows(conn, meta_table, rows)
-        insert_rows(conn, meta_table, [])
-        found = {row.name: row.value for row in conn.execute(sa.select(meta_table))}
-    with pytest.raises(StorageError), db.write() as conn:
-        insert_rows(conn, meta_table, [{"name": "new", "value": 1}, *rows[:1]])
-
-    assert found == {row["name"]: row["value"] for row in rows}
-    with db.read() as conn:
-        assert conn.execute(sa.select(sa.func.count()).select_from(meta_table)).scalar() == 3_000
