@@ -9,6 +9,8 @@ TEXTS = st.sampled_from((
     "Tue, 24 Nov 2026 03:00:00 +0900", "2026-11-24T03:00:00Z", "2026-11-24", "24 Nov 2026", "2026-02-30T00:00:00Z",
     "Tue, 24 Nov 2026 03:00:00 EST", "2026-11-24T03:00:00.5+09:00", "nonsense", "x" * 400, "a" * 70 + "@b.org",
     "a, b,c", "60", "en_US", "R&D", "&nbsp;", "&#x1F600;", "&copy",
+    "R &amp; D <b>bold &lt;</b> <i title='é'/>",
+    "<svg xmlns='http://www.w3.org/2000/svg' xmlns:xlink='http://www.w3.org/1999/xlink' width='1'>x</svg>",
 ))
 ATTRIBUTES = st.lists(
     st.sampled_from((

@@ -91,6 +91,49 @@ def test_a_hostile_document_is_refused_or_read_at_once(name: str) -> None:
     assert found is None or found == read(parse_feed, HOSTILE[name])
 
 
+@pytest.mark.parametrize("bad", [b"\xff", b"\xe9", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"])
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"<!-- % --><rss><channel><title>T</title><item><title>x</title></item></channel></rss>",
+        b"<rss><channel><title>%</title><item><title>x</title></item></channel></rss>",
+        b"<rss><channel><title a='%'>T</title><item><title>x</title></item></channel></rss>",
+        b"<rss><!-- % --><channel><title>T</title><item><title>x</title></item></channel></rss>",
+        b"<rss><channel><title>T</title><item><description><![CDATA[%]]></description></item></channel></rss>",
+        b"<rss><channel><title>T</title><item><title>x</title></item><?x %?></channel></rss>",
+        b"<rss><channel><title>T</title><item><title>x</title></item></channel></rss><!-- % -->",
+        b"\xef\xbb\xbf<rss><channel><title>%</title><item><title>x</title></item></channel></rss>",
+    ],
+)
+def test_bytes_that_are_no_utf_8_are_the_same_on_both_roads(document: bytes, bad: bytes) -> None:
+    body = document.replace(b"%", bad)
+    found = read(parse_quickly, body)
+
+    assert found is None or found == read(parse_feed, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<!DOCTYPE html><html><head><title>Log in</title></head><body><br></body></html>",
+        b"<html><head><title>Not found</title></head><body/></html>",
+        b"%PDF-1.7 ...",
+        b"\x1f\x8b\x08\x00",
+        b'{"error": "no such feed"}',
+    ],
+)
+def test_what_is_certainly_no_feed_is_refused_at_once(body: bytes) -> None:
+    found = read(parse_quickly, body)
+
+    assert isinstance(found, tuple) and found == read(parse_feed, body)
+
+
+def test_long_json_is_left_to_a_child() -> None:
+    body = json.dumps({"version": "https://jsonfeed.org/version/1.1", "title": "T", "items": [], "x": "y" * 300_000})
+
+    assert parse_quickly(body.encode(), url=URL) is None
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_raise(body: bytes) -> None:
     found = read(parse_quickly, body)

@@ -61,12 +61,17 @@ def find_hints(document: str | bytes, *, url: str) -> Hints:
 
 def _find_head(document: str | bytes) -> str:
     if isinstance(document, bytes):
-        entries = (document.find(tag, 0, 4 * MAX_HEAD) for tag in (b"<item", b"<entry"))
-        end = min((found + 10 for found in entries if found >= 0), default=4 * MAX_HEAD)
+        end = _find_end(document, MAX_HEAD // 8) or _find_end(document, 4 * MAX_HEAD) or 4 * MAX_HEAD
         document = document[:end].decode("utf-8", "ignore")
     head = _UNSAID.sub("", document[:MAX_HEAD])
     entry = _ENTRY.search(head)
     return head[: entry.start()] if entry else head
+
+
+def _find_end(document: bytes, limit: int) -> int:
+    """Just behind the name of the first entry in so many bytes; 0 when there is none."""
+    entries = (document.find(tag, 0, limit) for tag in (b"<item", b"<entry"))
+    return min((found + 10 for found in entries if found >= 0), default=0)
 
 
 def _find_rhythm(head: str) -> int | None:

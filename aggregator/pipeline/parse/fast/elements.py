@@ -70,17 +70,12 @@ def begin_entry(reader: Reader, attributes: Attributes) -> None:
 
 
 def finish_title(reader: Reader, attributes: Attributes, text: str) -> None:
-    detail = reader.read_content(attributes, "text/plain", text)
-    if not -1 < reader.title_depth <= reader.depth:
-        reader.store("title", detail["value"])
-        reader.context["title_detail"] = detail
-    if detail["value"]:
-        reader.title_depth = reader.depth
+    reader.save_title(attributes, text)
 
 
 def finish_media_title(reader: Reader, attributes: Attributes, text: str) -> None:
     before = reader.title_depth
-    finish_title(reader, attributes, text)
+    reader.save_title(attributes, text)
     reader.title_depth = before
 
 
@@ -286,7 +281,7 @@ def _end_picture_part(reader: Reader, kind: Kind) -> None:
     if reader.depths is None:
         _end_titled_part(reader, kind)
     elif kind.name == "title":
-        finish_title(reader, NO_ATTRIBUTES, "".join(reader.pieces).strip())
+        reader.save_title(NO_ATTRIBUTES, "".join(reader.pieces).strip())
 
 
 def _start_textinput_part(reader: Reader, kind: Kind, attributes: Attributes) -> None:

@@ -23,10 +23,16 @@ def _start_markup(reader: Reader, kind: Kind, attributes: Attributes) -> None:
         text = escape(text)
     else:
         _turn_to_xhtml(reader, kind)
-    quoted = f' xmlns="{kind.xmlns}"' if kind.xmlns else ""
-    if attributes:
-        quoted += "".join([f' {name}="{escape(value, _QUOTE)}"' for name, value in attributes.items()])
+    if kind.xmlns:
+        attributes = _write_namespace(attributes, kind.xmlns)
+    quoted = "".join([f' {name}="{escape(value, _QUOTE)}"' for name, value in attributes.items()]) if attributes else ""
     reader.markup += (text, f"<{kind.local}{quoted}>")
+
+
+def _write_namespace(attributes: Attributes, namespace: str) -> Attributes:
+    """It stands after the declaration of XLink and before all others."""
+    declared = {name: value for name, value in attributes.items() if name == "xmlns:xlink"}
+    return {**declared, "xmlns": namespace, **attributes}
 
 
 def _turn_to_xhtml(reader: Reader, kind: Kind) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aggregator.pipeline.parse.fast.names import NAMESPACES, STANDARD_PREFIXES, USERLAND
 
 Attributes = dict[str, str]
-_XLINK = "http://www.w3.org/1999/xlink"
+XLINK = "http://www.w3.org/1999/xlink"
 
 
 class Unmodelled(Exception):
@@ -29,7 +29,7 @@ class Namespaces:
         """Whether names that were known may be others from now on; ``at_root``: before any element."""
         if len(uri.split()) != 1:
             raise Unmodelled("a namespace with a space")
-        if uri == _XLINK and prefix and not at_root:
+        if uri == XLINK and prefix not in (None, "xlink") and not at_root:
             raise Unmodelled("a declaration that counts as an attribute")
         self.declared.append((prefix, uri))
         uri, lower = _fold(uri)

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from aggregator.pipeline.parse.fast.names import HANDLED
-from aggregator.pipeline.parse.fast.reader import Attributes, Inside, Kind, Reader, Unmodelled
+from aggregator.pipeline.parse.fast.reader import NO_ATTRIBUTES, Attributes, Inside, Kind, Reader, Unmodelled
 from aggregator.pipeline.parse.guard import is_searchable
 
 _EMAIL = re.compile(
@@ -43,10 +43,23 @@ def _start_part(reader: Reader, kind: Kind, attributes: Attributes) -> None:
     reader.unnamed = bool(attributes)
 
 
+def _start_author_part(reader: Reader, kind: Kind, attributes: Attributes) -> None:
+    """Google's feeds tell the titles of their authors; feedparser takes those for titles of the entries."""
+    if kind.name != "title" or attributes or reader.inner:
+        _start_part(reader, kind, attributes)
+        return
+    reader.markup.append("".join(reader.pieces))
+    reader.unnamed = False
+
+
 def _end_author_part(reader: Reader, kind: Kind) -> None:
     part = _PARTS.get(kind.name)
     text = "".join(reader.pieces)
-    if part:
+    if kind.name == "title":
+        around, reader.markup = reader.markup, []
+        reader.save_title(NO_ATTRIBUTES, text.strip())
+        reader.markup = around
+    elif part:
         _save_part(reader.context, part, text.strip())
     elif reader.unnamed:  # what has attributes is no place of its own for text
         reader.markup.append(text)
@@ -65,7 +78,7 @@ def _end_ignored_part(reader: Reader, kind: Kind) -> None:
     """A contributor is nobody's author."""
 
 
-IN_AUTHOR = Inside(_start_part, _end_author_part)
+IN_AUTHOR = Inside(_start_author_part, _end_author_part)
 IN_OWNER = Inside(_start_part, _end_owner_part)
 IN_CONTRIBUTOR = Inside(_start_part, _end_ignored_part)
 

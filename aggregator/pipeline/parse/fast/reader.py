@@ -19,6 +19,7 @@ from xml.sax.saxutils import escape
 
 from aggregator.pipeline.parse.fast.names import COLLIDING, HANDLED, VERSIONS_BY_NAMESPACE
 from aggregator.pipeline.parse.fast.namespaces import (
+    XLINK,
     Attributes,
     Namespaces,
     Unmodelled,
@@ -183,6 +184,15 @@ class Reader:
             text = repair_text(text, self.may_hold_c1)
         return {"type": kind, "language": self.lang, "base": self.base, "value": text}
 
+    def save_title(self, attributes: Attributes, text: str) -> None:
+        """A title counts only outside of titles that lie higher."""
+        detail = self.read_content(attributes, "text/plain", text)
+        if not -1 < self.title_depth <= self.depth:
+            self.store("title", detail["value"])
+            self.context["title_detail"] = detail
+        if detail["value"]:
+            self.title_depth = self.depth
+
     def begin_entry(self) -> None:
         """What follows belongs to a new entry."""
         if self.depths is not None:
@@ -304,6 +314,13 @@ class Reader:
             self.version = VERSIONS_BY_NAMESPACE.get((prefix if "netscape" in uri else None, uri.lower()), "")
         if self._namespaces.declare(prefix, uri, at_root=self.depth == 0):
             self._kinds.clear()
+        if uri == XLINK and prefix and self.depth:
+            self._parser.StartElementHandler = self._start_declaring
+
+    def _start_declaring(self, tag: str, attributes: Attributes) -> None:
+        """The element that declares XLink: for feedparser that is an attribute, the first."""
+        self._parser.StartElementHandler = self._start
+        self._start(tag, {"xmlns:xlink": XLINK, **attributes})
 
 
 #: Kinds of elements whose name is the same in every document; bounded, because a document can invent any number.

@@ -85,24 +85,25 @@ def read_date(text: str) -> datetime | None:
         return None
     if found := _RFC_3339.match(text):
         year, month, day, hour, minute, second, sign, hours, minutes = found.groups("0")
-        return _make_date((year, month, day, hour, minute, second), _offset(sign, hours, minutes), text)
+        offset = _NONE if sign == "0" else _offset(sign, hours, minutes)
+        return _make_date(int(year), int(month), int(day), int(hour), int(minute), int(second), offset, text)
     if found := _RFC_822.match(text):
-        day, name, year, hour, minute, second, zone, sign, hours, minutes = found.groups("0")
-        offset = timedelta(hours=_ZONES[zone]) if zone != "0" and zone in _ZONES else _offset(sign, hours, minutes)
-        return _make_date((year, _MONTHS[name], day, hour, minute, second), offset, text)
+        day, name, year, hour, minute, second, zone, sign, hours, minutes = found.groups()
+        offset = _offset(sign, hours, minutes) if sign else timedelta(hours=_ZONES[zone]) if zone else _NONE
+        return _make_date(int(year), _MONTHS[name], int(day), int(hour), int(minute), int(second), offset, text)
     return _read_odd_date(text)
 
 
 def _offset(sign: str, hours: str, minutes: str) -> timedelta:
-    if sign == "0":
-        return _NONE
     offset = timedelta(hours=int(hours), minutes=int(minutes))
     return -offset if sign == "-" else offset
 
 
-def _make_date(parts: tuple[str | int, ...], offset: timedelta, text: str) -> datetime | None:
+def _make_date(
+    year: int, month: int, day: int, hour: int, minute: int, second: int, offset: timedelta, text: str
+) -> datetime | None:
     try:
-        moment = datetime(*map(int, parts), tzinfo=UTC)  # type: ignore[misc, arg-type]
+        moment = datetime(year, month, day, hour, minute, second, 0, UTC)
         return moment - offset if offset else moment
     except ValueError:  # the thirtieth of February: others may make something of it
         return _read_odd_date(text)
