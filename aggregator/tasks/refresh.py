@@ -201,7 +201,7 @@ def _release(app: App, held: Mapping[FeedId, Feed]) -> None:
     """Feeds that a shutdown, an interrupt or a fault left without an answer are due again at once."""
     if held:
         with app.db.write() as conn:
-            feeds.release(conn, sorted(held))
+            feeds.release(conn, sorted(held), owner=worker_name())
 
 
 def _request(feed: Feed) -> FetchRequest:
