@@ -68,7 +68,8 @@ _PLAIN_TAG = re.compile(_PLAIN, re.ASCII)
 _PLAIN_MARKUP = re.compile(r"<!--(?!-?>)[^<>-]*+(?:-(?!-!?>)[^<>-]*+)*-->|" + _PLAIN, re.ASCII)
 _BIG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{8,}+;?")
 #: The references that cleaned HTML has, in the order in which they can be read one after the other.
-_COMMON_REFERENCES = (("&nbsp;", " "), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&"))
+_COMMON_REFERENCES = {"&nbsp;": " ", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&amp;": "&"}
+_COMMON_REFERENCE = re.compile("&(?:nbsp|lt|gt|quot|amp);")
 _SPACES = re.compile(r"[ \t\n\r\f\v\xa0]+")
 
 
@@ -143,21 +144,19 @@ def _join_plain(html: str) -> str | None:
     distinct = set(names)
     if len(names) != html.count("<") or not RAW_ELEMENTS.isdisjoint(distinct) or not all(map(str.islower, distinct)):
         return None
-    common = _holds_common_references_only(html)
+    references = _COMMON_REFERENCE.findall(html)
+    # When each "&" begins a whole one, none arises where a tag between two texts goes.
+    common = len(references) == html.count("&")
     if not common:
         parts[::2] = [_SPACES.sub(" ", _read_references(text)) if "&" in text else text for text in parts[::2]]
     parts[1::2] = [_BREAKS.get(name, "") for name in names]
     joined = "".join(parts)
-    if common and "&" in joined:
-        for reference, character in _COMMON_REFERENCES:
-            joined = joined.replace(reference, character)
+    if common and references:
+        distinct = set(references)
+        for reference, character in _COMMON_REFERENCES.items():
+            if reference in distinct:
+                joined = joined.replace(reference, character)
     return joined
-
-
-def _holds_common_references_only(html: str) -> bool:
-    """Whether each ``&`` begins a whole one, so that none arises where a tag between two texts goes."""
-    ampersands = html.count("&")
-    return not ampersands or ampersands == sum(html.count(reference) for reference, _ in _COMMON_REFERENCES)
 
 
 def _join_any(html: str) -> str:

@@ -53,8 +53,12 @@ _TO_ESCAPE = re.compile(r'[ "<>`{}|^\\]')
 _SCHEME = re.compile(r"https?:", re.IGNORECASE)
 #: Addresses of which every character is allowed where it stands: nearly all.
 _SAFE = re.compile(r"https?://[a-z0-9-]++(?:\.[a-z0-9-]++)+(?:/[A-Za-z0-9!#$%&'()*+,./:;=?@_~-]*+)?\Z")
-#: Addresses whose key is themselves, but for scheme, ``www.`` and slashes at the end.
-_SIMPLE = re.compile(r"https?://([a-z0-9-]++(?:\.[a-z0-9-]++)+)((?:/[A-Za-z0-9._~-]*+)*)\Z")
+#: Addresses whose key is themselves, but for scheme, ``www.``, slashes at the end, the order of the query and fragment.
+_SIMPLE = re.compile(
+    r"https?://([a-z0-9-]++(?:\.[a-z0-9-]++)+)((?:/(?!\.)[A-Za-z0-9._~-]*+)*)"
+    r"(?:\?([A-Za-z0-9._~-]++=[A-Za-z0-9._~-]*+(?:&[A-Za-z0-9._~-]++=[A-Za-z0-9._~-]*+)*))?"
+    r"(?:#[A-Za-z0-9!$&'()*+,./:;=?@_~-]*+)?\Z"
+)
 
 
 def resolve_url(base: str, url: str) -> str:
@@ -104,7 +108,9 @@ def canonicalize_url(url: str) -> str:
     and tracking parameters go, the query is sorted. Canonicalising twice changes nothing.
     """
     if len(url) <= MAX_URL_LENGTH and (simple := _SIMPLE.match(url)):
-        return "https://" + _without_www(simple[1]) + simple[2].rstrip("/")
+        plain = "https://" + _without_www(simple[1]) + simple[2].rstrip("/")
+        query = _sort_query(simple[3]) if simple[3] else ""
+        return f"{plain}?{query}" if query else plain
     from w3lib.url import canonicalize_url as canonicalize  # lazy: only new entries need it
 
     url = resolve_url("", url)
@@ -116,6 +122,11 @@ def canonicalize_url(url: str) -> str:
     except ValueError:
         return ""
     return twice
+
+
+def _sort_query(query: str) -> str:
+    """By name, then by value, of a query that is all of plain pairs."""
+    return _without_tracking("&".join(map("=".join, sorted(part.split("=") for part in query.split("&")))))
 
 
 def _without_extras(url: str) -> str:

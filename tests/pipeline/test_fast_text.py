@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aggregator.pipeline import clean, htmltext, urls, words
@@ -68,7 +68,9 @@ ADDRESSES = st.builds(
             ["e.org", "www.e.org", "www.www.org", "www.org", "E.org", "a@e.org", "e.org:80", "e..org", "é.org"]
         ),
         st.lists(
-            st.sampled_from(["/", "a", ".", "..", "~x", "%41", "?", "a=1", "#", "utm_source=x", " ", "é", "'", "\\"])
+            st.sampled_from(
+                "/ a . .. ~x %41 ? a=1 & a= &b=2 ?a=1&a-b=0&a=0 # #a=1 utm_source=x &UTM_X=1 &a + ; é ' \\".split()
+            )
         ).map("".join),
     ),
 )
@@ -76,6 +78,8 @@ ADDRESSES = st.builds(
 
 @pytest.mark.parametrize("shorten", ["_SAFE", "_SIMPLE"])
 @given(ADDRESSES)
+@example("https://e.org/a/../b")
+@example("https://e.org/.")
 def test_a_usual_address_is_the_same_on_both_ways(shorten: str, address: str) -> None:
     quick = (urls.resolve_url("https://b.org/", address), urls.canonicalize_url(address))
     pattern = getattr(urls, shorten)
