@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ from aggregator.model.ids import FeedId
 from aggregator.storage import feeds
 from aggregator.tasks.refresh import refresh_feeds
 from tests.zoo import test_documents, test_transport
-from tests.zoo.conftest import Zoo, get_feed, on_sqlite, run_round
+from tests.zoo.conftest import START, Clock, Zoo, get_feed, on_sqlite, run_round
 from tests.zoo.documents import serve
 from tests.zoo.expect import check_sentence
 from tests.zoo.outside import serve_outside
@@ -97,6 +97,13 @@ def measure_lateness(app: App, healthy: Container[str], urls: Sequence[str]) -> 
     return Lateness(waits=waits, cpu_seconds=used)
 
 
+class RunningClock(Clock):
+    """Goes on by itself: how long a batch is gathered is told by it."""
+
+    def __call__(self) -> datetime:
+        return START + timedelta(seconds=time.monotonic())
+
+
 def settle_outside(zoo: Zoo, port: int, name: str, count: int) -> list[str]:
     """Feeds of a server in another process, each at a host of its own."""
     urls = [zoo.world.url(f"{name}{n}.example", f"/feed-{n}?seed={SEED + n}") for n in range(count)]
@@ -117,7 +124,7 @@ def test_lateness_with_a_fifth_of_the_feeds_hostile(mix: str, zoo: Zoo, say: Say
         healthy = settle_outside(zoo, port, "healthy", HEALTHY_COUNT)
         animals = settle_outside(zoo, hostile_port, "animal", HOSTILE_COUNT * TIMES)
         zoo.specs = [{"url": url} for url in animals + healthy]
-        known = set(healthy)
+        known, zoo.clock = set(healthy), RunningClock()
         with zoo.open(timeout_seconds=SECONDS, max_bytes=2_000_000) as app:
             measure_lateness(app, known, healthy)  # the first import is another work
             for number in range(TIMES):
