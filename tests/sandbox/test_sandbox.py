@@ -88,6 +88,16 @@ def test_what_is_no_feed_fails_with_its_own_class_and_the_child_lives_on(sandbox
     assert find_children() == before
 
 
+def test_a_document_that_only_declares_itself_needs_no_child() -> None:
+    before = find_children()
+    with contextlib.closing(ParseSandbox()) as box:
+        with pytest.raises(ParseError, match="nothing after it") as caught:
+            box.parse(fetched(b'<?xml version="1.0" encoding="UTF-8"?>\n'))
+
+        assert caught.value.failure_class == "not_a_feed"
+        assert find_children() <= before
+
+
 def test_a_child_that_is_killed_costs_one_document(sandbox: ParseSandbox) -> None:
     sandbox.parse(fetched(GOOD))
     (child,) = find_children()

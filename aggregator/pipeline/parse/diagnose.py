@@ -23,6 +23,8 @@ _WEB_MARK = re.compile(r"<!doctype\s+html|<(?:html|head|body|title|meta|script)[
 _ROOT = re.compile(
     r"\s*+(?:<\?[^>]*+>\s*+|<!--[^-]*+(?:-(?!->)[^-]*+)*-->\s*+|<![^>]*+>\s*+)*<([A-Za-z_][\w:.-]{0,60})"
 )
+_DECLARATION = re.compile(r"\s{0,50}<\?xml[^<>]{0,200}\?>\s{0,50}")
+_ONLY_DECLARED = "there is an XML declaration and nothing after it"
 _TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,300})", re.IGNORECASE)
 _FEED_LINK = re.compile(r"<link\s[^<>]{0,1000}application/(?:rss|atom|feed)\+(?:xml|json)[^<>]{0,1000}>", re.IGNORECASE)
 _HREF = re.compile(r"""href\s{0,9}=\s{0,9}(?:"([^"<>]{1,300})"|'([^'<>]{1,300})'|([^"'\s<>]{1,300}))""", re.IGNORECASE)
@@ -108,6 +110,8 @@ def find_other_file(body: bytes) -> None:
 def find_impostor(body: bytes, text: str) -> None:
     """Raise `ParseError` for what is certainly no feed, before any work is spent on it."""
     find_other_file(body)
+    if _DECLARATION.fullmatch(text):
+        raise ParseError("not_a_feed", _ONLY_DECLARED)
     head = text[:_HEAD].lstrip()
     if _WEB_MARK.search(head, 0, 4096) and not _FEED_MARK.search(text):
         raise ParseError("web_page", describe_page(text))
@@ -166,7 +170,7 @@ def explain_failure(text: str, trouble: object) -> ParseError:
         return ParseError("web_page", describe_page(text))
     root = _ROOT.match(head)
     if root is None and head.lstrip().startswith("<?xml"):
-        return ParseError("not_a_feed", "there is an XML declaration and nothing after it")
+        return ParseError("not_a_feed", _ONLY_DECLARED)
     if root is None:
         return ParseError("not_a_feed", "this is neither XML nor a feed")
     name = clean_line(root[1], 60)
