@@ -61,6 +61,7 @@ _FORMATTING = frozenset({
     "a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u",
 })
 _UNNESTED = _VOID | _SELF_ENDING | RAW_ELEMENTS
+_UNNESTED_TAGS = _UNNESTED | {"/" + name for name in _UNNESTED}
 _FOREIGN_ELEMENTS = frozenset({"svg", "math"})
 _SVG_SHAPES = frozenset({
     "circle", "clippath", "defs", "ellipse", "g", "line", "lineargradient", "mask", "path", "pattern", "polygon",
@@ -222,18 +223,18 @@ def _measure_plain(html: str) -> bool | None:
     open_counts: dict[str, int] = {}
     depth = formatting = work = 0
     for tag in tags:
-        name = tag.removeprefix("/")
-        if name is not tag:
-            if open_counts.get(name, 0) > 0:
-                open_counts[name] -= 1
-                depth -= 1
-                formatting -= name in _FORMATTING
-        elif name not in _UNNESTED:
-            open_counts[name] = open_counts.get(name, 0) + 1
+        if tag in _UNNESTED_TAGS:
+            pass
+        elif tag[0] != "/":
+            open_counts[tag] = open_counts.get(tag, 0) + 1
             depth += 1
-            formatting += name in _FORMATTING
+            formatting += tag in _FORMATTING
             if depth > MAX_DEPTH:
                 return False
+        elif open_counts.get(name := tag[1:], 0) > 0:
+            open_counts[name] -= 1
+            depth -= 1
+            formatting -= name in _FORMATTING
         work += formatting
     return work <= MAX_FORMATTING
 

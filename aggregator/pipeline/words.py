@@ -46,7 +46,9 @@ def clean_line(text: str, limit: int) -> str:
         text = _TAG.sub(lambda tag: " " if _BLOCK_TAG.match(tag[0]) else "", text)
     if "&" in text:
         text = read_references(text)
-    text = " ".join(_INVISIBLE.sub(_space_for_break, text).split())
+    if not text.isprintable():  # nothing printable is invisible
+        text = _INVISIBLE.sub(_space_for_break, text)
+    text = " ".join(text.split())
     # A cut character at either end is damage, one in the middle is at least a sign that something stood there.
     return cut_text(text.strip("\ufffd \t"), limit)
 
