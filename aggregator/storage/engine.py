@@ -32,12 +32,11 @@ from aggregator.storage.failures import translate
 #: Rows per `executemany`, ids per IN list.
 CHUNK = 1_000
 
-#: SQLite: an entry's content fills most of a page of 4 kB, which leaves the rest of it empty.
-_PAGE_BYTES = 8_192
 #: SQLite, for each connection: what the upper pages of the indexes take.
 _CACHE_KB = 4_000
 #: SQLite: pages of indexes are written again and again; the more changes are gathered, the fewer are copied (16 MB).
-_CHECKPOINT_PAGES = 2_000
+#: Pages stay at SQLite's 4 kB: a few new entries of many feeds touch many pages, and larger ones are written whole.
+_CHECKPOINT_PAGES = 4_000
 
 T = TypeVar("T")
 
@@ -191,7 +190,6 @@ def _create_sqlite(url: URL, busy_timeout: timedelta, synchronous: str) -> Engin
     @event.listens_for(engine, "connect")
     def _set_pragmas(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
-        connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")  # of a new file; an older one keeps its own
         _use_wal(connection, busy_timeout)
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
         connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
