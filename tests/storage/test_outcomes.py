@@ -129,8 +129,8 @@ def test_a_steady_outcome_ends_the_claim_and_leaves_what_the_last_one_said(db: D
         after = feeds.get_feeds(conn, [feed_id])[feed_id]
         free = feeds.claim(conn, [feed_id], now=NOW, lease=HOUR)
 
-    due = {"next_due_at": NOW + DAY, "next_due_reason": "daily"}
-    assert after == replace(before, last_fetched_at=NOW + HOUR, last_status=304, **due)
+    due = replace(before, next_due_at=NOW + DAY, next_due_reason="daily")
+    assert after == replace(due, last_fetched_at=NOW + HOUR, last_status=304)
     assert len(free) == 1
 
 
