@@ -137,6 +137,8 @@ def clean_html(html: str, base_url: str) -> str:
         _base.reset(token)
     if "&#" in html:  # the reference is read by now: what it hid must go as well
         cleaned = xml_text(cleaned)
+    if "<pre>\n" in cleaned:  # a reader drops one line feed there (HTML 13.2.6.4.7), and one was meant
+        cleaned = cleaned.replace("<pre>\n", "<pre>\n\n")
     if "\u202d" in cleaned or "\u202e" in cleaned:
         cleaned = _OVERRIDES.sub("", cleaned)
     return (_IMAGE.sub(_keep_image, cleaned) if "<img" in cleaned else cleaned).strip()
