@@ -12,7 +12,7 @@ import gc
 _M_ARENA_MAX = -8
 _ARENAS = 2
 #: Objects made before the youngest are looked at, and how often that comes before the older and the oldest are.
-_THRESHOLDS = (50_000, 20, 100)
+_THRESHOLDS = (2_000, 20, 1_000)
 
 
 def limit_arenas() -> None:
