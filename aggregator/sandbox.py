@@ -273,7 +273,7 @@ def serve(cpu_seconds: int, memory_bytes: int) -> None:
         os.dup2(silence, noisy)
     from aggregator.pipeline.parse import parse_feed
 
-    os.nice(_NICE)
+    _give_way()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
@@ -293,6 +293,13 @@ def serve(cpu_seconds: int, memory_bytes: int) -> None:
         except ParseError as error:
             answer = error
         _write_message(answers, encode_answer(answer))
+
+
+def _give_way() -> None:
+    """To all that the daemon does; on Linux a session may have a share of its own beside it (sched(7), autogroup)."""
+    os.nice(_NICE)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICE), encoding="ascii")
 
 
 def _write_message(pipe: IO[bytes], content: bytes) -> None:
