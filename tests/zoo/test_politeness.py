@@ -1,4 +1,8 @@
-"""Z55-Z57, Z62: what servers ask for is done, seen from the server's own log by the program's clock."""
+"""Z55-Z57, Z62: what servers ask for is done, seen from the server's own log by the program's clock.
+
+Z61 has no case: ``robots.txt`` is never asked for. It is for crawlers that find addresses by themselves; each address
+that is asked here was given by an editor, or by the host itself.
+"""
 
 from __future__ import annotations
 

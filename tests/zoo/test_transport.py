@@ -215,3 +215,17 @@ def test_who_sends_interim_answers_without_end_is_hung_up_on(zoo: Zoo) -> None:
     with zoo.open(timeout_seconds=3.0) as app:
         run_round(app)
     assert hung_up == [True]
+
+
+@on_sqlite
+def test_a_handshake_that_never_ends_costs_its_own_feed_one_timeout(zoo: Zoo) -> None:
+    """Z15 over TLS: the port is open, and who stands behind it says nothing to the first word of the handshake."""
+    zoo.world.outside[zoo.world.settle("mute.example")] = zoo.server.plain_port  # waits for a head that never comes
+    url = "https://mute.example/feed"
+    zoo.specs.append({"url": url})
+    zoo.add_healthy()
+    with zoo.open(timeout_seconds=0.5) as app:
+        results = run_round(app)
+        check_healthy(zoo, results)
+        assert results[url].failure_class == "timeout"
+        check_sentence(results[url].reason)
