@@ -269,3 +269,13 @@ def test_a_page_is_read_by_its_rules_in_a_child(sandbox: ParseSandbox) -> None:
     assert sandbox.parse(replace(reply, request=replace(reply.request, page=rules))) == parse_feed(
         body, url=URL, page=rules
     )
+
+
+def test_a_document_that_is_long_at_it_keeps_no_place_from_the_next() -> None:
+    """One child, two documents: the second one is read while the first is still waited for."""
+    sandbox = ParseSandbox(quickly=False, workers=1)
+    try:
+        with sandbox._places, ThreadPoolExecutor(1) as pool:
+            assert pool.submit(sandbox.parse, fetched(GOOD)).result(10).entries
+    finally:
+        sandbox.close()
