@@ -32,6 +32,9 @@ HEADS = st.sampled_from((
 TAILS = st.sampled_from((
     *["</channel></rss>"] * 12, "</channel></rss>\n", "<title>late</title></channel></rss>", " --></channel></rss>",
     "]]></title></channel></rss>", "</box></channel></rss>", "<!-- x --></channel></rss>",
+    "</channel></rss>\n<!-- cached -->", "<!-- ]]></title> --></channel></rss>",
+    "<!-- <item><guid>1</guid></item> --></channel></rss>",
+    "</channel><!-- a - b --></rss><!-- c --> ", "</channel><!-- a -- b --></rss>", "</channel><!-- a </rss>",
 ))
 KEYS = st.sampled_from((
     *(f"<guid>{number}</guid>" for number in range(12)), "<link>5</link>", "<guid> 1 </guid>", "",
@@ -136,6 +139,9 @@ ONE, TWO, THREE = (f"<item><guid>{n}</guid><title>{n}</title></item>" for n in "
     [
         ([rss(ONE, TWO), rss(ONE, TWO)], 2),
         ([rss(ONE, TWO), rss(THREE, ONE, TWO)], 2),
+        ([rss(ONE, TWO) + "<!-- cached at 1 -->", rss(ONE, TWO) + "\n<!-- cached at 2 -->\n<!-- x -->"], 2),
+        ([rss(ONE, TWO), rss(ONE, TWO, "<!--", THREE, "-->")], 2),
+        ([rss(ONE, TWO), rss("<title><![CDATA[", ONE, TWO, "<!-- ]]></title> -->")], 0),
         ([rss(ONE, TWO), rss(THREE, ONE), rss(THREE, ONE, head="<title>U</title>")], 3),
         ([rss(ONE, TWO), rss(TWO, ONE.replace("<title>1", "<title>new"))], 1),
         ([rss(ONE), rss(ONE, ONE.replace("<title>1", "<title>another"))], 0),

@@ -69,10 +69,6 @@ def begin_entry(reader: Reader, attributes: Attributes) -> None:
             reader.context["id"] = attributes["rdf:about"]
 
 
-def finish_title(reader: Reader, attributes: Attributes, text: str) -> None:
-    reader.save_title(attributes, text)
-
-
 def finish_media_title(reader: Reader, attributes: Attributes, text: str) -> None:
     before = reader.title_depth
     reader.save_title(attributes, text)
@@ -352,7 +348,7 @@ def _make_table() -> dict[str, Kind]:
     source = Kind(begin_picture, finish_nothing, Inside(_start_source_part, _end_titled_part))
     in_categories = Inside(_start_nested_category, _end_nested_category)
     texts: dict[str, tuple[Callable[[Reader, Attributes, str], None], Inside | None]] = {
-        "title dc_title": (finish_title, IN_CONTENT),
+        "title dc_title": (Reader.save_title, IN_CONTENT),
         "media_title": (finish_media_title, IN_CONTENT),
         "link": (finish_link, None),
         "id guid": (finish_id, None),

@@ -8,7 +8,8 @@ Why that is exact: known bytes are those of an element that expat found whole. B
 so that each begins where the one before it ended. All cuts that are read are checked against where expat finds the
 entries, and one is always read. Whenever something is not as it should be, the whole document is read: what entries
 inherit has changed, a new one has the key of a known one, two have the same, one declares a namespace, more than
-closing tags follow the last.
+closing tags and comments follow the last. (What looks like a comment there is one: the entries before it, of which one
+is read, end outside of everything.)
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from aggregator.pipeline.parse.guard import MAX_ENTRIES
 RULES = 1
 _HASH = 8
 _FIRST = re.compile(rb"<(item|entry)[\s>]")
-_TAIL = re.compile(rb"\s*(?:</[A-Za-z:]{1,40}>\s*)+\Z")
+_CLOSING = re.compile(rb"</[A-Za-z:]{1,40}>")
 _SPACE = b" \t\r\n"
 
 
@@ -66,7 +67,7 @@ def cut_document(data: bytes) -> Cut | None:
         position = end
         while data[position : position + 1] in (b" ", b"\t", b"\r", b"\n"):
             position += 1
-    return Cut(data[:start], tuple(slices), data[position:]) if _TAIL.match(data, position) else None
+    return Cut(data[:start], tuple(slices), data[position:]) if _is_tail(data, position) else None
 
 
 def reduce_document(data: bytes, record: bytes) -> Reduced | None:
@@ -122,10 +123,25 @@ def has_context(record: bytes, context: object) -> bool:
 
 
 def _is_regular(data: bytes, spans: Sequence[tuple[int, int]]) -> bool:
-    """Nothing but space between entries, and closing tags after them."""
-    if spans and not _TAIL.match(data, spans[-1][1]):
+    """Nothing but space between entries, and closing tags or comments after them."""
+    if spans and not _is_tail(data, spans[-1][1]):
         return False
     return all(not data[end:start].strip(_SPACE) for (_, end), (start, _) in pairwise(spans))
+
+
+def _is_tail(data: bytes, position: int) -> bool:
+    """Whether only closing tags and comments follow; caches of weblogs sign a feed with one."""
+    start = position
+    while position < len(data):
+        if data[position : position + 1] in (b" ", b"\t", b"\r", b"\n"):
+            position += 1
+        elif closing := _CLOSING.match(data, position):
+            position = closing.end()
+        elif data.startswith(b"<!--", position) and (end := data.find(b"-->", position + 4)) >= 0:
+            position = end + 3
+        else:
+            return False
+    return position > start
 
 
 def _read_record(record: bytes) -> dict[bytes, bytes]:
