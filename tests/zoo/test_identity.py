@@ -96,7 +96,6 @@ def test_ids_that_come_back_after_a_change_double_nothing(zoo: Zoo) -> None:
         assert len(read_all(zoo, app, url, 5)) == 20
 
 
-@pytest.mark.xfail(strict=True, reason="what entries inherit is told by the first one, with its own base")
 def test_entries_of_the_same_bytes_under_another_base_have_moved(zoo: Zoo) -> None:
     """Entries that stand in the last document byte for byte are not read again, unless what is around them changed."""
 

@@ -203,7 +203,10 @@ class Reader:
         if not self.entries and not self.has_content:
             declared = tuple(self._namespaces.declared)
             self._declared_before_entries = len(declared)
-            self.context_of_entries = (self.version, self.base, self.lang, self.depth, declared)
+            # What entries inherit, not what the first one says of itself.
+            own = self._scope_depth == self.depth
+            base, lang = self._scopes[-1][1:] if own else (self.base, self.lang)
+            self.context_of_entries = (self.version, base, lang, self.depth, declared)
         self.context, self.depths, self.title_depth, self.is_open = {}, {}, -1, True
         self.entries.append(self.context)
 
