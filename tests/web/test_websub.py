@@ -292,7 +292,7 @@ def test_a_subscription_is_renewed_though_no_feed_is_due_and_no_issue_is_made(
             scene.clock.move(timedelta(hours=1, minutes=59))
             defer_due(app)
 
-    assert (before, jobs) == ([], ["round"])
+    assert (before, jobs) == ([], ["errands"])
 
 
 def test_a_hub_that_only_the_headers_name_is_asked(program: Program, http_server: Any) -> None:

@@ -117,7 +117,7 @@ def test_a_name_that_is_public_first_and_private_then_stays_what_it_was(zoo: Zoo
 
 def test_a_name_that_turns_private_between_two_hops_is_refused(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
     """Z7, after that time: the second answer is judged like the first."""
-    monkeypatch.setattr(address_room, "_ANSWER_SECONDS", -1.0)
+    monkeypatch.setattr(address_room, "ANSWER_SECONDS", -1.0)
     urls = []
     for number, address in enumerate(PRIVATE):
         urls.append(zoo.add(redirect("?again"), host=f"flip{number}.example"))
