@@ -14,6 +14,8 @@ from aggregator.storage.schema import feeds, hosts
 
 #: Feeds that a pause has held back come over so many seconds, not in one second.
 SPREAD_SECONDS = 60
+#: A pause that ended is shown for so long.
+KEPT = timedelta(days=7)
 
 
 def freeze(conn: Connection, host_key: str, until: datetime, reason: str) -> None:
@@ -64,3 +66,8 @@ def get_frozen(conn: Connection, keys: Collection[str], now: datetime) -> dict[s
         query = sa.select(hosts).where(hosts.c.host_key.in_(some), hosts.c.frozen_until > now)
         found |= {key: (until, reason) for key, until, reason in conn.execute(query)}
     return found
+
+
+def prune(conn: Connection, *, now: datetime) -> None:
+    """Forget pauses that have ended."""
+    conn.execute(sa.delete(hosts).where(hosts.c.frozen_until < now - KEPT))

@@ -55,6 +55,7 @@ def get_candidates(conn: Connection, *, since: datetime) -> tuple[GroupCandidate
             entries.c.title,
             entries.c.language,
             entries.c.effective_at,
+            entries.c.url,
         )
         .join_from(entries, feeds)
         .where(entries.c.effective_at >= since)
@@ -62,16 +63,17 @@ def get_candidates(conn: Connection, *, since: datetime) -> tuple[GroupCandidate
     )
     return tuple(
         GroupCandidate(
-            id=EntryId(number),
-            story_id=None if story_id is None else StoryId(story_id),
-            feed_id=FeedId(feed_id),
-            feed_weight=weight,
-            canonical_url=canonical_url,
-            title=title,
-            language=language,
-            effective_at=effective_at,
+            id=EntryId(row.id),
+            story_id=None if row.story_id is None else StoryId(row.story_id),
+            feed_id=FeedId(row.feed_id),
+            feed_weight=row.weight,
+            canonical_url=row.canonical_url,
+            title=row.title,
+            language=row.language,
+            effective_at=row.effective_at,
+            url=row.url,
         )
-        for number, story_id, feed_id, weight, canonical_url, title, language, effective_at in conn.execute(query)
+        for row in conn.execute(query)
     )
 
 

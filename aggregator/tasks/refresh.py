@@ -68,6 +68,7 @@ def prune_log(app: App) -> None:
     """Keep the log of fetches bounded, some lines in each transaction: a round may leave more than one takes."""
     while True:
         with app.db.write() as conn:
+            hosts.prune(conn, now=app.now())
             if not fetchlog.prune(conn, now=app.now()):
                 return
 

@@ -51,6 +51,7 @@ def test_candidates_are_every_entry_since_then_grouped_or_not(db: Database) -> N
         title="Title of a",
         language="en",
         effective_at=NOW,
+        url="https://a.example/a",
     )
 
 

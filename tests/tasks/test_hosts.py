@@ -7,14 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from aggregator.app import App
 from aggregator.model.round import FeedResult
 from aggregator.pipeline.compare import compare_entries
 from aggregator.pipeline.identify import identify_entries
 from aggregator.storage import feeds, fetchlog, hosts
+from aggregator.storage.schema import hosts as hosts_table
 from aggregator.tasks.outcome import make_outcome
-from aggregator.tasks.refresh import refresh_due, refresh_feeds
+from aggregator.tasks.refresh import prune_log, refresh_due, refresh_feeds
 from aggregator.tasks.startup import spread_overdue
 from tests.tasks.world import (
     DAY,
@@ -212,3 +214,16 @@ def test_probes_of_a_few_hosts_that_do_not_answer_blame_no_feed(open_desk: Calla
     desk.fetch_after(timedelta(minutes=1))
 
     assert {feed.failures for feed in desk.list_feeds()} == {0}
+
+
+def test_a_pause_that_has_long_ended_leaves_no_row(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(A)
+    desk.world.answers[A] = fail("http", 429, retry_after=5 * HOUR)
+    desk.fetch_after(timedelta(0))
+    for days in (6, 2):
+        desk.pass_time(timedelta(days=days))
+        prune_log(desk.app)
+        with desk.app.db.read() as conn:
+            rows = conn.execute(sa.select(sa.func.count()).select_from(hosts_table)).scalar_one()
+
+        assert rows == (1 if days == 6 else 0)
