@@ -9,6 +9,7 @@ from aggregator.cli.console import MAX_NUMBER
 from aggregator.errors import NotFound
 from aggregator.log import redact_url
 from aggregator.model.feed import CheckHints, Feed, FetchLogLine
+from aggregator.model.hub import Hub
 from aggregator.model.ids import FeedId
 from aggregator.storage import feeds
 from aggregator.storage.feed_edits import BY_HAND
@@ -79,7 +80,7 @@ def describe_for_people(feed: Feed) -> dict[str, Any]:
         lines.append(f"{feed.failure_class}: {feed.failure_reason}")
     elif feed.state == "active" and feed.last_fetched_at is None:
         state = "not read yet"
-    if feed.move:
+    if feed.move and feed.move.times:  # what only its site names stands in the alarm
         lines.append(f"moves to {redact_url(feed.move.url)} ({feed.move.times} answers said so)")
     due = feed.next_due_at if feed.state == "active" else None
     return {
@@ -136,6 +137,29 @@ def describe_log_line(line: FetchLogLine) -> dict[str, Any]:
         "next_due_at": line.next_due_at,
         "next_due_reason": line.next_due_reason,
     }
+
+
+def describe_hub(hub: Hub | None) -> dict[str, Any] | None:
+    """The JSON document of a feed's subscription, without what only the hub may know."""
+    if hub is None:
+        return None
+    return {
+        "hub_url": hub.hub_url,
+        "topic_url": hub.topic_url,
+        "state": hub.state,
+        "reason": hub.reason,
+        "lease_until": hub.lease_until,
+        "pushed_at": hub.pushed_at,
+        "misses": hub.misses,
+    }
+
+
+def say_hub(hub: Hub | None) -> str:
+    """How a feed's subscription stands, in one sentence; empty without one."""
+    if hub is None:
+        return ""
+    until = f" until {hub.lease_until:%Y-%m-%d %H:%MZ}" if hub.state == "live" and hub.lease_until else ""
+    return f"{redact_url(hub.hub_url)} {hub.state}{until}" + (f": {hub.reason}" if hub.reason else "")
 
 
 def say_hints(hints: CheckHints) -> str:

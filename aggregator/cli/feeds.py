@@ -32,11 +32,13 @@ from aggregator.cli.feed_shown import (
     describe_details,
     describe_feed,
     describe_for_people,
+    describe_hub,
     describe_log_line,
     find_feed,
     is_problem,
     rank_problem,
     say_hints,
+    say_hub,
     say_log_line,
 )
 from aggregator.config import Config
@@ -45,9 +47,10 @@ from aggregator.config.schema import OpmlFeeds
 from aggregator.errors import NotFound, UsageError
 from aggregator.log import redact_url
 from aggregator.model.feed import Feed, FetchLogLine
+from aggregator.model.hub import Hub
 from aggregator.pipeline.opml import parse_opml
 from aggregator.pipeline.urls import is_web_url
-from aggregator.storage import feed_edits, feeds, fetchlog
+from aggregator.storage import feed_edits, feeds, fetchlog, hubs
 from aggregator.tasks.discover import check_move
 
 commands = new_group("The feeds that are read.")
@@ -96,15 +99,17 @@ def show_feed(
         found = find_feed(app, feed)
         with app.db.read() as conn:
             lines = fetchlog.list_lines(conn, found.id, log) if log else ()
+            hub = hubs.get_hub(conn, found.id)
     if as_json:
-        print_json({**describe_details(found), "log": [describe_log_line(line) for line in lines]})
+        told = {"hub": describe_hub(hub), "log": [describe_log_line(line) for line in lines]}
+        print_json({**describe_details(found), **told})
         return
-    _print_details(found)
+    _print_details(found, hub)
     if lines:
         _print_log(lines)
 
 
-def _print_details(feed: Feed) -> None:
+def _print_details(feed: Feed, hub: Hub | None) -> None:
     cells = describe_for_people(feed)
     print_line(f"{feed.id}  {cells['feed']}")
     due = f"{feed.next_due_at:%Y-%m-%d %H:%MZ} ({feed.next_due_reason})" if feed.state == "active" else ""
@@ -118,6 +123,7 @@ def _print_details(feed: Feed) -> None:
         "last fetch": f"{fetched}, status {feed.last_status}" if feed.last_status else fetched,
         "next check": due,
         "it asks": say_hints(feed.hints),
+        "its hub": say_hub(hub),
         "gone since": f"{feed.gone_since:%Y-%m-%d %H:%MZ}" if feed.gone_since else "",
         "strikes": feed.strikes or "",
         "host": feed.host_key,

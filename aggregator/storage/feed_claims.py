@@ -106,12 +106,6 @@ def count_due(conn: Connection, *, now: datetime) -> int:
     return conn.execute(sa.select(sa.func.count()).select_from(feeds).where(*_is_due(now))).scalar_one()
 
 
-def find_next_due_at(conn: Connection) -> datetime | None:
-    """When the next active feed that nobody fetches is due, past or future; None when there is none."""
-    query = sa.select(feeds.c.next_due_at).where(feeds.c.state == "active", feeds.c.claimed_until.is_(None))
-    return conn.execute(query.order_by(feeds.c.next_due_at, feeds.c.id).limit(1)).scalar()
-
-
 def list_overdue(conn: Connection, *, now: datetime) -> tuple[tuple[FeedId, str], ...]:
     """Feeds that were asked before and are due: id and host key, longest waiting first."""
     known = feeds.c.last_fetched_at.is_not(None)

@@ -306,3 +306,7 @@ def test_a_hub_that_only_the_headers_name_is_asked(program: Program, http_server
         renew_hubs(app)
 
     assert [form["hub.topic"] for form in hub.forms] == [f"{http_server.url}/feeds/topic"]
+    shown = program.run("feeds", "show", "1").out
+    assert f"its hub     {http_server.url}/hub asked" in shown
+    assert program.json("feeds", "show", "1")["hub"]["state"] == "asked"
+    assert hub.forms[0]["hub.secret"] not in shown
