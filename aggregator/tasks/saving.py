@@ -187,7 +187,7 @@ def _find_missed(known: _Known, readings: Sequence[Reading], results: Sequence[F
 def _make_changes(
     app: App, reading: Reading, comparison: Comparison, now: datetime
 ) -> tuple[list[EntryChange], tuple[RejectedEntry, ...]]:
-    """Cleaned, tagged and dated; an entry that a stage cannot digest costs itself only."""
+    """Cleaned and dated; an entry that a stage cannot digest costs itself only."""
     first_import = reading.feed.first_imported_at is None
     made: list[EntryChange] = []
     rejected: list[RejectedEntry] = []
