@@ -29,7 +29,7 @@ FAILURE_CLASSES = (
     "not_a_feed",  # neither a feed nor a web page
     "not_xml",  # meant to be XML, but beyond repair
     "too_hostile",  # over the parser's limits of size, depth, time or memory
-    "quarantined",  # too hostile three times: asked seldom until its document changes
+    "quarantined",  # too hostile three times in a row: asked seldom until a document of its can be read
     "folder",  # a folder feed cannot be read
     "no_parser",  # no process could be started to read it
     "not_saved",  # the database refused what it brought, or a fault of this program kept it from being read or saved

@@ -78,7 +78,8 @@ def _judge(app: App, reading: Reading, result: FeedResult, around: Circumstances
     seen = feed if is_same else replace(feed, move=move, gone_since=gone_since, strikes=strikes)
     due_at, due_reason = _find_due(app, reading, result, around, quarantined=quarantined)
     failures = feed.failures + 1 if reading.failure_class else 0
-    failure_class = "quarantined" if quarantined else reading.failure_class
+    is_hostile = reading.failure_class == "too_hostile"
+    failure_class = "quarantined" if quarantined and is_hostile else reading.failure_class
     alarm = find_alarm(
         seen,
         now=now,

@@ -106,12 +106,16 @@ def test_three_documents_that_are_too_hostile_bring_a_feed_into_quarantine(open_
         waits.append(desk.fetch_when_due())
         classes.append(desk.get(A).failure_class)
     in_quarantine = desk.get(A)
+    desk.world.answers[A] = fail("timeout")
+    desk.fetch_when_due()
+    silent = desk.get(A)
     desk.world.answers[A] = give(FEED)
     waits.append(desk.fetch_when_due())
 
     assert classes == ["too_hostile", "too_hostile", "quarantined"]
     assert "quarantine" in in_quarantine.next_due_reason
     assert in_quarantine.alarm
+    assert (silent.failure_class, silent.strikes) == ("timeout", 3)
     assert waits[-1] >= timedelta(days=6)
     assert (desk.get(A).strikes, desk.get(A).failure_class) == (0, "")
 
