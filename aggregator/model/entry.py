@@ -124,3 +124,11 @@ class Entry:
     categories: tuple[str, ...] = ()
     tags: tuple[TagEvidence, ...] = ()
     enclosures: tuple[Enclosure, ...] = ()
+    #: Comments or points that the feed tells of; None: it tells nothing.
+    discussion: int | None = None
+    #: The editor's rules keep it from every output; it stays stored.
+    hidden: bool = False
+    #: By the editor's rules: multiplies the weight of its feed.
+    weight: float = 1.0
+    #: By the editor's rules: the section of an issue that it belongs to; empty: any.
+    section: str = ""

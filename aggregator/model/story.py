@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId, FeedId, StoryId
+
+#: The editor's word about stories: two entries belong together; two never do; one leads its story; its story comes
+#: first, or last.
+RulingKind = Literal["merge", "never", "lead", "pin", "bury"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """The editor's word about one entry, or about two (``merge``, ``never``)."""
+
+    kind: RulingKind
+    entry_id: EntryId
+    other_id: EntryId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

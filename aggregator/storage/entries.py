@@ -161,6 +161,7 @@ def _select() -> sa.Select[Any]:
 _SAME = (
     "id", "feed_id", "guid", "atom_id", "url", "canonical_url", "title", "author", "language", "excerpt",
     "reading_minutes", "published_at", "updated_at", "first_seen_at", "effective_at", "story_id",
+    "discussion", "hidden", "weight", "section",
 )  # fmt: skip
 
 

@@ -4,7 +4,18 @@ Column types are chosen once for both databases (`columns`).
 """
 
 from aggregator.storage.schema.columns import metadata
-from aggregator.storage.schema.entries import contents, entries, entry_changes, entry_tags, entry_versions, stories
+from aggregator.storage.schema.entries import (
+    contents,
+    entries,
+    entry_changes,
+    entry_tags,
+    entry_versions,
+    fulltexts,
+    rule_decisions,
+    rulings,
+    stories,
+    story_links,
+)
 from aggregator.storage.schema.fetching import feed_slices, feeds, fetch_log, hosts, hubs, lists
 from aggregator.storage.schema.installation import leases, meta
 from aggregator.storage.schema.mailing import (
@@ -28,6 +39,7 @@ __all__ = [
     "feed_slices",
     "feeds",
     "fetch_log",
+    "fulltexts",
     "hosts",
     "hubs",
     "issue_entries",
@@ -38,7 +50,10 @@ __all__ = [
     "meta",
     "metadata",
     "renderings",
+    "rule_decisions",
+    "rulings",
     "stories",
+    "story_links",
     "subscribers",
     "subscriptions",
     "suppressions",

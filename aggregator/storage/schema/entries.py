@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from aggregator.model.story import RulingKind
 from aggregator.model.tag import Field, TagKind
 from aggregator.storage.schema.columns import (
     Id,
     instant,
     later_number,
+    later_text,
     make_id,
     metadata,
     number,
@@ -70,6 +72,13 @@ entries = sa.Table(
     # Since revision 0002: how often it was edited, and since when that is counted.
     later_number("edits"),
     instant("edits_since", optional=True),
+    # Since revision 0003: where its content links to (canonical addresses; NULL: not looked at), how much it is discussed.
+    sa.Column("links", sa.JSON, nullable=True),
+    sa.Column("discussion", sa.Integer, nullable=True),
+    # Since revision 0003: what the editor's rules made of it.
+    sa.Column("hidden", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("weight", sa.Double, nullable=False, server_default="1"),
+    later_text("section"),
     sa.UniqueConstraint("feed_id", "key_hash"),
     sa.Index(None, "feed_id", "base_hash", sqlite_where=_IS_SHARED, postgresql_where=_IS_SHARED),
     sa.Index(None, "effective_at", "id"),
@@ -86,6 +95,8 @@ contents = sa.Table(
     number("policy_version"),
     text("content_html"),
     sa.Column("parsed", sa.LargeBinary, nullable=False),
+    # Since revision 0003: the article as its own page has it, cleaned; empty: not fetched.
+    later_text("article_html"),
 )
 
 #: What an entry said before its edits, the latest few.
@@ -124,4 +135,53 @@ entry_tags = sa.Table(
     one_of("kind", TagKind),
     one_of("field", Field),
     sa.Index(None, "slug", "effective_at", "entry_id"),
+)
+
+#: What the editor's rules did to an entry, in their order.
+rule_decisions = sa.Table(
+    "rule_decisions",
+    metadata,
+    sa.Column("entry_id", Id, sa.ForeignKey("entries.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    text("rule"),
+    text("action"),
+    text("value"),
+    sa.Index(None, "rule"),
+)
+
+#: Why an entry is in its story: the strongest tie to another member. A story's first entry has none.
+story_links = sa.Table(
+    "story_links",
+    metadata,
+    sa.Column("entry_id", Id, sa.ForeignKey("entries.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    points_to("other_id", "entries.id", cascade=True),
+    sa.Column("strength", sa.Double, nullable=False),
+    sa.Column("evidence", sa.JSON, nullable=False),
+    sa.Index(None, "other_id"),
+)
+
+#: The editor's word about stories, which every regrouping obeys. It names entries: they outlive their stories.
+rulings = sa.Table(
+    "rulings",
+    metadata,
+    make_id(),
+    text("kind"),
+    points_to("entry_id", "entries.id", cascade=True),
+    points_to("other_id", "entries.id", optional=True, cascade=True),
+    instant("made_at"),
+    one_of("kind", RulingKind),
+    sa.Index(None, "entry_id"),
+    sa.Index(None, "other_id"),
+)
+
+#: Entries whose article is to be fetched in full, with what became of it.
+fulltexts = sa.Table(
+    "fulltexts",
+    metadata,
+    sa.Column("entry_id", Id, sa.ForeignKey("entries.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    # NULL: done with, one way or another.
+    instant("due_at", optional=True),
+    number("tries"),
+    text("reason"),
+    sa.Index(None, "due_at"),
 )
