@@ -8,6 +8,7 @@ from typing import Literal
 
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId, FeedId, StoryId
+from aggregator.model.tag import TagEvidence
 
 #: The editor's word about stories: two entries belong together; two never do; one leads its story; its story comes
 #: first, or last.
@@ -16,7 +17,10 @@ RulingKind = Literal["merge", "never", "lead", "pin", "bury"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """The editor's word about one entry, or about two (``merge``, ``never``)."""
+    """The editor's word about one entry, or about two (``merge``, ``never``).
+
+    An entry split off its story is ``never`` against each other member of it. ``pin`` and ``bury`` are about scores.
+    """
 
     kind: RulingKind
     entry_id: EntryId
@@ -38,6 +42,24 @@ class GroupCandidate:
     effective_at: datetime
     #: As shown: its fragment tells posts of one page apart. Empty: not known.
     url: str = ""
+    #: Our excerpt, at most 280 columns; may be empty.
+    summary: str = ""
+    #: Of the kinds org and product, in their stored order (title first); others are passed over.
+    tags: tuple[TagEvidence, ...] = ()
+    #: Canonical addresses that its content links to; its own may be among them.
+    links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoryLink:
+    """Why ``entry_id`` is in its story: what it shares with ``other_id``, a member of the same story."""
+
+    entry_id: EntryId
+    other_id: EntryId
+    #: From 0 to 1; 1 is certain (same address, the editor's word).
+    strength: float
+    #: One reason each, ready to print: ``same address``, ``names: openai, gpt-6``, ``event: release``.
+    evidence: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +70,8 @@ class GroupedStory:
     entry_ids: tuple[EntryId, ...]
     #: Stories that this one swallowed; they redirect here.
     merged_ids: tuple[StoryId, ...] = ()
+    #: One for each member but one: the strongest links that hold the story together.
+    links: tuple[StoryLink, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
