@@ -72,8 +72,8 @@ entries = sa.Table(
     # Since revision 0002: how often it was edited, and since when that is counted.
     later_number("edits"),
     instant("edits_since", optional=True),
-    # Since revision 0003: where its content links to (canonical addresses; NULL: not looked at), how much it is discussed.
-    sa.Column("links", sa.JSON, nullable=True),
+    # Since revision 0003: canonical addresses that its content links to (NULL: not looked at), how much it is discussed.
+    sa.Column("links", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("discussion", sa.Integer, nullable=True),
     # Since revision 0003: what the editor's rules made of it.
     sa.Column("hidden", sa.Boolean, nullable=False, server_default=sa.false()),
