@@ -72,7 +72,7 @@ entries = sa.Table(
     # Since revision 0002: how often it was edited, and since when that is counted.
     later_number("edits"),
     instant("edits_since", optional=True),
-    # Since revision 0003: canonical addresses that its content links to (NULL: not looked at); how much it is discussed.
+    # Since revision 0003: canonical addresses its content links to (NULL: not looked at); how much it is discussed.
     sa.Column("links", sa.JSON(none_as_null=True), nullable=True),
     sa.Column("discussion", sa.Integer, nullable=True),
     # Since revision 0003: what the editor's rules made of it.
