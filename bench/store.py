@@ -84,7 +84,6 @@ class Author:
             updated_at=None,
             categories=("AI", "machine learning"),
             enclosures=(),
-            tags=None,
             parsed=ParsedEntry(
                 id=url, url=f"{url}?utm_source=rss", title=title, author="A. Writer", content_html=html,
                 published_at=NOW - timedelta(hours=number), categories=("AI", "machine learning"),
@@ -162,7 +161,10 @@ def make_new(made: Made) -> Batches:
 
 def make_edited(db: Database, made: Made) -> Batches:
     with db.read() as conn:
-        known = [entries.known_entries(conn, feed_id) for feed_id in list_ids(made)]
+        known = [
+            entries.find_known(conn, feed_id, [entry.key for entry in written])
+            for feed_id, written in zip(list_ids(made), made, strict=True)
+        ]
     wanted = [
         [
             EntryChange(feed_id=feed_id, entry_id=EntryId(stored[entry.key][0]), entry=edit(entry), effective_at=NOW)

@@ -32,7 +32,7 @@ def split_key(key: str, content_hash: str) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanEntry:
-    """An entry that is safe to show, made from a `ParsedEntry` by the stages clean, language, excerpt and tag."""
+    """An entry that is safe to show, made from a `ParsedEntry` by the stages clean, language and excerpt."""
 
     key: str
     content_hash: str
@@ -55,8 +55,6 @@ class CleanEntry:
     updated_at: datetime | None
     categories: tuple[str, ...]
     enclosures: tuple[Enclosure, ...]
-    #: None: to be tagged later, from what is stored.
-    tags: tuple[TagEvidence, ...] | None
     #: What the publisher said, kept (compressed) for the day when a better policy comes.
     parsed: ParsedEntry
     policy_version: int

@@ -38,8 +38,7 @@ def save_tags(
         dated = conn.execute(query).all()
         conn.execute(sa.delete(entry_tags).where(entry_tags.c.entry_id.in_(some)))
         insert_tags(conn, ((number, effective_at, tags[EntryId(number)]) for number, effective_at in dated))
-        told = sa.select(entries.c.story_id).where(entries.c.id.in_(some), entries.c.story_id.is_not(None))
-        conn.execute(sa.update(stories).where(stories.c.id.in_(told)).values(score=None))
+        forget_scores(conn, some)
         if claimed is None:
             conn.execute(sa.delete(entry_changes).where(entry_changes.c.entry_id.in_(some)))
         else:
@@ -54,6 +53,12 @@ def _forget(conn: Connection, claimed: Sequence[tuple[EntryId, datetime]]) -> No
     if claimed:
         rows = [{"done_id": number, "done_at": changed_at} for number, changed_at in claimed]
         conn.execute(sa.delete(entry_changes).where(*same), rows)
+
+
+def forget_scores(conn: Connection, ids: Sequence[int]) -> None:
+    """The stories of these entries, a chunk of them, are to be scored anew."""
+    told = sa.select(entries.c.story_id).where(entries.c.id.in_(ids), entries.c.story_id.is_not(None))
+    conn.execute(sa.update(stories).where(stories.c.id.in_(told)).values(score=None))
 
 
 def find_lag(conn: Connection, now: datetime) -> tuple[int, float]:

@@ -30,7 +30,6 @@ __all__ = [
     "get_content_html",
     "get_parsed",
     "get_tags",
-    "known_entries",
     "list_entries",
     "list_versions",
     "save",
@@ -79,12 +78,6 @@ def find_links(conn: Connection, feed_id: FeedId, limit: int = 2_000) -> tuple[S
     query = sa.select(*(entries.c[name] for name in names)).where(entries.c.feed_id == feed_id)
     newest = query.order_by(entries.c.effective_at.desc(), entries.c.id.desc()).limit(limit)
     return tuple(StoredLink(**row) for row in conn.execute(newest).mappings())
-
-
-def known_entries(conn: Connection, feed_id: FeedId) -> dict[str, tuple[EntryId, str]]:
-    """Of one feed all that are stored, however many: key -> (id, hash of the raw parsed fields)."""
-    query = sa.select(entries.c.key, entries.c.id, entries.c.content_hash).where(entries.c.feed_id == feed_id)
-    return {key: (EntryId(number), content_hash) for key, number, content_hash in conn.execute(query)}
 
 
 def list_entries(conn: Connection, query: EntryQuery) -> tuple[Entry, ...]:

@@ -49,8 +49,6 @@ def find_unstorable(entry: CleanEntry) -> str:
     ]  # fmt: skip
     if entry.enclosures:
         texts += [text for part in entry.enclosures for text in (part.url, part.type)]
-    if entry.tags:
-        texts += [text for tag in entry.tags for text in (tag.slug, tag.found, tag.rule)]
     joined = "\n".join(texts)
     if "\0" in joined:
         return "its text holds a NUL"

@@ -14,7 +14,7 @@ from aggregator.errors import StorageError
 from aggregator.model.entry import CleanEntry, EntryChange
 from aggregator.model.ids import EntryId
 from aggregator.storage.bulk import find_texts, insert_columns, update_columns
-from aggregator.storage.changes import insert_tags, note_changes, save_tags
+from aggregator.storage.changes import forget_scores, note_changes
 from aggregator.storage.engine import iter_chunks, lock_name, reserve_ids
 from aggregator.storage.entry_rows import (
     can_be_atom_id,
@@ -47,7 +47,7 @@ def save(conn: Connection, changes: Sequence[EntryChange], *, now: datetime, ide
     hash are written within `EDIT_WINDOW` of the first of them, whatever they change; later ones are left out, and the
     first to come after the window is written again. So versions, tags and scores stay bounded in number and in work.
 
-    ``tags`` that are None make the entry wait in the change table (`storage.changes`); others are written at once.
+    All that is written waits in the change table (`storage.changes`) for its tags; a changed one keeps those it has.
 
     Raises `StorageError` naming the feed and the key of an entry that no database takes (`find_unstorable`); then
     nothing of this call may be kept.
@@ -96,7 +96,6 @@ def _insert(conn: Connection, new: Mapping[Place, EntryChange], now: datetime, i
         ids = [number for number, _ in some]
         made = [change for _, (_, change) in some]
         said = [change.entry for change in made]
-        dates = [change.effective_at or now for change in made]
         insert_columns(
             conn,
             entries,
@@ -108,16 +107,13 @@ def _insert(conn: Connection, new: Mapping[Place, EntryChange], now: datetime, i
                 "base_hash": [hash_base(entry.key, entry.content_hash) for entry in said],
                 "atom_id": _choose_atom_ids(ids, said, free, identity),
                 "first_seen_at": [now] * len(ids),
-                "effective_at": dates,
+                "effective_at": [change.effective_at or now for change in made],
                 "backlog": [change.backlog for change in made],
                 **said_columns(said, now),
             },
         )
         insert_columns(conn, contents, content_columns(ids, said))
-        tagged = list(zip(ids, dates, (entry.tags for entry in said), strict=True))
-        insert_tags(conn, ((number, at, tags) for number, at, tags in tagged if tags))
-        untagged = [number for number, _, tags in tagged if tags is None]
-        insert_columns(conn, entry_changes, {"entry_id": untagged, "changed_at": [now] * len(untagged)})
+        insert_columns(conn, entry_changes, {"entry_id": ids, "changed_at": [now] * len(ids)})
 
 
 def _choose_atom_ids(ids: Iterable[int], said: Iterable[CleanEntry], free: set[str], identity: Identity) -> list[str]:
@@ -155,8 +151,8 @@ def _update(conn: Connection, changed: Mapping[int, CleanEntry], now: datetime) 
         _move_keys(conn, [(stored[number], changed[number]) for number in written])
         # An edited lead is an edited story (RFC 4287 4.2.15).
         conn.execute(sa.update(stories).where(stories.c.lead_entry_id.in_(written)).values(updated_at=now))
-        save_tags(conn, {EntryId(i): tags for i in written if (tags := changed[i].tags) is not None})
-        _note_untagged(conn, [number for number in written if changed[number].tags is None], now)
+        forget_scores(conn, written)
+        note_changes(conn, written, now=now)
     return tuple(capped)
 
 
@@ -196,25 +192,10 @@ def _move_keys(conn: Connection, written: Sequence[tuple[Row[Any], CleanEntry]])
     if not moved:
         return
     taken = _find_stored(conn, moved)
-    rows = [
-        {
-            "moved_id": row.id,
-            "key": entry.key,
-            "key_hash": place[1],
-            "base_hash": hash_base(entry.key, entry.content_hash),
-        }
-        for place, (row, entry) in moved.items()
-        if place not in taken
-    ]
-    if rows:
-        names = ("key", "key_hash", "base_hash")
-        statement = sa.update(entries).where(entries.c.id == sa.bindparam("moved_id"))
-        conn.execute(statement.values({name: sa.bindparam(name) for name in names}), rows)
-
-
-def _note_untagged(conn: Connection, ids: Sequence[int], now: datetime) -> None:
-    """They keep their tags until they get new ones."""
-    if ids:
-        told = sa.select(entries.c.story_id).where(entries.c.id.in_(ids), entries.c.story_id.is_not(None))
-        conn.execute(sa.update(stories).where(stories.c.id.in_(told)).values(score=None))
-        note_changes(conn, ids, now=now)
+    given = [(row.id, entry, place[1]) for place, (row, entry) in moved.items() if place not in taken]
+    columns: dict[str, Sequence[Any]] = {
+        "key": [entry.key for _, entry, _ in given],
+        "key_hash": [key_hash for _, _, key_hash in given],
+        "base_hash": [hash_base(entry.key, entry.content_hash) for _, entry, _ in given],
+    }
+    update_columns(conn, entries.c.id, [number for number, _, _ in given], columns)

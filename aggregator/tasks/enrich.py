@@ -40,7 +40,6 @@ def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | No
         updated_at=parsed.updated_at,
         categories=tuple(clean_line(name, 100) for name in parsed.categories),
         enclosures=_clean_enclosures(parsed, parts.base_url),
-        tags=None,  # they follow: `tasks.tag`
         parsed=parsed,
         policy_version=POLICY_VERSION,
     )

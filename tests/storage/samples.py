@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ from aggregator.model.parsed import ParsedEntry
 from aggregator.model.story import GroupedStory
 from aggregator.model.subscriber import NewSubscriber
 from aggregator.model.tag import TagEvidence, TagKind
-from aggregator.storage import entries, feeds, issues, meta, stories, subscribers
+from aggregator.storage import changes, entries, feeds, issues, meta, stories, subscribers
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -35,7 +35,7 @@ def make_tag(slug: str, kind: TagKind = "org") -> TagEvidence:
     return TagEvidence(slug=slug, kind=kind, field="title", found=slug.title(), rule="alias", count=2)
 
 
-def make_entry(key: str, *, tags: Sequence[str] | None = (), **changes: Any) -> CleanEntry:
+def make_entry(key: str, **changes: Any) -> CleanEntry:
     values: dict[str, Any] = {
         "key": key,
         "content_hash": "first",
@@ -52,7 +52,6 @@ def make_entry(key: str, *, tags: Sequence[str] | None = (), **changes: Any) -> 
         "updated_at": None,
         "categories": (),
         "enclosures": (),
-        "tags": None if tags is None else tuple(make_tag(slug) for slug in tags),
         "parsed": ParsedEntry(id=key, title=key),
         "policy_version": 1,
     }
@@ -68,17 +67,27 @@ def ensure_identity(conn: Connection) -> meta.Identity:
 
 
 def save_entries(
-    conn: Connection, *made: CleanEntry, feed_id: FeedId | None = None, at: datetime = NOW, backlog: bool = False
+    conn: Connection,
+    *made: CleanEntry,
+    feed_id: FeedId | None = None,
+    at: datetime = NOW,
+    backlog: bool = False,
+    tags: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[EntryId, ...]:
-    """Store new entries, each a minute older than the one before; their ids in the order given."""
+    """Store new entries, each a minute older than the one before; their ids in the order given. ``tags``: by key."""
     feed_id = ensure_feed(conn) if feed_id is None else feed_id
-    changes = [
+    wanted = [
         EntryChange(feed_id=feed_id, entry_id=None, entry=entry, effective_at=at - position * MINUTE, backlog=backlog)
         for position, entry in enumerate(made)
     ]
-    entries.save(conn, changes, now=NOW, identity=ensure_identity(conn))
-    known = entries.known_entries(conn, feed_id)
+    entries.save(conn, wanted, now=NOW, identity=ensure_identity(conn))
+    known = entries.find_known(conn, feed_id, [entry.key for entry in made])
+    tag_entries(conn, {known[key][0]: slugs for key, slugs in (tags or {}).items()})
     return tuple(known[entry.key][0] for entry in made)
+
+
+def tag_entries(conn: Connection, tags: Mapping[EntryId, Sequence[str]]) -> None:
+    changes.save_tags(conn, {entry_id: [make_tag(slug) for slug in slugs] for entry_id, slugs in tags.items()})
 
 
 def save_story(conn: Connection, *entry_ids: EntryId, story_id: StoryId | None = None) -> StoryId:

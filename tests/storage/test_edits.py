@@ -27,6 +27,7 @@ from tests.storage.samples import (
     make_tag,
     save_entries,
     save_story,
+    tag_entries,
 )
 
 HASH = "0123456789abcdef" * 2
@@ -116,7 +117,7 @@ def test_a_changed_entry_takes_its_new_key_unless_another_has_it(db: Database) -
         one, two = save_entries(conn, make_entry("a"), make_entry("b"), feed_id=feed_id)
         edit(conn, one, make_entry("new", content_hash="second"))
         edit(conn, two, make_entry("new", content_hash="second"))
-        found = entries.known_entries(conn, feed_id)
+        found = entries.find_known(conn, feed_id, ["a", "b", "new"])
         shared = edit(conn, one, make_entry(f"new#{HASH}", content_hash=HASH))
         by_base = entries.find_known(conn, feed_id, ["new"])
 
@@ -175,9 +176,7 @@ def test_an_entry_that_is_edited_a_thousand_times_is_written_a_few_times_a_day(d
 
 def test_entries_without_tags_wait_for_them(db: Database) -> None:
     with db.write() as conn:
-        one, two, three = save_entries(
-            conn, make_entry("a"), make_entry("b"), make_entry("c", tags=("ai",)), make_entry("d", tags=None)
-        )[1:]
+        one, two, three = save_entries(conn, *map(make_entry, "abcd"), tags={"a": (), "b": (), "c": ("ai",)})[1:]
     with db.write() as conn:
         waiting = changes.claim_changes(conn, 10)
         lag = changes.find_lag(conn, NOW + MINUTE)
@@ -197,13 +196,13 @@ def test_entries_without_tags_wait_for_them(db: Database) -> None:
 
 def test_an_entry_that_changes_while_it_is_tagged_waits_on(db: Database) -> None:
     with db.write() as conn:
-        (entry_id,) = save_entries(conn, make_entry("a", tags=None))
+        (entry_id,) = save_entries(conn, make_entry("a"))
         claimed = changes.claim_changes(conn, 10)
-        edit(conn, entry_id, make_entry("a", content_hash="2", tags=None), at=SECOND)
+        edit(conn, entry_id, make_entry("a", content_hash="2"), at=SECOND)
         changes.save_tags(conn, {entry_id: [make_tag("old")]}, claimed)
         waiting = changes.claim_changes(conn, 10)
         shown = entries.list_entries(conn, EntryQuery(tag="old"))
-        edit(conn, entry_id, make_entry("a", content_hash="3", tags=("new",)), at=2 * SECOND)
+        tag_entries(conn, {entry_id: ("new",)})
         after = (changes.claim_changes(conn, 10), entries.get_tags(conn, [entry_id])[entry_id])
 
     assert waiting == {entry_id: NOW + SECOND}
@@ -213,7 +212,7 @@ def test_an_entry_that_changes_while_it_is_tagged_waits_on(db: Database) -> None
 
 def test_changes_are_claimed_a_few_at_a_time(db: Database) -> None:
     with db.write() as conn:
-        ids = save_entries(conn, *(make_entry(f"k{number}", tags=None) for number in range(1_200)))
+        ids = save_entries(conn, *(make_entry(f"k{number}") for number in range(1_200)))
         some = changes.claim_changes(conn, 500)
         changes.save_tags(conn, dict.fromkeys(ids, ()))
 

@@ -149,7 +149,7 @@ def test_stories_are_listed_by_their_newest_entry_in_the_window(db: Database) ->
     with db.write() as conn:
         old, new = (
             save_entries(conn, make_entry("old"), at=NOW - 3 * DAY),
-            save_entries(conn, make_entry("new", tags=("ai",)), make_entry("mid", language="ja")),
+            save_entries(conn, make_entry("new"), make_entry("mid", language="ja"), tags={"new": ("ai",)}),
         )
         both = save_story(conn, old[0], new[1])
         single = save_story(conn, new[0])
