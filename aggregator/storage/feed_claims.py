@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from aggregator.model.feed import Feed
 from aggregator.model.ids import FeedId
+from aggregator.storage.bulk import update_columns
 from aggregator.storage.engine import iter_chunks
 from aggregator.storage.feed_rows import make_feed
 from aggregator.storage.schema import feed_slices, feeds
@@ -40,7 +41,7 @@ def select_due(now: datetime, limit: int, *, due_by: datetime | None = None) -> 
     """What `claim_due` chooses: read from the start of one index, as far as ``limit`` goes."""
     return (
         sa.select(feeds.c.id)
-        .where(feeds.c.state == "active", feeds.c.next_due_at <= min(now, due_by or now), _is_free(now))
+        .where(*_is_due(now, due_by))
         .order_by(feeds.c.next_due_at, feeds.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -101,11 +102,6 @@ def has_due(conn: Connection, *, now: datetime) -> bool:
     return conn.execute(query).first() is not None
 
 
-def count_due(conn: Connection, *, now: datetime) -> int:
-    """How many feeds `claim_due` could give; costs as much as there are. `has_due` says whether there is one."""
-    return conn.execute(sa.select(sa.func.count()).select_from(feeds).where(*_is_due(now))).scalar_one()
-
-
 def list_overdue(conn: Connection, *, now: datetime) -> tuple[tuple[FeedId, str], ...]:
     """Feeds that were asked before and are due: id and host key, longest waiting first."""
     known = feeds.c.last_fetched_at.is_not(None)
@@ -117,15 +113,12 @@ def list_overdue(conn: Connection, *, now: datetime) -> tuple[tuple[FeedId, str]
 
 def put_off(conn: Connection, due: Mapping[FeedId, datetime], *, reason: str) -> None:
     """Let each of these be due at its own time, for one ``reason``."""
-    rows = [{"late_id": feed_id, "later": due_at} for feed_id, due_at in due.items()]
-    later = sa.bindparam("later", type_=feeds.c.next_due_at.type)
-    update = sa.update(feeds).where(feeds.c.id == sa.bindparam("late_id"))
-    for some in iter_chunks(rows):
-        conn.execute(update.values(next_due_at=later, next_due_reason=reason), list(some))
+    columns: dict[str, Sequence[Any]] = {"next_due_at": list(due.values()), "next_due_reason": [reason] * len(due)}
+    update_columns(conn, feeds.c.id, list(due), columns)
 
 
-def _is_due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
-    return (feeds.c.state == "active", feeds.c.next_due_at <= now, _is_free(now))
+def _is_due(now: datetime, due_by: datetime | None = None) -> tuple[sa.ColumnElement[bool], ...]:
+    return (feeds.c.state == "active", feeds.c.next_due_at <= min(now, due_by or now), _is_free(now))
 
 
 def _is_free(now: datetime) -> sa.ColumnElement[bool]:

@@ -16,7 +16,6 @@ from aggregator.storage.engine import iter_chunks, lock_name
 from aggregator.storage.feed_claims import (
     claim,
     claim_due,
-    count_due,
     extend,
     has_due,
     list_overdue,
@@ -36,7 +35,6 @@ __all__ = [
     "add",
     "claim",
     "claim_due",
-    "count_due",
     "extend",
     "get_by_url",
     "get_feeds",

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from aggregator.model.ids import FeedId
 from aggregator.storage.engine import insert, iter_chunks
+from aggregator.storage.feed_claims import put_off
 from aggregator.storage.feed_rows import storable
 from aggregator.storage.schema import feeds, hosts
 
@@ -46,17 +48,15 @@ def freeze(conn: Connection, host_key: str, until: datetime, reason: str) -> Non
         .order_by(feeds.c.id)
         .with_for_update(skip_locked=True)
     )
-    moved = [
-        {"held_id": feed_id, "later": later, "why": reason}
-        for feed_id, due_at in conn.execute(held)
-        if due_at < (later := end + timedelta(seconds=feed_id % SPREAD_SECONDS))
-    ]
-    later, why = sa.bindparam("later", type_=feeds.c.next_due_at.type), sa.bindparam("why", type_=sa.Text())
-    update = (
-        sa.update(feeds).where(feeds.c.id == sa.bindparam("held_id")).values(next_due_at=later, next_due_reason=why)
+    put_off(
+        conn,
+        {
+            FeedId(feed_id): later
+            for feed_id, due_at in conn.execute(held)
+            if due_at < (later := end + timedelta(seconds=feed_id % SPREAD_SECONDS))
+        },
+        reason=reason,
     )
-    for some in iter_chunks(moved):
-        conn.execute(update, list(some))
 
 
 def get_frozen(conn: Connection, keys: Collection[str], now: datetime) -> dict[str, tuple[datetime, str]]:

@@ -79,13 +79,13 @@ def test_a_removed_feed_is_gone_but_its_entries_stay(db: Database) -> None:
         save_entries(conn, make_entry("one"), make_entry("two"), feed_id=feed_id)
         (before,) = feeds.list_feeds(conn)
         feeds.remove(conn, feed_id)
-        after = (feeds.list_feeds(conn), feeds.get_by_url(conn, before.spec.url), feeds.count_due(conn, now=NOW))
+        after = (feeds.list_feeds(conn), feeds.get_by_url(conn, before.spec.url), feeds.has_due(conn, now=NOW))
         kept = feeds.get_feeds(conn, [feed_id])
         ensure_feed(conn)
         (again,) = feeds.list_feeds(conn)
 
     assert before.entry_count == 2
-    assert after == ((), None, 0)
+    assert after == ((), None, False)
     assert kept[feed_id].spec.url == before.spec.url
     assert (again.id, again.state, again.entry_count) == (feed_id, "active", 2)
 
@@ -95,17 +95,17 @@ def test_only_feeds_that_are_due_are_claimed_longest_waiting_first(db: Database)
         ids = [ensure_feed(conn, f"https://{name}.example/") for name in "abcd"]
         due_at = [NOW, NOW - HOUR, NOW + MINUTE, NOW - MINUTE]
         feeds.save_outcomes(conn, [make_outcome(i, next_due_at=at) for i, at in zip(ids, due_at, strict=True)])
-        waiting = feeds.count_due(conn, now=NOW)
+        waiting = feeds.has_due(conn, now=NOW)
         first = feeds.claim_due(conn, now=NOW, limit=2, lease=MINUTE)
         second = feeds.claim_due(conn, now=NOW, limit=2, lease=MINUTE)
         nothing = feeds.claim_due(conn, now=NOW, limit=2, lease=MINUTE)
-        left = feeds.count_due(conn, now=NOW)
+        left = feeds.has_due(conn, now=NOW)
         later = feeds.claim_due(conn, now=NOW + MINUTE, limit=10, lease=MINUTE)
 
-    assert waiting == 3
+    assert waiting
     assert [feed.id for feed in first] == [ids[1], ids[3]]
     assert [feed.id for feed in second] == [ids[0]]
-    assert (nothing, left) == ((), 0)
+    assert (nothing, left) == ((), False)
     assert [feed.id for feed in later] == [ids[1], ids[3], ids[0], ids[2]]
 
 

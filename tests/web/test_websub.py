@@ -84,7 +84,7 @@ class Scene:
 
     def is_due(self) -> bool:
         with self.app.db.read() as conn:
-            return feeds.count_due(conn, now=self.clock()) == 1
+            return feeds.has_due(conn, now=self.clock())
 
 
 class Clock:
