@@ -159,7 +159,11 @@ class ParseSandbox:
 def _parse_here(reply: Fetched) -> ParsedFeed | None:
     try:
         return parse_quickly(
-            reply.body, content_type=reply.content_type, url=reply.final_url, slices=reply.request.slices
+            reply.body,
+            content_type=reply.content_type,
+            url=reply.final_url,
+            points=reply.request.points,
+            slices=reply.request.slices,
         )
     except ParseError:
         raise
@@ -223,7 +227,7 @@ class _Child:
         assert self._process.stdin is not None and self._process.stdout is not None
         self.documents += 1
         page = reply.request.page and astuple(reply.request.page)
-        head = json.dumps([reply.content_type, reply.final_url, page]).encode("ascii")
+        head = json.dumps([reply.content_type, reply.final_url, page, reply.request.points]).encode("ascii")
         alarm = threading.Timer(max_seconds, self._time_out)
         alarm.daemon = True
         alarm.start()
@@ -279,7 +283,7 @@ def serve(cpu_seconds: int, memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     while True:
         try:
-            content_type, url, page = json.loads(_read_message(requests))
+            content_type, url, page, points = json.loads(_read_message(requests))
             body = _read_message(requests)
         except EOFError:
             return
@@ -289,7 +293,9 @@ def serve(cpu_seconds: int, memory_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
         try:
             rules = page and PageRules(**dict(zip(_RULES, page, strict=True)))
-            answer: ParsedFeed | ParseError = parse_feed(body, content_type=content_type, url=url, page=rules)
+            answer: ParsedFeed | ParseError = parse_feed(
+                body, content_type=content_type, url=url, page=rules, points=points
+            )
         except ParseError as error:
             answer = error
         _write_message(answers, encode_answer(answer))

@@ -57,7 +57,7 @@ def _build_spec(config: Config, feed: UrlFeed | FolderFeed) -> FeedSpec:
         return replace(spec, url=f"folder:{folder}", title=feed.title or folder.name, url_prefix=feed.url_prefix)
     headers = tuple((name, value.get_secret_value()) for name, value in feed.headers.items())
     page = PageRules(**feed.page.model_dump()) if feed.page else None
-    return replace(spec, url=feed.url, headers=headers, page=page)
+    return replace(spec, url=feed.url, headers=headers, page=page, points=feed.points)
 
 
 def _apply_options(spec: FeedSpec, options: FeedOptions) -> FeedSpec:

@@ -21,6 +21,7 @@ from aggregator.config.words import (
     HEADER_NAME,
     HOST,
     INTEREST,
+    JSON_PATH,
     LANGUAGE,
     LIST_PLACE,
     LISTEN,
@@ -144,6 +145,9 @@ class UrlFeed(FeedOptions):
     title: Title = Field("", description="What pages call it; default: as the feed says.")
     headers: dict[Annotated[str, HEADER_NAME], Annotated[SecretStr, SECRET]] = Field(
         {}, description="HTTP headers to send along, such as Authorization."
+    )
+    points: Annotated[str, JSON_PATH] = Field(
+        "", description="In a JSON feed: where each item tells how much it is discussed."
     )
     page: Page | None = Field(None, description="The address is that of a page without a feed: how it is read.")
 

@@ -150,6 +150,17 @@ def _read_url(value: object) -> str:
 URL = Kind("a web address beginning with http:// or https://", _read_url, show=show_address)
 
 
+_JSON_PATH = re.compile(r"[A-Za-z0-9_-]{1,60}(?:\.[A-Za-z0-9_-]{1,60}){0,7}")
+
+
+def _read_json_path(value: object) -> str:
+    found = read_text(value)
+    if not _JSON_PATH.fullmatch(found):
+        raise Unfit
+    return found
+
+
+JSON_PATH = Kind("names of members with dots between them, such as _hn.points", _read_json_path)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 

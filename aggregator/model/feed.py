@@ -65,6 +65,8 @@ class FeedSpec:
     url_prefix: str = ""
     #: For pages without a feed.
     page: PageRules | None = None
+    #: For JSON feeds: where in an item stands how much it is discussed, names with dots between them (``_hn.points``).
+    points: str = ""
     #: The followed list on the web that names it; empty: none does.
     list_url: str = ""
 
@@ -170,6 +172,8 @@ class FetchRequest:
     url_prefix: str = ""
     #: For pages without a feed.
     page: PageRules | None = None
+    #: `FeedSpec.points`.
+    points: str = ""
     #: What `ParsedFeed.slices` of the last document was.
     slices: bytes = b""
     #: It failed last time: it may wait for others, others never for it.

@@ -39,6 +39,8 @@ class ParsedEntry:
     base_url: str = ""
     #: Reading time as claimed (front matter ``reading_time``); None when not claimed.
     reading_minutes: int | None = None
+    #: Comments or points as claimed; None when the feed tells of none. No part of what was said: it is never hashed.
+    discussion: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

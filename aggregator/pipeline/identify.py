@@ -22,7 +22,8 @@ MAX_KEY_LENGTH = 500
 #: Begins every content hash's input: raise it when the canonical form changes, and every entry counts as changed once.
 HASH_VERSION = 1
 
-_FIELDS = tuple(field.name for field in fields(ParsedEntry))
+#: A comment more is no edit.
+_FIELDS = tuple(field.name for field in fields(ParsedEntry) if field.name != "discussion")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,10 @@ def make_key(entry: ParsedEntry) -> str:
 
 
 def hash_entry(entry: ParsedEntry) -> str:
-    """blake2b-128, hex, over every field. Empty fields are left out, so that a field added later changes no hash."""
+    """blake2b-128, hex, over every field but the count of comments.
+
+    Empty fields are left out, so that a field added later changes no hash.
+    """
     said = [str(HASH_VERSION)]
     for name in _FIELDS:
         value = getattr(entry, name)

@@ -38,6 +38,7 @@ def spec_values(spec: FeedSpec) -> dict[str, Any]:
         "headers": [list(header) for header in spec.headers],
         "url_prefix": spec.url_prefix,
         "page": rules and {"items": rules.items, "title": rules.title, "link": rules.link, "date": rules.date},
+        "points": spec.points,
         "list_url": spec.list_url,
     }
 
@@ -87,6 +88,7 @@ def _make_spec(row: RowMapping) -> FeedSpec:
         headers=tuple((name, value) for name, value in row["headers"]),
         url_prefix=row["url_prefix"],
         page=None if row["page"] is None else PageRules(**row["page"]),
+        points=row["points"],
         list_url=row["list_url"],
     )
 

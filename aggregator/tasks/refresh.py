@@ -215,6 +215,7 @@ def _request(feed: Feed) -> FetchRequest:
         headers=feed.spec.headers,
         url_prefix=feed.spec.url_prefix,
         page=feed.spec.page,
+        points=feed.spec.points,
         slices=feed.slices,
         suspect=feed.failures > 0,
     )

@@ -91,7 +91,14 @@ def test_every_field_counts_in_the_content_hash(change: dict[str, object]) -> No
     entry = ParsedEntry(id="1", url="https://e.org/1", title="T", author="A")
 
     assert hash_entry(dataclasses.replace(entry, **change)) != hash_entry(entry)  # type: ignore[arg-type]
-    assert {field.name for field in dataclasses.fields(ParsedEntry)} == {name for case in CHANGES for name in case}
+    names = {field.name for field in dataclasses.fields(ParsedEntry)}
+    assert names == {name for case in CHANGES for name in case} | {"discussion"}
+
+
+def test_a_comment_more_is_no_edit() -> None:
+    entry = ParsedEntry(id="1", title="T", discussion=3)
+
+    assert hash_entry(entry) == hash_entry(dataclasses.replace(entry, discussion=400))
 
 
 def test_the_content_hash_is_the_same_in_every_release() -> None:

@@ -21,10 +21,13 @@ from aggregator.pipeline.parse.jsonfeed import is_json, read_json_feed
 __all__ = ["MAX_BYTES", "parse_feed"]
 
 
-def parse_feed(body: bytes, *, content_type: str = "", url: str = "", page: PageRules | None = None) -> ParsedFeed:
+def parse_feed(
+    body: bytes, *, content_type: str = "", url: str = "", page: PageRules | None = None, points: str = ""
+) -> ParsedFeed:
     """Read one document that was fetched from ``url`` with the header ``Content-Type: content_type``.
 
-    JSON Feed is known by its content. With ``page`` the document is a web page whose entries those rules find.
+    JSON Feed is known by its content; ``points`` is where its items tell how much they are discussed
+    (`counts.follow_path`). With ``page`` the document is a web page whose entries those rules find.
     Holds as many entries, rejected ones included, as feedparser finds. Raises `ParseError` with one of
     `FAILURE_CLASSES`: ``too_hostile`` over a limit; ``web_page``, ``not_a_feed`` or ``not_xml`` with nothing to read;
     ``no_items`` when ``page`` finds nothing.
@@ -37,7 +40,7 @@ def parse_feed(body: bytes, *, content_type: str = "", url: str = "", page: Page
         return read_page(body, content_type=content_type, url=url, rules=page)
     document = decode_document(body, content_type)
     if is_json(document.text):  # first: its texts may hold the marks of a web page
-        return read_json_feed(document.text, url=url)
+        return read_json_feed(document.text, url=url, points=points)
     find_impostor(body, document.text)
     import feedparser
 

@@ -15,6 +15,7 @@ from typing import Any
 from aggregator.model.parsed import Enclosure, ParsedEntry, ParsedFeed, RejectedEntry
 from aggregator.pipeline.dates import from_utc_fields
 from aggregator.pipeline.htmltext import html_to_text
+from aggregator.pipeline.parse.counts import find_count
 from aggregator.pipeline.parse.hints import NO_HINTS, Hints
 from aggregator.pipeline.words import clean_line, xml_text
 
@@ -89,6 +90,7 @@ def _read_entry(entry: Mapping[str, Any], *, url: str, site_url: str, warnings: 
         enclosures=_enclosures(entry),
         language=_entry_language(entry, content, summary),
         base_url=_base_url(content, summary, url) or link or site_url or url,
+        discussion=find_count(entry),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from html import escape
 from itertools import islice
 from typing import Any
@@ -17,6 +18,7 @@ from aggregator.errors import ParseError
 from aggregator.model.parsed import Enclosure, ParsedEntry, ParsedFeed, RejectedEntry
 from aggregator.pipeline.htmltext import html_to_text
 from aggregator.pipeline.parse.charset import decode_document
+from aggregator.pipeline.parse.counts import follow_path
 from aggregator.pipeline.parse.fields import (
     MAX_ADDRESS,
     MAX_AUTHOR,
@@ -51,9 +53,10 @@ def is_json(text: str) -> bool:
     return text[:1024].lstrip("\ufeff \t\r\n").startswith(("{", "["))
 
 
-def read_json_feed(text: str | bytes, *, url: str) -> ParsedFeed:
+def read_json_feed(text: str | bytes, *, url: str, points: str = "") -> ParsedFeed:
     """Read the document that was fetched from ``url``; items that cannot be read are in ``rejected``.
 
+    ``points``: where in each item stands how much it is discussed (`counts.follow_path`); empty: nowhere.
     Raises `ParseError`: ``not_a_feed`` for JSON that is none, or no JSON, ``too_hostile`` over a limit.
     """
     if len(text) > MAX_BYTES:
@@ -71,7 +74,7 @@ def read_json_feed(text: str | bytes, *, url: str) -> ParsedFeed:
         warnings.append("it names no version of JSON Feed")
     if said.get("expired") is True:
         warnings.append("its publisher says that it is finished and brings nothing new")
-    return _read_feed(said, items, url=url, warnings=warnings)
+    return _read_feed(said, items, url=url, points=points, warnings=warnings)
 
 
 def describe_json(said: object) -> str:
@@ -153,7 +156,7 @@ def _is_feed(said: object) -> bool:
     )
 
 
-def _read_feed(said: Mapping[str, Any], items: list[Any], *, url: str, warnings: list[str]) -> ParsedFeed:
+def _read_feed(said: Mapping[str, Any], items: list[Any], *, url: str, points: str, warnings: list[str]) -> ParsedFeed:
     site_url = resolve_url(url, _text(said, "home_page_url", MAX_ADDRESS))
     entries: list[ParsedEntry] = []
     rejected: list[RejectedEntry] = []
@@ -162,7 +165,8 @@ def _read_feed(said: Mapping[str, Any], items: list[Any], *, url: str, warnings:
             rejected.append(RejectedEntry(index=index, reason="no object of JSON"))
             continue
         try:
-            entries.append(_read_item(item, url=url, site_url=site_url, warnings=warnings))
+            entry = _read_item(item, url=url, site_url=site_url, warnings=warnings)
+            entries.append(replace(entry, discussion=follow_path(item, points)) if points else entry)
         except Exception as error:  # noqa: BLE001  (one bad entry must not cost the others)
             rejected.append(RejectedEntry(index=index, reason=f"cannot be read: {type(error).__name__}: {error}"[:200]))
     return ParsedFeed(

@@ -79,6 +79,8 @@ feeds = sa.Table(
     instant("gone_since", optional=True),
     later_number("strikes"),
     later_text("alarm"),
+    # Since revision 0003: where in a JSON feed's items stands how much they are discussed.
+    later_text("points"),
     one_of("origin", Origin),
     one_of("state", FeedState),
     sa.Index(None, "state", "next_due_at", "id"),

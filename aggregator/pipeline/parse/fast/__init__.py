@@ -33,7 +33,7 @@ MAX_JSON_BYTES = 256 * 1024
 
 
 def parse_quickly(
-    body: bytes, *, content_type: str = "", url: str = "", slices: bytes | None = None
+    body: bytes, *, content_type: str = "", url: str = "", points: str = "", slices: bytes | None = None
 ) -> ParsedFeed | None:
     """What `parse_feed` gives for the same arguments, or None when only that can tell.
 
@@ -44,7 +44,7 @@ def parse_quickly(
         return None
     start = body[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if start != b"<":
-        return _read_other(body, content_type, url, is_json=start in (b"{", b"["))
+        return _read_other(body, content_type, url, points, is_json=start in (b"{", b"["))
     plain = find_plain(body, content_type)
     if plain is not None:
         try:
@@ -69,7 +69,7 @@ def _read_repaired(body: bytes, content_type: str, url: str) -> ParsedFeed | Non
     return _make_feed(reader, bounded.data, url, document.warnings + bounded.warnings)
 
 
-def _read_other(body: bytes, content_type: str, url: str, *, is_json: bool) -> ParsedFeed | None:
+def _read_other(body: bytes, content_type: str, url: str, points: str, *, is_json: bool) -> ParsedFeed | None:
     """What does not begin as XML does: JSON Feed, and files of all sorts, which are refused as such."""
     if not is_json:
         find_other_file(body)
@@ -77,7 +77,7 @@ def _read_other(body: bytes, content_type: str, url: str, *, is_json: bool) -> P
     if len(body) > MAX_JSON_BYTES:
         return None
     document = decode_document(body, content_type)
-    return read_json_feed(document.text, url=url) if looks_like_json(document.text) else None
+    return read_json_feed(document.text, url=url, points=points) if looks_like_json(document.text) else None
 
 
 def _refuse_impostor(body: bytes, content_type: str) -> DecodedDocument | None:

@@ -20,6 +20,7 @@ from aggregator.pipeline.parse.fast.reader import (
     Reader,
     Unmodelled,
     finish_nothing,
+    finish_unknown,
 )
 from aggregator.pipeline.parse.fast.values import join_address, map_type, read_date
 
@@ -184,13 +185,6 @@ def finish_words(key: str) -> Callable[[Reader, Attributes, str], None]:
 
 def finish_language(reader: Reader, _attributes: Attributes, text: str) -> None:
     reader.store("language", reader.repair(text))
-
-
-def finish_ttl(reader: Reader, attributes: Attributes, text: str) -> None:
-    if attributes:
-        reader.context["ttl"] = attributes
-    else:
-        reader.store("ttl", reader.repair(text))
 
 
 def finish_category(reader: Reader, attributes: Attributes, text: str) -> None:
@@ -364,7 +358,7 @@ def _make_table() -> dict[str, Kind]:
         "rights copyright dc_rights": (finish_words("rights"), IN_CONTENT),
         "subtitle tagline itunes_subtitle": (finish_words("subtitle"), IN_CONTENT),
         "language dc_language": (finish_language, None),
-        "ttl": (finish_ttl, None),
+        **{name: (finish_unknown(name), None) for name in ("ttl", "slash_comments", "thr_total")},
         "type": (finish_type, None),
         "category keywords dc_subject": (finish_category, in_categories),
         "media_category": (finish_media_category, None),

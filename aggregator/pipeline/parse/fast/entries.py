@@ -12,6 +12,7 @@ from typing import Any
 
 from aggregator.model.parsed import Enclosure, ParsedEntry, ParsedFeed
 from aggregator.pipeline.parse import fields
+from aggregator.pipeline.parse.counts import find_count
 from aggregator.pipeline.parse.fast.reader import Reader
 from aggregator.pipeline.parse.hints import Hints
 from aggregator.pipeline.words import clean_line
@@ -79,6 +80,7 @@ def _make_entry(entry: dict[str, Any], url: str, site_url: str, warnings: list[s
         enclosures=_make_enclosures(links) if len(links) > 1 or (links and links[0]["rel"] == "enclosure") else (),
         language=_find_language(entry, content, summary),
         base_url=_find_base(content, summary, url) or link or site_url or url,
+        discussion=find_count(entry),
     )
     draft.__class__ = ParsedEntry
     made: ParsedEntry = draft

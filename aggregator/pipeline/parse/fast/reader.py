@@ -67,11 +67,23 @@ class Kind:
     xmlns: str = ""
 
 
-__all__ = ["NO_ATTRIBUTES", "Attributes", "Inside", "Kind", "Reader", "Unmodelled", "finish_nothing"]
+__all__ = ["NO_ATTRIBUTES", "Attributes", "Inside", "Kind", "Reader", "Unmodelled", "finish_nothing", "finish_unknown"]
 
 
 def finish_nothing(reader: Reader, _attributes: Attributes, _text: str) -> None:
     """For elements whose text is not read, though their children may be."""
+
+
+def finish_unknown(key: str) -> Callable[[Reader, Attributes, str], None]:
+    """What feedparser has no rule for: its text, or its attributes."""
+
+    def finish(reader: Reader, attributes: Attributes, text: str) -> None:
+        if attributes:
+            reader.context[key] = attributes
+        else:
+            reader.store(key, reader.repair(text))
+
+    return finish
 
 
 class Reader:

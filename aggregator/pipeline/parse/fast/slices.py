@@ -24,7 +24,7 @@ from aggregator.model.parsed import ParsedEntry
 from aggregator.pipeline.parse.guard import MAX_ENTRIES
 
 #: Raise it when entries are read otherwise than before: then all are read anew once.
-RULES = 1
+RULES = 2
 _HASH = 8
 _FIRST = re.compile(rb"<(item|entry)[\s>]")
 _CLOSING = re.compile(rb"</[A-Za-z:]{1,40}>")

@@ -1,4 +1,4 @@
-"""What makes stories: links and discussion of entries, the editor's rules and rulings, articles in full."""
+"""What makes stories: links and discussion of entries, the editor's rules and rulings, articles in full, meanings."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    op.add_column("feeds", sa.Column("points", sa.Text(), nullable=False, server_default=sa.text("''")))
     _widen_entries()
     _create_rule_decisions()
     _create_story_links()
     _create_rulings()
     _create_fulltexts()
+    _create_meanings()
 
 
 def _widen_entries() -> None:
@@ -86,3 +88,12 @@ def _create_fulltexts() -> None:
         sa.PrimaryKeyConstraint("entry_id", name="pk_fulltexts"),
     )
     op.create_index("ix_fulltexts_due_at", "fulltexts", ["due_at"])
+
+
+def _create_meanings() -> None:
+    op.create_table(
+        "meanings",
+        *_entry("entry_id", "meanings"),
+        sa.Column("vector", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("entry_id", name="pk_meanings"),
+    )
