@@ -15,6 +15,7 @@ from typing import Protocol, overload
 
 from aggregator.config import Config
 from aggregator.config.feeds import read_feed_lists
+from aggregator.config.meanings import load_language_means
 from aggregator.config.settings import build_settings
 from aggregator.config.taxonomy import load_tag_rules
 from aggregator.log import get_logger
@@ -131,7 +132,12 @@ def load_settings(config: Config) -> Settings:
     lists = read_feed_lists(config, parse_opml)
     for problem in lists.problems:
         log.warning("feeds.list", problem=str(problem))
-    settings = build_settings(config, feeds=lists.specs, tag_rules=load_tag_rules(config.tag_files))
+    settings = build_settings(
+        config,
+        feeds=lists.specs,
+        tag_rules=load_tag_rules(config.tag_files),
+        language_means=load_language_means(),
+    )
     return replace(settings, feeds_complete=not lists.problems)
 
 

@@ -14,7 +14,13 @@ from aggregator.model.settings import CombinedSettings, FetchSettings, FollowedL
 from aggregator.model.tag import TagRules
 
 
-def build_settings(config: schema.Config, *, feeds: tuple[FeedSpec, ...], tag_rules: TagRules) -> Settings:
+def build_settings(
+    config: schema.Config,
+    *,
+    feeds: tuple[FeedSpec, ...],
+    tag_rules: TagRules,
+    language_means: tuple[tuple[str, tuple[float, ...]], ...] = (),
+) -> Settings:
     """All that the editor set, with the defaults that depend on other keys filled in."""
     return Settings(
         site=Site(**config.site.model_dump()),
@@ -25,6 +31,7 @@ def build_settings(config: schema.Config, *, feeds: tuple[FeedSpec, ...], tag_ru
         newsletters=tuple(_build_newsletter(newsletter, config.site) for newsletter in config.newsletters),
         mail=MailSettings(sender=config.mail.sender, reply_to=config.mail.reply_to, rate=config.mail.rate),
         tag_rules=tag_rules,
+        language_means=language_means,
         interests=tuple(config.interests.items()),
     )
 

@@ -123,5 +123,7 @@ class Settings:
     newsletters: tuple[Newsletter, ...]
     mail: MailSettings
     tag_rules: TagRules
+    #: Language -> the mean of its vectors, for `pipeline.meaning`.
+    language_means: tuple[tuple[str, tuple[float, ...]], ...] = field(default=(), repr=False)
     #: Tag slug or feed URL -> how much more (or less) the editor cares: adds to a story's score.
     interests: tuple[tuple[str, float], ...] = field(default=())

@@ -185,3 +185,11 @@ fulltexts = sa.Table(
     text("reason"),
     sa.Index(None, "due_at"),
 )
+
+#: Vectors of what entries mean, where an encoder is installed (`pipeline.meaning`).
+meanings = sa.Table(
+    "meanings",
+    metadata,
+    sa.Column("entry_id", Id, sa.ForeignKey("entries.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column("vector", sa.LargeBinary, nullable=False),
+)

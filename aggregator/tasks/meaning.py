@@ -1,0 +1,36 @@
+"""Vectors for entries that are to be grouped, where an encoder is installed. Never groups, never reads a content."""
+
+from __future__ import annotations
+
+from aggregator.app import App
+from aggregator.log import get_logger
+from aggregator.pipeline.meaning import encode_meaning, find_problem
+from aggregator.storage import meanings
+
+log = get_logger(__name__)
+
+#: Entries encoded before what was found is stored: seconds of work, so that a kill loses little.
+CHUNK = 100
+
+
+def encode_waiting(app: App) -> int:
+    """Give every entry without a story its vector; how many got one. Nothing happens where there is no encoder.
+
+    An edited headline keeps the vector of the first: its story is found by then.
+    """
+    means = dict(app.settings.language_means)
+    if find_problem(means):
+        return 0
+    count = 0
+    while True:
+        with app.db.read() as conn:
+            waiting = meanings.find_missing(conn, limit=CHUNK)
+        if not waiting:
+            break
+        vectors = {number: encode_meaning(title, language, means) for number, title, language in waiting}
+        with app.db.write() as conn:
+            meanings.save(conn, vectors)
+        count += len(vectors)
+    if count:
+        log.info("entries.encoded", entries=count)
+    return count

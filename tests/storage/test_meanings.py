@@ -1,0 +1,25 @@
+"""Vectors of entries: who waits for one, what is kept."""
+
+from __future__ import annotations
+
+from aggregator.model.ids import EntryId
+from aggregator.storage import meanings
+from aggregator.storage.engine import Database
+from tests.storage.samples import make_entry, save_entries, save_story
+
+
+def test_entries_without_a_story_wait_for_their_vector_the_newest_first(db: Database) -> None:
+    with db.write() as conn:
+        newest, told, oldest = save_entries(conn, make_entry("a", language="ja"), make_entry("b"), make_entry("c"))
+        save_story(conn, told)
+        assert meanings.find_missing(conn, limit=10) == ((newest, "Title of a", "ja"), (oldest, "Title of c", "en"))
+        assert meanings.find_missing(conn, limit=1) == ((newest, "Title of a", "ja"),)
+
+
+def test_a_vector_takes_the_place_of_the_one_before_and_no_entry_has_none(db: Database) -> None:
+    with db.write() as conn:
+        one, other = save_entries(conn, make_entry("a"), make_entry("b"))
+        meanings.save(conn, {one: b"\x01\xff", other: b"", EntryId(other + 1): b"\x02"})
+        meanings.save(conn, {one: b"\x03\x80"})
+        assert meanings.find_missing(conn, limit=10) == ()
+        assert meanings.get_vectors(conn, [one, other, EntryId(other + 1)]) == {one: b"\x03\x80", other: b""}
