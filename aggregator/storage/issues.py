@@ -150,19 +150,6 @@ def _insert_items(conn: Connection, issue_id: IssueId, items: Sequence[IssueItem
         conn.execute(sa.insert(issue_entries), list(part))
 
 
-def get_items(conn: Connection, issue_id: IssueId) -> tuple[IssueItem, ...]:
-    """What a frozen issue holds, in its order."""
-    query = sa.select(issue_entries).where(issue_entries.c.issue_id == issue_id)
-    members: dict[int, list[EntryId]] = {}
-    for row in conn.execute(query.order_by(issue_entries.c.position)).mappings():
-        members.setdefault(row["story_position"], []).append(row["entry_id"])
-    told = sa.select(issue_stories).where(issue_stories.c.issue_id == issue_id).order_by(issue_stories.c.position)
-    return tuple(
-        IssueItem(story_id=row["story_id"], entry_ids=tuple(members.get(row["position"], ())), section=row["section"])
-        for row in conn.execute(told).mappings()
-    )
-
-
 def skip(conn: Connection, issue_id: IssueId, reason: str) -> bool:
     """A draft that becomes no issue, and why."""
     statement = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "draft")

@@ -16,7 +16,7 @@ from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import make_due_issues
 from aggregator.tasks.lists import follow_lists
 from aggregator.tasks.lost import find_lost, search_lost
-from aggregator.tasks.refresh import prune_log, refresh_due
+from aggregator.tasks.refresh import prune_traces, refresh_due
 from aggregator.tasks.websub import can_be_called, renew_hubs
 
 log = get_logger(__name__)
@@ -85,7 +85,7 @@ def _refresh(app: App) -> None:
         app.sandbox.rest()
     regroup_stories(app)
     if due:
-        prune_log(app)
+        prune_traces(app)
         release_freed()
 
 

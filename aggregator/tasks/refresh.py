@@ -64,8 +64,8 @@ def refresh_feeds(
     return Round(results=(*done.results, *put_aside))
 
 
-def prune_log(app: App) -> None:
-    """Keep the log of fetches bounded, some lines in each transaction: a round may leave more than one takes."""
+def prune_traces(app: App) -> None:
+    """Keep what fetches leave bounded: pauses of hosts that have ended, and the log, some lines in each transaction."""
     while True:
         with app.db.write() as conn:
             hosts.prune(conn, now=app.now())

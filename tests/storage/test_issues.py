@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+import sqlalchemy as sa
 
 from aggregator.errors import StorageError
 from aggregator.model.ids import IssueId
@@ -14,6 +15,7 @@ from aggregator.model.newsletter import IssueItem
 from aggregator.model.story import GroupedStory
 from aggregator.storage import deliveries, issues, stories, subscribers
 from aggregator.storage.engine import Database
+from aggregator.storage.schema import issue_stories
 from tests.storage.samples import (
     DAY,
     HOUR,
@@ -134,7 +136,8 @@ def test_freezing_fixes_bytes_contents_and_recipients_at_once(db: Database) -> N
 
         assert (frozen, again, before) == (True, False, (None, frozenset()))
         assert issues.get_rendered(conn, issue_id) == RENDERED
-        assert issues.get_items(conn, issue_id) == items
+        told = sa.select(issue_stories.c.story_id, issue_stories.c.section).order_by(issue_stories.c.position)
+        assert [tuple(row) for row in conn.execute(told)] == [(item.story_id, item.section) for item in items]
         assert issues.held_entry_ids(conn, "weekly") == {one, two, three}
         assert issues.held_entry_ids(conn, "daily") == frozenset()
         assert issues.mailed_story_ids(conn, "weekly") == issues.mailed_story_ids(conn) == {first, second}

@@ -16,7 +16,7 @@ from aggregator.pipeline.identify import identify_entries
 from aggregator.storage import feeds, fetchlog, hosts
 from aggregator.storage.schema import hosts as hosts_table
 from aggregator.tasks.outcome import make_outcome
-from aggregator.tasks.refresh import prune_log, refresh_due, refresh_feeds
+from aggregator.tasks.refresh import prune_traces, refresh_due, refresh_feeds
 from aggregator.tasks.startup import spread_overdue
 from tests.tasks.world import (
     DAY,
@@ -222,7 +222,7 @@ def test_a_pause_that_has_long_ended_leaves_no_row(open_desk: Callable[..., Desk
     desk.fetch_after(timedelta(0))
     for days in (6, 2):
         desk.pass_time(timedelta(days=days))
-        prune_log(desk.app)
+        prune_traces(desk.app)
         with desk.app.db.read() as conn:
             rows = conn.execute(sa.select(sa.func.count()).select_from(hosts_table)).scalar_one()
 

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 import uvicorn
 
 from aggregator.app import App
 from aggregator.model.subscriber import Subscription
 from aggregator.storage import issues, subscribers
+from aggregator.storage.schema import issue_stories
 from aggregator.tasks.issues import build_issue
 from aggregator.web.site import create_site
 from tests.fixtures.program import Program
@@ -117,7 +119,8 @@ def test_a_mail_of_two_hundred_long_stories_stays_small_and_the_lowest_are_on_th
         send_all(app, issue)
         assert issue.story_count == 200
         with app.db.read() as conn:
-            sections = [item.section for item in issues.get_items(conn, issue.id)]
+            told = sa.select(issue_stories.c.section).where(issue_stories.c.issue_id == issue.id)
+            sections = list(conn.execute(told.order_by(issue_stories.c.position)).scalars())
     html = paper.smtp.mails[0].message.get_body(("html",)).get_content()  # type: ignore[union-attr]
     assert len(html.encode()) <= 90_000
     assert sections == sorted(sections, key=["top", "brief", "more"].index)

@@ -25,7 +25,7 @@ from aggregator.storage import entries, feeds, fetchlog
 from aggregator.storage.engine import Database
 from aggregator.tasks.readers import PARSERS
 from aggregator.tasks.reading import read_reply
-from aggregator.tasks.refresh import BATCH, LEASE, prune_log, refresh_due
+from aggregator.tasks.refresh import BATCH, LEASE, prune_traces, refresh_due
 from tests.fixtures.program import Program
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -150,7 +150,7 @@ def test_what_many_rounds_left_in_the_log_does_not_outgrow_what_pruning_takes(pr
             line = FetchLogLine(at=at, status=304, not_modified=True, next_due_at=at, next_due_reason="")
             outcome = FeedOutcome(feed_id=feed.id, at=at, next_due_at=at, next_due_reason="", log=line)
             feeds.save_outcomes(conn, [replace(outcome, postponed=True)] * 11_000)
-        prune_log(app)
+        prune_traces(app)
         with app.db.read() as conn:
             left = len(fetchlog.list_lines(conn, feed.id, limit=20_000))
 
