@@ -163,11 +163,6 @@ def print_line(text: object, *, err: bool = False) -> None:
     typer.echo(strip_controls(str(text)), err=err)
 
 
-def say_count(count: int, one: str, many: str = "") -> str:
-    """``1 feed``, ``2 feeds``."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
-
-
 def print_note(text: str) -> None:
     """A remark on standard error, so that it never mixes with output that is piped on."""
     print(f"aggregator: {strip_controls(text)}", file=sys.stderr)

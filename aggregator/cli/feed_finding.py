@@ -18,7 +18,6 @@ from aggregator.cli.console import (
     print_line,
     print_note,
     print_table,
-    say_count,
 )
 from aggregator.config.kinds import Kind, Unfit
 from aggregator.config.schema import WEIGHT
@@ -26,6 +25,7 @@ from aggregator.config.words import DURATION, LANGUAGE, TAG
 from aggregator.errors import UsageError
 from aggregator.log import configure_logging, redact_url
 from aggregator.model.feed import FeedSpec
+from aggregator.model.said import say_count
 from aggregator.pipeline.urls import is_web_url
 from aggregator.storage import feeds
 from aggregator.tasks.discover import Discovery, FoundFeed, discover_feed
@@ -196,7 +196,7 @@ def _say_kind(found: FoundFeed) -> str:
 
 def _say_size(found: FoundFeed) -> str:
     newest = f", the newest of {_say_day(found.newest_at)}" if found.newest_at else ""
-    return f"{found.entry_count} {'entry' if found.entry_count == 1 else 'entries'}{newest}"
+    return f"{say_count(found.entry_count, 'entry', 'entries')}{newest}"
 
 
 def _say_day(at: datetime | None) -> str:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from aggregator.cli.console import ConfigOption, opened, print_line, print_note, read_upload, say_count
+from aggregator.cli.console import ConfigOption, opened, print_line, print_note, read_upload
 from aggregator.errors import UsageError
+from aggregator.model.said import say_count
 from aggregator.pipeline.opml import parse_opml, render_opml
 from aggregator.pipeline.urls import is_web_url
 from aggregator.storage import feeds

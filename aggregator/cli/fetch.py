@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from aggregator.app import App
-from aggregator.cli.console import ConfigOption, JsonOption, opened, print_json, print_note, print_table, say_count
+from aggregator.cli.console import ConfigOption, JsonOption, opened, print_json, print_note, print_table
 from aggregator.log import configure_logging, redact_url
 from aggregator.model.feed import Feed
 from aggregator.model.ids import FeedId
 from aggregator.model.round import FeedResult, Round
+from aggregator.model.said import say_count
 from aggregator.storage import feeds
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.refresh import refresh_feeds

@@ -25,10 +25,10 @@ from aggregator.cli.console import (
     print_list,
     print_note,
     read_instant,
-    say_count,
 )
 from aggregator.errors import NotFound, UsageError
 from aggregator.model.newsletter import Issue, Newsletter
+from aggregator.model.said import say_count
 from aggregator.publish import write_file
 from aggregator.storage import deliveries, issues
 from aggregator.tasks.deliver import deliver_slice

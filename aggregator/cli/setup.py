@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 import typer
 
 from aggregator.app import build_mailer, load_settings, read_clock, shipped_config
-from aggregator.cli.console import ConfigOption, find_config, print_line, say_count
+from aggregator.cli.console import ConfigOption, find_config, print_line
 from aggregator.config import Config
 from aggregator.config.feeds import read_feed_lists
 from aggregator.config.schema import OpmlFeeds
 from aggregator.config.settings import find_unknown_tags
 from aggregator.errors import AggregatorError, SenderRefused, UsageError
 from aggregator.log import configure_logging
+from aggregator.model.said import say_count
 from aggregator.model.settings import Settings
 from aggregator.pipeline.opml import parse_opml
 from aggregator.pipeline.schedule import describe_schedule, next_slots

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from aggregator.config.schema import Config, FeedOptions, FolderFeed, OpmlFeeds, UrlFeed
 from aggregator.errors import Problem
-from aggregator.model.feed import MAX_OPML_BYTES, FeedSpec, OpmlResult, PageRules
+from aggregator.model.feed import FOLDER_SCHEME, MAX_OPML_BYTES, FeedSpec, OpmlResult, PageRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,9 @@ def _build_spec(config: Config, feed: UrlFeed | FolderFeed) -> FeedSpec:
     spec = _apply_options(FeedSpec(url="", title=feed.title), feed)
     if isinstance(feed, FolderFeed):
         folder = (config.folder / feed.folder).resolve()
-        return replace(spec, url=f"folder:{folder}", title=feed.title or folder.name, url_prefix=feed.url_prefix)
+        return replace(
+            spec, url=f"{FOLDER_SCHEME}{folder}", title=feed.title or folder.name, url_prefix=feed.url_prefix
+        )
     headers = tuple((name, value.get_secret_value()) for name, value in feed.headers.items())
     page = PageRules(**feed.page.model_dump()) if feed.page else None
     return replace(spec, url=feed.url, headers=headers, page=page, points=feed.points)

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import SecretStr
 
 from aggregator.config.kinds import Kind, Unfit, read_text, show_value
+from aggregator.model.feed import MAX_SELECTOR
 
 _DURATION = re.compile(r"([1-9][0-9]{0,8})(s|m|h|d)")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -190,7 +191,7 @@ def _read_selector(value: object) -> str:
     from cssselect import HTMLTranslator, SelectorError
 
     found = read_text(value)
-    if len(found) > 500:
+    if len(found) > MAX_SELECTOR:
         raise Unfit
     try:
         HTMLTranslator().css_to_xpath(found)

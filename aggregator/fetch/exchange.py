@@ -12,7 +12,7 @@ from yarl import URL
 
 from aggregator.fetch.address import AddressGuard
 from aggregator.fetch.body import Hold, Received, read_body, read_page
-from aggregator.fetch.failures import FetchStopped, say_wait
+from aggregator.fetch.failures import FetchStopped
 from aggregator.fetch.headers import (
     MAX_HEADER_BYTES,
     MAX_HEADER_COUNT,
@@ -26,6 +26,7 @@ from aggregator.fetch.hosts import ASSUMED_WAIT, is_named
 from aggregator.fetch.links import find_hub_links
 from aggregator.fetch.walls import find_blocker, find_page_blocker
 from aggregator.model.feed import Exchanged, Fetched, FetchRequest, Hop, NotModified
+from aggregator.model.said import say_wait
 from aggregator.model.settings import FetchSettings
 
 MAX_REDIRECTS = 5

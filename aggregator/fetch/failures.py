@@ -6,7 +6,6 @@ Sentences name the host and not the address: feed addresses may carry secret tok
 from __future__ import annotations
 
 import errno
-import math
 import os
 import socket
 import ssl
@@ -34,15 +33,6 @@ class FetchStopped(Exception):
     retry_after: timedelta | None = None
     #: Why nobody else should ask this host before ``retry_after``; empty: they may.
     pause: str = ""
-
-
-def say_wait(wait: timedelta) -> str:
-    """``45 min``, ``2 h``, ``7 d``: rounded up, so that nobody is promised too much."""
-    minutes = math.ceil(wait.total_seconds() / 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    hours = math.ceil(minutes / 60)
-    return f"{hours} h" if hours < 48 else f"{math.ceil(hours / 24)} d"
 
 
 def describe_failure(request: FetchRequest, error: Exception, *, host: str, timeout_seconds: float) -> FetchFailed:

@@ -9,8 +9,8 @@ from typing import overload
 from aiohttp.abc import AbstractResolver
 
 from aggregator.fetch.client import HttpFetcher
-from aggregator.fetch.folder import SCHEME, read_folder
-from aggregator.model.feed import FetchFailed, FetchRequest, Reply
+from aggregator.fetch.folder import read_folder
+from aggregator.model.feed import FOLDER_SCHEME, FetchFailed, FetchRequest, Reply
 from aggregator.model.settings import FetchSettings
 
 
@@ -50,7 +50,7 @@ def _mix(replies: Iterable[Reply | None], folders: list[FetchRequest]) -> Iterat
 def _sort_out(requests: Iterable[FetchRequest], folders: list[FetchRequest]) -> Iterator[FetchRequest]:
     """Those for the network; the others go to ``folders`` on the way."""
     for request in requests:
-        if request.url.startswith(SCHEME):
+        if request.url.startswith(FOLDER_SCHEME):
             folders.append(request)
         else:
             yield request

@@ -10,10 +10,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from aggregator.fetch.post import NoPost, Post, PostError, read_post
-from aggregator.model.feed import FetchFailed, FetchRequest, FolderRead, NotModified
+from aggregator.model.feed import FOLDER_SCHEME, FetchFailed, FetchRequest, FolderRead, NotModified
 from aggregator.model.parsed import ParsedEntry, ParsedFeed, RejectedEntry
 
-SCHEME = "folder:"
 MAX_POSTS = 5_000
 MAX_POST_BYTES = 2 * 1024 * 1024
 
@@ -27,7 +26,7 @@ _FORMAT = b"1"
 
 def read_folder(request: FetchRequest) -> FolderRead | NotModified | FetchFailed:
     """Reads ``folder:/absolute/path``. A post that cannot be read costs only itself."""
-    root = Path(request.url.removeprefix(SCHEME))
+    root = Path(request.url.removeprefix(FOLDER_SCHEME))
     trouble = _find_trouble(root)
     if trouble:
         return FetchFailed(request=request, failure_class="folder", reason=trouble)

@@ -36,6 +36,14 @@ FAILURE_CLASSES = (
 )
 
 
+#: How the address of a folder feed begins; an absolute path follows.
+FOLDER_SCHEME = "folder:"
+#: A longer selector of `PageRules` is refused.
+MAX_SELECTOR = 500
+#: Statuses of redirects that are for good (RFC 9110 15.4.2, 15.4.9).
+PERMANENT_REDIRECTS = frozenset({301, 308})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRules:
     """How entries are found on a page that has no feed: CSS selectors, all but ``items`` within one item."""

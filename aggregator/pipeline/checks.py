@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from aggregator.model.feed import CheckHints
+from aggregator.model.said import say_count, say_wait
 
 #: Neither failures nor a server's Retry-After make a wait longer.
 MAX_BACKOFF = timedelta(days=7)
@@ -82,7 +83,7 @@ _SKIPS_HOURS = "feed skips these hours (skipHours)"
 
 
 def _get_set(interval: timedelta) -> _Term:
-    return max(interval, _ZERO), f"every {format_wait(interval)}, as set for this feed"
+    return max(interval, _ZERO), f"every {say_wait(interval)}, as set for this feed"
 
 
 def _get_rhythm(now: datetime, arrivals: Sequence[datetime], known_since: datetime | None) -> _Term:
@@ -90,7 +91,7 @@ def _get_rhythm(now: datetime, arrivals: Sequence[datetime], known_since: dateti
     past = sorted(min(arrival, now) for arrival in arrivals)
     last = past[-1] if past else known_since
     silence = max(now - last, _ZERO) if last else _ZERO
-    wait, reason = silence / _SILENCE_PARTS, f"nothing new for {format_wait(silence)}"
+    wait, reason = silence / _SILENCE_PARTS, f"nothing new for {say_wait(silence)}"
     if len(past) >= _MIN_ARRIVALS:
         gap = (now - past[0]) / len(past)
         if gap / 2 >= wait:
@@ -106,7 +107,7 @@ def _say_rate(gap: timedelta) -> str:
         # A gap of nothing: all came in this very round.
         count = round(span / max(gap, timedelta(minutes=1)))
         if count >= 1:
-            return f"about {count} {'entry' if count == 1 else 'entries'} a {name}"
+            return f"about {say_count(count, 'entry', 'entries')} a {name}"
     return "less than an entry a year"
 
 
@@ -115,7 +116,7 @@ def _iter_hints(hints: CheckHints, fresh_for: timedelta | None, pushed: bool) ->
     for minutes, where in ((hints.ttl_minutes, "ttl"), (hints.update_minutes, "sy:updatePeriod")):
         if minutes is not None and minutes > 0:
             terms.append((timedelta(minutes=min(minutes, _MAX_MINUTES)), f"feed asks for {{}} ({where})"))
-    found = [(wait, words.format(format_wait(wait))) for wait, words in terms]
+    found = [(wait, words.format(say_wait(wait))) for wait, words in terms]
     return [*found, (PUSHED_WAIT, "pushed by its hub: asked once a day")] if pushed else found
 
 
@@ -127,7 +128,7 @@ def _iter_delays(wait: timedelta, failures: int, retry_after: timedelta | None, 
         doubled = min(wait * 2 ** min(failures - 1, 20), max(wait, MAX_BACKOFF))
         terms.append((doubled, f"{_say_ordinal(failures)} failure in a row"))
     if retry_after is not None:
-        terms.append((retry_after, f"server asks for {format_wait(retry_after)} (Retry-After)"))
+        terms.append((retry_after, f"server asks for {say_wait(retry_after)} (Retry-After)"))
     if quarantined:
         terms.append((QUARANTINE_WAIT, "in quarantine, too hostile three times: asked once a week"))
     return sorted(terms, key=lambda term: term[0])
@@ -147,9 +148,9 @@ def _limit(term: _Term, least: timedelta, most: timedelta) -> _Term:
     """The wait within limits, which are named when they change it."""
     wait, reason = term
     if wait > most:
-        return most, f"{reason}, at most {format_wait(most)}"
+        return most, f"{reason}, at most {say_wait(most)}"
     if wait < least:
-        return least, f"{reason}, at least {format_wait(least)}"
+        return least, f"{reason}, at least {say_wait(least)}"
     return term
 
 
@@ -175,12 +176,3 @@ def _get_hours(hints: CheckHints) -> frozenset[int]:
 def _skips_day(moment: datetime, hints: CheckHints) -> bool:
     days = frozenset(hints.skip_days) & frozenset(range(7))
     return len(days) < 7 and moment.weekday() in days
-
-
-def format_wait(wait: timedelta) -> str:
-    """Return a wait in its largest whole unit: "45 s", "30 min", "2 h", "7 d"; an odd one rounded."""
-    seconds = int(wait.total_seconds())
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size and (seconds % size == 0 or seconds >= 2 * size):
-            return f"{round(seconds / size)} {unit}"
-    return f"{seconds} s"

@@ -13,8 +13,9 @@ from hashlib import blake2b
 from itertools import pairwise
 from urllib.parse import SplitResult, urldefrag, urlsplit
 
-from aggregator.model.feed import Feed, Hop, Move
+from aggregator.model.feed import FOLDER_SCHEME, PERMANENT_REDIRECTS, Feed, Hop, Move
 from aggregator.model.ids import FeedId
+from aggregator.model.said import say_count
 from aggregator.pipeline.urls import drop_query, is_web_url
 
 #: A permanent redirect is believed when it was seen so often, over so long, and leads to a feed.
@@ -30,7 +31,6 @@ OVERDUE_AT_ONCE = 50
 OVERDUE_STEP = timedelta(seconds=1)
 OVERDUE_SPAN = timedelta(minutes=30)
 
-_PERMANENT = frozenset({301, 308})
 _DAY = timedelta(days=1)
 _STREAK = 10
 #: Waits double with each failure: the last took as long as all before it, so this one means a week of failures.
@@ -61,7 +61,7 @@ def follow_move(
     A fetch that failed before any redirect says nothing. The move is kept when it is adopted, in case the new address
     is taken: the first answer without a redirect clears it.
     """
-    if feed.spec.url.startswith("folder:"):
+    if feed.spec.url.startswith(FOLDER_SCHEME):
         return None, ""
     if not hops:
         return (None, "") if readable else (feed.move, "")
@@ -82,7 +82,7 @@ def _find_target(url: str, hops: Sequence[Hop]) -> str:
     """Where a permanent chain leads; empty when it is none, is unsafe, or leads back."""
     stations = [url, *(hop.url for hop in hops)]
     target = urldefrag(stations[-1]).url
-    if any(hop.status not in _PERMANENT for hop in hops) or not all(map(is_web_url, stations[1:])):
+    if any(hop.status not in PERMANENT_REDIRECTS for hop in hops) or not all(map(is_web_url, stations[1:])):
         return ""
     if any(_is_https(one) and not _is_https(other) for one, other in pairwise(stations)):
         return ""
@@ -171,7 +171,7 @@ def _find_shrunk(count: int, largest: int, *, page: bool) -> str:
     if count == 0 and largest >= _MANY_ENTRIES:
         return f"holds no entries any more, once {largest}"
     if largest >= _LARGE_DOCUMENT and count < _SMALL_DOCUMENT and count * _SHRUNK_TO < largest:
-        return f"shrank: holds {count} {'entry' if count == 1 else 'entries'}, once {largest}"
+        return f"shrank: holds {say_count(count, 'entry', 'entries')}, once {largest}"
     return ""
 
 
@@ -199,8 +199,7 @@ def _find_leaving(feed: Feed) -> str:
     move = feed.move
     if move is None or move.url == feed.spec.url:
         return ""
-    times = f"{move.times} {'time' if move.times == 1 else 'times'}"
-    return f"moved permanently to {_say_address(move.url)}, seen {times}"
+    return f"moved permanently to {_say_address(move.url)}, seen {say_count(move.times, 'time')}"
 
 
 def _say_address(url: str) -> str:

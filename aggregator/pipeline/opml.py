@@ -14,14 +14,13 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from aggregator.model.feed import MAX_OPML_BYTES, FeedSpec, OpmlResult, PageRules
+from aggregator.model.feed import FOLDER_SCHEME, MAX_OPML_BYTES, MAX_SELECTOR, FeedSpec, OpmlResult, PageRules
 from aggregator.pipeline.words import clean_line, xml_text
 
 MAX_FEEDS = 20_000
 MAX_TITLE = 300
 #: Of our own attributes.
 NAMESPACE = "urn:ai-news-aggregator:opml"
-_MAX_SELECTOR = 500
 _INTERVAL = re.compile(r"(\d{1,8})([smhd])")
 #: As `config` allows them: 0 to 100.
 _WEIGHT = re.compile(r"(?:\d{1,2}(?:\.\d{1,6})?|100(?:\.0{1,6})?)")
@@ -91,7 +90,7 @@ def render_opml(feeds: Sequence[FeedSpec], title: str, now: datetime) -> bytes:
     etree.SubElement(head, "dateCreated").text = format_datetime(now)
     body = etree.SubElement(root, "body")
     for feed in feeds:
-        if feed.url.startswith("folder:"):
+        if feed.url.startswith(FOLDER_SCHEME):
             continue
         name = xml_text(feed.title or feed.url)
         outline = etree.SubElement(body, "outline", type="rss", text=name, title=name, xmlUrl=xml_text(feed.url))
@@ -202,7 +201,7 @@ def _read_settings(outline: Any) -> _Settings:
 
     language = outline.get("language", "").strip()
     interval = _INTERVAL.fullmatch(ours("interval"))
-    rules = {part: xml_text(ours(f"page-{part}"))[:_MAX_SELECTOR] for part in _PAGE_PARTS}
+    rules = {part: xml_text(ours(f"page-{part}"))[:MAX_SELECTOR] for part in _PAGE_PARTS}
     return _Settings(
         language=language if _LANGUAGE.fullmatch(language) else "",
         weight=float(ours("weight")) if _WEIGHT.fullmatch(ours("weight")) else 1.0,

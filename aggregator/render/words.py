@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from aggregator.model.entry import Entry
+from aggregator.model.feed import FOLDER_SCHEME
 from aggregator.model.newsletter import UNSUBSCRIBE_TOKEN
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -58,7 +59,7 @@ def get_feed_name(name: str) -> str:
     shown = " ".join(keep_legal(name).split())
     if shown.startswith(("http://", "https://")):
         shown = shown.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
-    return shown.rstrip("/").rpartition("/")[2] if shown.startswith("folder:") else shown
+    return shown.rstrip("/").rpartition("/")[2] if shown.startswith(FOLDER_SCHEME) else shown
 
 
 def count_columns(text: str) -> int:

@@ -14,9 +14,10 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from aggregator.app import App
 from aggregator.errors import ParseError
-from aggregator.model.feed import Feed, Fetched, FetchFailed, FetchRequest, Postponed, Reply
+from aggregator.model.feed import PERMANENT_REDIRECTS, Feed, Fetched, FetchFailed, FetchRequest, Postponed, Reply
 from aggregator.model.ids import FeedId
 from aggregator.model.parsed import ParsedEntry, ParsedFeed
+from aggregator.model.said import say_count
 from aggregator.pipeline.discover import (
     Candidate,
     Kind,
@@ -232,7 +233,7 @@ class _Search:
             return reply
         found = _describe(candidate, reply, document)
         title = f'"{found.title}", ' if found.title else ""
-        size = f"{found.entry_count} {'entry' if found.entry_count == 1 else 'entries'}"
+        size = f"{say_count(found.entry_count, 'entry', 'entries')}"
         if reply.body_hash in self.read:
             self._note(candidate, f"the same feed again: {title}{size}", is_feed=True)
             return None
@@ -280,7 +281,7 @@ def _claimed_at(entry: ParsedEntry) -> datetime | None:
 def _settle(url: str, reply: Fetched) -> str:
     """The address behind the permanent redirects that come first: a temporary one ends them (RFC 9110 15.4)."""
     for hop in reply.exchanged.hops:
-        if hop.status not in (301, 308):
+        if hop.status not in PERMANENT_REDIRECTS:
             break
         url = hop.url
     return url

@@ -19,7 +19,8 @@ from aggregator.model.hub import Hub
 from aggregator.model.ids import FeedId
 from aggregator.model.parsed import RejectedEntry
 from aggregator.model.round import FeedResult
-from aggregator.pipeline.checks import MAX_BACKOFF, format_wait
+from aggregator.model.said import say_wait
+from aggregator.pipeline.checks import MAX_BACKOFF
 from aggregator.pipeline.compare import (
     Comparison,
     compare_entries,
@@ -169,7 +170,7 @@ def _find_pauses(readings: Sequence[Reading], now: datetime) -> dict[str, tuple[
             continue
         # Where the feed redirects to, another host may have said it.
         if (reply.status or 0) >= 400 and _stays(reading.feed.spec.url, exchanged.hops):
-            reason = f"{exchanged.host_key} answered {reply.status}: left alone for {format_wait(reply.retry_after)}"
+            reason = f"{exchanged.host_key} answered {reply.status}: left alone for {say_wait(reply.retry_after)}"
             until = now + min(reply.retry_after, MAX_BACKOFF)
             pauses[exchanged.host_key] = max(pauses.get(exchanged.host_key, (now, "")), (until, reason))
     return pauses

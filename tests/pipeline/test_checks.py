@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.model.feed import CheckHints
-from aggregator.pipeline.checks import MAX_BACKOFF, SPREAD, format_wait, next_check
+from aggregator.model.said import say_wait
+from aggregator.pipeline.checks import MAX_BACKOFF, SPREAD, next_check
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)  # a Wednesday
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -212,4 +213,4 @@ def test_hints_are_kept_apart_from_their_feed() -> None:
      (50 * HOUR, "2 d"), (timedelta(0), "0 s"), (3 * HOUR + MINUTE / 60, "3 h")],
 )  # fmt: skip
 def test_a_wait_in_words(wait: timedelta, words: str) -> None:
-    assert format_wait(wait) == words
+    assert say_wait(wait) == words

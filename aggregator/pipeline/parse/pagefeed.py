@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 from aggregator.errors import ParseError
-from aggregator.model.feed import PageRules
+from aggregator.model.feed import MAX_SELECTOR, PageRules
 from aggregator.model.parsed import ParsedEntry, ParsedFeed, RejectedEntry
 from aggregator.pipeline.htmltext import html_to_text
 from aggregator.pipeline.parse.charset import decode_document
@@ -26,7 +26,6 @@ MAX_PAGE = 4 * 1024 * 1024
 #: Items after these are not read: a page lists its newest first.
 MAX_ITEMS = 500
 MAX_PAGE_TAGS = 100_000
-MAX_SELECTOR = 500
 _META_CHARSET = re.compile(
     rb"""<meta\s[^<>]{0,200}?charset\s{0,9}=\s{0,9}["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE
 )
