@@ -328,6 +328,8 @@ class FeedOutcome:
     """What one fetch means for the stored feed. No ``failure_class`` clears its failures, one adds to them."""
 
     feed_id: FeedId
+    #: The address that was asked: of a feed that lives elsewhere by now, this says nothing. Empty: wherever it lives.
+    asked_url: str = ""
     at: datetime
     status: int | None = None
     #: One of `FAILURE_CLASSES`; empty: it went well.

@@ -70,10 +70,10 @@ def claim(
     return tuple(claimed)
 
 
-def extend(conn: Connection, ids: Sequence[FeedId], *, until: datetime) -> None:
-    """Keep the claims of feeds that still wait for their answer."""
+def extend(conn: Connection, ids: Sequence[FeedId], *, until: datetime, owner: str) -> None:
+    """Keep the claims of feeds that still wait for their answer, those that are ``owner``'s still."""
     for some in iter_chunks(ids):
-        held = sa.and_(feeds.c.id.in_(some), feeds.c.claimed_until.is_not(None))
+        held = sa.and_(feeds.c.id.in_(some), feeds.c.claimed_until.is_not(None), feeds.c.claimed_by == owner)
         conn.execute(sa.update(feeds).where(held).values(claimed_until=until))
 
 

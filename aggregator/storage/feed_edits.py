@@ -11,7 +11,7 @@ from aggregator.model.feed import Move
 from aggregator.model.ids import FeedId
 from aggregator.storage.engine import lock_name
 from aggregator.storage.feed_outcomes import ADDRESSES
-from aggregator.storage.feed_rows import storable
+from aggregator.storage.feed_rows import NEVER_FAILED, keep_asked, storable
 from aggregator.storage.meta import renew_revision
 from aggregator.storage.schema import feeds
 
@@ -40,10 +40,9 @@ def move(conn: Connection, feed_id: FeedId, url: str) -> bool:
     taken = sa.select(feeds.c.id).where(feeds.c.url == url, feeds.c.id != feed_id)
     if conn.execute(taken).first() is not None:
         return False
-    asked = sa.case((feeds.c.asked_url == url, ""), (feeds.c.asked_url == "", feeds.c.url), else_=feeds.c.asked_url)
-    forgotten = dict.fromkeys(("etag", "last_modified", "host_key", "moved_url", "alarm"), "")
-    fresh = {"moved_since": None, "moved_times": 0, "gone_since": None, "strikes": 0, "failures": 0}
-    values = {**forgotten, **fresh, "failure_class": "", "failure_reason": "", "url": url, "asked_url": asked}
+    forgotten = dict.fromkeys(("etag", "last_modified", "host_key", "moved_url"), "")
+    unmoved = {"moved_since": None, "moved_times": 0}
+    values = {**NEVER_FAILED, **forgotten, **unmoved, "url": url, "asked_url": keep_asked(url)}
     conn.execute(sa.update(feeds).where(feeds.c.id == feed_id, feeds.c.url != url).values(values))
     renew_revision(conn)
     return True

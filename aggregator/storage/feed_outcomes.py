@@ -15,9 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aggregator.model.feed import FeedOutcome, FetchLogLine
+from aggregator.model.ids import FeedId
 from aggregator.storage.bulk import insert_rows
-from aggregator.storage.engine import insert, iter_chunks, lock_name
-from aggregator.storage.feed_rows import pack_arrivals, pack_hints, storable, unpack_arrivals
+from aggregator.storage.engine import UTC, insert, iter_chunks, lock_name
+from aggregator.storage.feed_claims import release
+from aggregator.storage.feed_rows import keep_asked, pack_arrivals, pack_hints, storable, unpack_arrivals
 from aggregator.storage.meta import renew_revision
 from aggregator.storage.schema import feed_slices, feeds, fetch_log
 
@@ -27,8 +29,11 @@ MAX_ARRIVALS = 20
 ADDRESSES = "feed addresses"
 
 
-def save_outcomes(conn: Connection, outcomes: Sequence[FeedOutcome]) -> None:
-    """Write what fetching brought, log lines included, and end the claims.
+def save_outcomes(conn: Connection, outcomes: Sequence[FeedOutcome], *, owner: str = "") -> frozenset[FeedId]:
+    """Write what fetching brought, log lines included, and end the claims; the feeds of which it came too late.
+
+    Too late: ``owner``, who claimed the feeds, lost the claim when its lease ran out, or the feed has moved since it
+    was asked. Such an outcome leaves its log line, and that entries were imported; a claim of another one stays.
 
     Belongs into the transaction that saves the entries: a validator that is stored without them would lose them for
     ever. Characters no database takes become U+FFFD. ``moved_to`` an address that another feed has changes no address:
@@ -43,16 +48,23 @@ def save_outcomes(conn: Connection, outcomes: Sequence[FeedOutcome]) -> None:
         else:
             rounds.append(chosen := {})
         chosen[outcome.feed_id] = outcome
+    late: set[FeedId] = set()
     for chosen in rounds:
-        _save(conn, [chosen[feed_id] for feed_id in sorted(chosen)])
+        late |= _save(conn, [chosen[feed_id] for feed_id in sorted(chosen)], owner)
     lines = [_log_row(outcome.feed_id, outcome.log) for outcome in outcomes if outcome.log is not None]
     for some in iter_chunks(lines):
         insert_rows(conn, fetch_log, some)
     if any(outcome.moved_to or outcome.pause for outcome in outcomes):
         renew_revision(conn)
+    return frozenset(late)
 
 
-def _save(conn: Connection, outcomes: Sequence[FeedOutcome]) -> None:
+def _save(conn: Connection, outcomes: Sequence[FeedOutcome], owner: str) -> set[FeedId]:
+    if any(outcome.moved_to for outcome in outcomes):
+        lock_name(conn, ADDRESSES)  # before any row: who moves a feed does it in this order
+    late = _find_late(conn, outcomes, owner)
+    _leave(conn, [outcome for outcome in outcomes if outcome.feed_id in late], owner)
+    outcomes = [outcome for outcome in outcomes if outcome.feed_id not in late]
     fetched = [outcome for outcome in outcomes if not outcome.postponed]
     taken = _find_taken(conn, fetched)
     arrivals = _get_arrivals(conn, [outcome.feed_id for outcome in fetched if outcome.arrived])
@@ -64,6 +76,27 @@ def _save(conn: Connection, outcomes: Sequence[FeedOutcome]) -> None:
         for some in iter_chunks(rows):
             conn.execute(_make_update(names), list(some))
     _save_slices(conn, fetched)
+    return late
+
+
+def _find_late(conn: Connection, outcomes: Sequence[FeedOutcome], owner: str) -> set[FeedId]:
+    """Looked at under a lock: nobody moves or claims them before they are written."""
+    asked = {outcome.feed_id: outcome.asked_url for outcome in outcomes if outcome.asked_url or owner}
+    late: set[FeedId] = set()
+    for some in iter_chunks(sorted(asked)):
+        query = sa.select(feeds.c.id, feeds.c.url, feeds.c.claimed_by).where(feeds.c.id.in_(some)).order_by(feeds.c.id)
+        for number, url, claimed_by in conn.execute(query.with_for_update()):
+            if (owner and claimed_by != owner) or asked[number] not in ("", url):
+                late.add(FeedId(number))
+    return late
+
+
+def _leave(conn: Connection, late: Sequence[FeedOutcome], owner: str) -> None:
+    release(conn, [outcome.feed_id for outcome in late], owner=owner)
+    for outcome in late:
+        if outcome.imported:
+            first = sa.func.coalesce(feeds.c.first_imported_at, sa.literal(outcome.at, UTC))
+            conn.execute(sa.update(feeds).where(feeds.c.id == outcome.feed_id).values(first_imported_at=first))
 
 
 def _check_values(outcome: FeedOutcome) -> dict[str, Any]:
@@ -133,10 +166,7 @@ def _make_update(names: tuple[str, ...]) -> sa.Update:
     if "first_imported_at" in names:
         values["first_imported_at"] = sa.func.coalesce(feeds.c.first_imported_at, given["first_imported_at"])
     if "url" in names:
-        # The editor's words still find it.
-        values["asked_url"] = sa.case(
-            (feeds.c.asked_url == given["url"], ""), (feeds.c.asked_url == "", feeds.c.url), else_=feeds.c.asked_url
-        )
+        values["asked_url"] = keep_asked(given["url"])
     return sa.update(feeds).where(feeds.c.id == given["id"]).values(values)
 
 
@@ -145,7 +175,6 @@ def _find_taken(conn: Connection, outcomes: Sequence[FeedOutcome]) -> set[str]:
     wanted = [outcome.moved_to for outcome in outcomes if outcome.moved_to]
     if not wanted:
         return set()
-    lock_name(conn, ADDRESSES)
     taken = {url for url in wanted if wanted.count(url) > 1}
     for some in iter_chunks(sorted(set(wanted))):
         taken |= set(conn.execute(sa.select(feeds.c.url).where(feeds.c.url.in_(some))).scalars())

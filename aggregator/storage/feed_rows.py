@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from aggregator.model.feed import CheckHints, Feed, FeedSpec, Move, PageRules
+from aggregator.storage.schema import feeds
 
 _SAME = (
     "id", "state", "paused_reason", "title", "site_url", "language", "atom_id", "rights", "author", "feed_updated_at",
@@ -16,6 +18,17 @@ _SAME = (
     "next_due_reason", "failures", "failure_class", "failure_reason", "host_key", "document_entries",
     "largest_document", "gone_since", "strikes", "alarm",
 )  # fmt: skip
+
+
+#: How a feed stands that nothing was ever wrong with.
+NEVER_FAILED: Mapping[str, Any] = {
+    "failures": 0,
+    "failure_class": "",
+    "failure_reason": "",
+    "gone_since": None,
+    "strikes": 0,
+    "alarm": "",
+}
 
 
 def storable(text: str) -> str:
@@ -55,10 +68,13 @@ def new_row(spec: FeedSpec, now: datetime) -> dict[str, Any]:
         **dict.fromkeys(texts, ""),
         "next_due_at": now,
         "next_due_reason": "new",
-        "failures": 0,
-        "failure_class": "",
-        "failure_reason": "",
+        **NEVER_FAILED,
     }
+
+
+def keep_asked(url: Any) -> sa.Case[Any]:
+    """What `asked_url` is once the feed lives at ``url``: the editor's words still find it."""
+    return sa.case((feeds.c.asked_url == url, ""), (feeds.c.asked_url == "", feeds.c.url), else_=feeds.c.asked_url)
 
 
 def make_feed(row: RowMapping, *, entry_count: int = 0, slices: bytes = b"") -> Feed:

@@ -24,7 +24,7 @@ from aggregator.storage.feed_claims import (
     release,
 )
 from aggregator.storage.feed_outcomes import ADDRESSES, save_outcomes
-from aggregator.storage.feed_rows import make_feed, new_row, spec_values
+from aggregator.storage.feed_rows import NEVER_FAILED, make_feed, new_row, spec_values
 from aggregator.storage.meta import renew_revision
 from aggregator.storage.schema import entries, feeds
 
@@ -185,9 +185,8 @@ def remove(conn: Connection, feed_id: FeedId, *, now: datetime | None = None) ->
 def resume(conn: Connection, feed_id: FeedId, *, now: datetime) -> bool:
     """A paused feed goes on, due at once, as if it had never failed. False: it is not paused, or it was removed."""
     paused = (feeds.c.id == feed_id, feeds.c.state == "paused", feeds.c.removed_at.is_(None))
-    fresh = {"failures": 0, "failure_class": "", "failure_reason": "", "gone_since": None, "strikes": 0, "alarm": ""}
     due = {"state": "active", "paused_reason": "", "next_due_at": now, "next_due_reason": "resumed"}
-    resumed = bool(conn.execute(sa.update(feeds).where(*paused).values(**fresh, **due)).rowcount)
+    resumed = bool(conn.execute(sa.update(feeds).where(*paused).values(**NEVER_FAILED, **due)).rowcount)
     if resumed:
         renew_revision(conn)
     return resumed

@@ -49,17 +49,25 @@ class Circumstances:
 def make_outcome(app: App, reading: Reading, result: FeedResult, around: Circumstances) -> FeedOutcome:
     """The whole of it, for `storage.feeds.save_outcomes`."""
     if isinstance(reading.reply, Postponed):
-        return _postpone(reading, around.now, reading.reply.wait, reading.reply.reason)
+        return postpone(reading, around.now, reading.reply.wait, reading.reply.reason)
     if around.outage and reading.failure_class in NETWORK_CLASSES:
         reason = "nearly no host answers, so it is our own network: not counted as a failure"
-        outcome = _postpone(reading, around.now, PROBE_WAIT * (1 + random.random()), reason)
+        outcome = postpone(reading, around.now, PROBE_WAIT * (1 + random.random()), reason)
         line = _make_log_line(reading, result, around.now, reading.failure_class, outcome.next_due_at, reason)
         return replace(outcome, log=line)  # it was asked, after all
     return _judge(app, reading, result, around)
 
 
-def _postpone(reading: Reading, now: datetime, wait: timedelta, reason: str) -> FeedOutcome:
-    return FeedOutcome(feed_id=reading.feed.id, at=now, postponed=True, next_due_at=now + wait, next_due_reason=reason)
+def postpone(reading: Reading, now: datetime, wait: timedelta, reason: str) -> FeedOutcome:
+    """The least that can be said of a fetch: without it the feed would be due again at once, for ever."""
+    return FeedOutcome(
+        feed_id=reading.feed.id,
+        asked_url=reading.feed.spec.url,
+        at=now,
+        postponed=True,
+        next_due_at=now + wait,
+        next_due_reason=reason,
+    )
 
 
 def _judge(app: App, reading: Reading, result: FeedResult, around: Circumstances) -> FeedOutcome:
@@ -76,8 +84,12 @@ def _judge(app: App, reading: Reading, result: FeedResult, around: Circumstances
     held = reading.count_entries() if reading.is_whole else None
     is_same = (move, gone_since, strikes) == (feed.move, feed.gone_since, feed.strikes)
     seen = feed if is_same else replace(feed, move=move, gone_since=gone_since, strikes=strikes)
-    due_at, due_reason = _find_due(app, reading, result, around, quarantined=quarantined)
     failures = feed.failures + 1 if reading.failure_class else 0
+    hints = _find_hints(reading)
+    seen_hints = feed.hints if hints is None else hints
+    due_at, due_reason = _find_due(
+        app, reading, result, around, hints=seen_hints, failures=failures, quarantined=quarantined
+    )
     is_hostile = reading.failure_class == "too_hostile"
     failure_class = "quarantined" if quarantined and is_hostile else reading.failure_class
     alarm = find_alarm(
@@ -93,13 +105,14 @@ def _judge(app: App, reading: Reading, result: FeedResult, around: Circumstances
     has_news = moved_to or pause or feed.failures or validators or (alarm, host_key) != (feed.alarm, feed.host_key)
     return FeedOutcome(
         feed_id=feed.id,
+        asked_url=feed.spec.url,
         at=now,
         status=reading.status,
         failure_class=failure_class,
         failure_reason=reading.reason,
         **validators,
         facts=clean_facts(reading.document, feed.spec.url) if reading.document else None,
-        hints=_find_hints(reading),
+        hints=hints,
         document_entries=held,
         imported=bool(reading.count_entries()),
         arrived=_count_arrived(reading, result),
@@ -142,7 +155,14 @@ def _find_hints(reading: Reading) -> CheckHints | None:
 
 
 def _find_due(
-    app: App, reading: Reading, result: FeedResult, around: Circumstances, *, quarantined: bool
+    app: App,
+    reading: Reading,
+    result: FeedResult,
+    around: Circumstances,
+    *,
+    hints: CheckHints,
+    failures: int,
+    quarantined: bool,
 ) -> tuple[datetime, str]:
     feed, now, fetch = reading.feed, around.now, app.settings.fetch
     if was_pushed_meanwhile(around.hub, now=now, seconds=reading.exchanged.seconds):
@@ -151,9 +171,9 @@ def _find_due(
         now=now,
         interval=feed.spec.interval,
         arrivals=(now,) * min(_count_arrived(reading, result), 20) + feed.arrivals,
-        hints=_find_hints(reading) or feed.hints,
+        hints=hints,
         fresh_for=getattr(reading.reply, "fresh_for", None),
-        failures=feed.failures + 1 if reading.failure_class else 0,
+        failures=failures,
         retry_after=getattr(reading.reply, "retry_after", None),
         pushed=around.hub is not None,
         min_interval=fetch.min_interval,

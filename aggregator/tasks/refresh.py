@@ -195,7 +195,7 @@ def _extend(app: App, held: Mapping[FeedId, Feed]) -> None:
     """Feeds of a slow host wait long for their turn: nobody else may ask them meanwhile."""
     if held:
         with app.db.write() as conn:
-            feeds.extend(conn, sorted(held), until=app.now() + LEASE)
+            feeds.extend(conn, sorted(held), until=app.now() + LEASE, owner=worker_name())
 
 
 def _release(app: App, held: Mapping[FeedId, Feed]) -> None:

@@ -34,9 +34,10 @@ from aggregator.pipeline.dates import effective_at
 from aggregator.storage import entries, feeds, hosts, hubs, meta
 from aggregator.tasks.enrich import enrich_entry
 from aggregator.tasks.outage import OutageWatch
-from aggregator.tasks.outcome import Circumstances, make_outcome
+from aggregator.tasks.outcome import Circumstances, make_outcome, postpone
 from aggregator.tasks.reading import Reading
 from aggregator.tasks.websub import can_be_called, find_hub, find_missed
+from aggregator.tasks.worker import worker_name
 
 log = get_logger(__name__)
 
@@ -68,19 +69,10 @@ def _save_refused(app: App, reading: Reading, watch: OutageWatch, error: Excepti
         raise
     except Exception:
         log.exception("outcome.refused", feed=redact_url(reading.feed.spec.url))
-        _put_off(app, reading, reason)
+        outcome = postpone(reading, app.now(), app.settings.fetch.max_interval, reason)
+        with app.db.write() as conn:
+            feeds.save_outcomes(conn, [outcome], owner=worker_name())
         return [_result(refused, None, (), ())]
-
-
-def _put_off(app: App, reading: Reading, reason: str) -> None:
-    """The least that can be written of a fetch: without it the feed would be due again at once, for ever."""
-    now = app.now()
-    later = now + app.settings.fetch.max_interval
-    with app.db.write() as conn:
-        feeds.save_outcomes(
-            conn,
-            [FeedOutcome(feed_id=reading.feed.id, at=now, postponed=True, next_due_at=later, next_due_reason=reason)],
-        )
 
 
 def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[FeedResult]:
@@ -99,10 +91,12 @@ def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[Fee
         results.append(result)
     with app.db.write() as conn:
         entries.save(conn, changes, now=now, identity=known.identity)
-        feeds.save_outcomes(conn, outcomes)
+        late = feeds.save_outcomes(conn, outcomes, owner=worker_name())
         for host_key, (until, reason) in _find_pauses(readings, now).items():
             hosts.freeze(conn, host_key, until, reason)
         for reading in readings if can_be_called(app.settings.site.url) else ():
+            if reading.feed.id in late:
+                continue
             if reading.document and (named := find_hub(reading.feed, reading.document, reading.reply)):
                 hubs.note(conn, reading.feed.id, *named, now=now)
             elif reading.document and reading.is_whole:

@@ -10,7 +10,7 @@ import pytest
 
 from aggregator.model.feed import CheckHints, Feed, FeedOutcome, FeedSpec, FetchLogLine, Move
 from aggregator.model.ids import FeedId
-from aggregator.storage import feeds, fetchlog, hosts
+from aggregator.storage import feed_edits, feeds, fetchlog, hosts
 from aggregator.storage.engine import Database
 from aggregator.storage.feed_claims import select_due
 from aggregator.storage.feeds import GONE
@@ -132,6 +132,50 @@ def test_a_steady_outcome_ends_the_claim_and_leaves_what_the_last_one_said(db: D
     due = replace(before, next_due_at=NOW + DAY, next_due_reason="daily")
     assert after == replace(due, last_fetched_at=NOW + HOUR, last_status=304)
     assert len(free) == 1
+
+
+def test_an_outcome_whose_claim_is_anothers_by_now_leaves_the_feed_alone(db: Database, feed_id: FeedId) -> None:
+    """Its entries are stored, so that the import is over; the other's claim and outcome stay as they are."""
+    late = make_outcome(feed_id, etag="slow", slices=b"slow", pause="gone", imported=True, log=make_line(new=1))
+    with db.write() as conn:
+        feeds.claim(conn, [feed_id], now=NOW, lease=HOUR, owner="slow")
+        feeds.claim(conn, [feed_id], now=NOW + HOUR, lease=HOUR, owner="quick")
+        feeds.extend(conn, [feed_id], until=NOW + DAY, owner="slow")
+        dropped = [feeds.save_outcomes(conn, [late], owner="slow")]
+        others = feeds.claim(conn, [feed_id], now=NOW + HOUR, lease=HOUR)
+        kept = make_outcome(feed_id, etag="quick", slices=b"quick", at=NOW + HOUR)
+        dropped.append(feeds.save_outcomes(conn, [kept], owner="quick"))
+        dropped.append(feeds.save_outcomes(conn, [late], owner="slow"))
+        (after,) = feeds.claim(conn, [feed_id], now=NOW + 2 * HOUR, lease=HOUR)
+        lines = fetchlog.list_lines(conn, feed_id, 9)
+
+    assert dropped == [{feed_id}, frozenset(), {feed_id}]
+    assert others == ()
+    assert (after.etag, after.slices, after.state, after.last_fetched_at) == ("quick", b"quick", "active", NOW + HOUR)
+    assert after.first_imported_at == NOW
+    assert [line.new for line in lines] == [1, 1]
+
+
+def test_a_claim_that_ran_out_and_that_nobody_took_still_counts(db: Database, feed_id: FeedId) -> None:
+    with db.write() as conn:
+        feeds.claim(conn, [feed_id], now=NOW, lease=HOUR, owner="slow")
+        late = feeds.save_outcomes(conn, [make_outcome(feed_id, etag="slow", at=NOW + DAY)], owner="slow")
+        feed = feeds.get_feeds(conn, [feed_id])[feed_id]
+
+    assert (late, feed.etag) == (frozenset(), "slow")
+
+
+def test_what_an_old_address_answered_says_nothing_of_a_moved_feed(db: Database, feed_id: FeedId) -> None:
+    """It is asked at its new address at once, without the validators of the old one."""
+    with db.write() as conn:
+        (claimed,) = feeds.claim(conn, [feed_id], now=NOW, lease=HOUR, owner="me")
+        feed_edits.move(conn, feed_id, "https://new.example/feed")
+        told = make_outcome(feed_id, asked_url=claimed.spec.url, etag="old", failure_class="http", alarm="!")
+        late = feeds.save_outcomes(conn, [told], owner="me")
+        (again,) = feeds.claim_due(conn, now=NOW, limit=9, lease=HOUR)
+
+    assert late == {feed_id}
+    assert (again.spec.url, again.etag, again.failures, again.alarm) == ("https://new.example/feed", "", 0, "")
 
 
 def test_a_feed_that_moved_is_known_by_both_addresses(db: Database, feed_id: FeedId) -> None:

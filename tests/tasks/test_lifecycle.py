@@ -6,11 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
 
-from aggregator.model.feed import (
-    Hop,
-)
-from aggregator.storage import entries, fetchlog
+from aggregator.model.feed import FetchRequest, Hop, Reply
+from aggregator.storage import entries, feed_edits, feeds, fetchlog
 from aggregator.storage.entries import EntryQuery
+from aggregator.tasks.refresh import LEASE
 from tests.tasks.world import (
     DAY,
     FEED,
@@ -188,3 +187,45 @@ def test_a_token_in_a_redirect_stands_in_no_alarm(open_desk: Callable[..., Desk]
     assert "new.example.org/feed" in leaving
     assert any("another feed" in alarm for alarm in alarms)
     assert not any("s3cret" in alarm for alarm in alarms)
+
+
+def test_an_answer_of_the_old_address_that_comes_after_a_move_says_nothing(open_desk: Callable[..., Desk]) -> None:
+    """Its entries are kept; the new address is asked at once, and not with validators of the old one."""
+    new = "https://new.example.org/feed"
+    desk = open_desk(A)
+
+    def answer(request: FetchRequest) -> Reply:
+        with desk.app.db.write() as conn:
+            feed_edits.move(conn, request.feed_id, new)
+        return give(FEED, etag='"old"')(request)
+
+    desk.world.answers[A] = answer
+    desk.fetch_after(timedelta(0))
+    moved = desk.get(new)
+    desk.world.answers[new] = give(FEED, etag='"new"')
+    desk.fetch_after(timedelta(0))
+
+    assert (moved.etag, moved.body_hash, moved.next_due_at, moved.last_fetched_at) == ("", "", NOW, None)
+    assert (desk.get(new).etag, desk.count_entries()) == ('"new"', 2)
+    assert desk.world.asked == [A, new]
+
+
+def test_a_worker_whose_claim_is_anothers_by_now_stores_entries_only(open_desk: Callable[..., Desk]) -> None:
+    """It hung for longer than its lease; the other goes on as if it had never been."""
+    desk = open_desk(A)
+
+    def answer(request: FetchRequest) -> Reply:
+        desk.pass_time(2 * LEASE)
+        with desk.app.db.write() as conn:
+            assert feeds.claim(conn, [request.feed_id], now=desk.world.now, lease=LEASE, owner="another")
+        return give(FEED, etag='"slow"')(request)
+
+    desk.world.answers[A] = answer
+    desk.fetch_after(timedelta(0))
+    feed = desk.get(A)
+    with desk.app.db.read() as conn:
+        owners = feeds.list_owners(conn)
+
+    assert owners == ("another",)
+    assert (feed.etag, feed.last_fetched_at, feed.next_due_at) == ("", None, NOW)
+    assert (feed.first_imported_at, desk.count_entries()) == (desk.world.now, 2)
