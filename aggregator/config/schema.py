@@ -10,9 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, SecretStr, Tag, model_validator
+from pydantic import Discriminator, Field, PrivateAttr, SecretStr, Tag
 
+from aggregator.config.interests import Interests
 from aggregator.config.kinds import SECRET, SWITCH, choice, number, text, whole
+from aggregator.config.section import Section
 from aggregator.config.words import (
     CONTACT,
     DATABASE,
@@ -20,7 +22,6 @@ from aggregator.config.words import (
     EMAIL,
     HEADER_NAME,
     HOST,
-    INTEREST,
     JSON_PATH,
     LANGUAGE,
     LIST_PLACE,
@@ -45,21 +46,6 @@ WEIGHT = number("how much it counts", least=0, most=100)
 Title = Annotated[str, text("a title", limit=200)]
 Word = Annotated[str, text("text")]
 Path_ = Annotated[str, PATH]
-
-
-class Section(BaseModel):
-    """What all sections share: unknown keys are mistakes, nothing changes after loading."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def drop_empty(cls, values: Any) -> Any:
-        """``author:`` and ``author: ""`` say the same as no such line, where nothing is the default."""
-        if not isinstance(values, dict):
-            return values
-        optional = {field.alias or name for name, field in cls.model_fields.items() if field.default in ("", None)}
-        return {key: value for key, value in values.items() if value not in ("", None) or key not in optional}
 
 
 class Site(Section):
@@ -233,6 +219,15 @@ class Newsletter(Section):
     min_stories: Annotated[int, whole("a number of stories", least=0, most=100)] = Field(
         3, description="With fewer stories the issue is skipped."
     )
+    per_company: Annotated[int, whole("a number of stories", least=1, most=100)] = Field(
+        3, description="Of an issue's first ten stories, at most so many are of one company."
+    )
+    per_feed: Annotated[int, whole("a number of stories", least=1, most=100)] = Field(
+        3, description="Of an issue's first ten stories, at most so many are of one feed."
+    )
+    developing: Annotated[int, whole("a number of stories", least=0, most=50)] = Field(
+        0, description="Stories of earlier issues that may return when they have grown, one marked line each."
+    )
 
 
 class Smtp(Section):
@@ -307,9 +302,7 @@ class Config(Section):
     fetch: Fetch = Field(Fetch(), description="How feeds are asked.")
     feeds: tuple[FeedItem, ...] = Field((), description="What is read: each with url, folder or opml.")
     tags: tuple[Path_, ...] = Field((), description="Files of your own tags, added to the shipped taxonomy.")
-    interests: dict[Annotated[str, INTEREST], Annotated[float, number("points", least=-100, most=100)]] = Field(
-        {}, description="Tag or feed address -> points added to the score of its stories."
-    )
+    interests: Interests = Field(Interests(), description="What the editor cares for, in plain words or in points.")
     combined: Combined = Field(Combined(), description="The combined feed and the front page.")
     newsletters: tuple[Newsletter, ...] = Field((), description="The recurring mails.")
     mail: Mail = Field(Mail(), description="How mail leaves.")

@@ -9,6 +9,7 @@ from aggregator.config import schema
 from aggregator.config.document import Location, format_location
 from aggregator.errors import Problem
 from aggregator.model.feed import FeedSpec
+from aggregator.model.interest import Interests
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.settings import CombinedSettings, FetchSettings, FollowedList, MailSettings, Settings, Site
 from aggregator.model.tag import TagRules
@@ -32,7 +33,7 @@ def build_settings(
         mail=MailSettings(sender=config.mail.sender, reply_to=config.mail.reply_to, rate=config.mail.rate),
         tag_rules=tag_rules,
         language_means=language_means,
-        interests=tuple(config.interests.items()),
+        interests=_build_interests(config),
     )
 
 
@@ -45,7 +46,9 @@ def format_user_agent(contact: str, site_url: str) -> str:
 def find_unknown_tags(config: schema.Config, rules: TagRules) -> Iterator[Problem]:
     """Tags that a newsletter or an interest asks for, but that nothing ever puts on an entry: for `check`."""
     known = {rule.tag.slug for rule in rules.rules} | {tag for feed in config.feeds for tag in feed.tags}
-    asked: list[tuple[Location, str]] = [(("interests", word), word) for word in config.interests if "://" not in word]
+    asked: list[tuple[Location, str]] = [
+        (("interests", word), word) for word in config.interests.points if "://" not in word
+    ]
     for index, newsletter in enumerate(config.newsletters):
         tags = enumerate(newsletter.filter.tags)
         asked += [(("newsletters", index, "filter", "tags", position), tag) for position, tag in tags]
@@ -60,6 +63,11 @@ def _build_fetch(config: schema.Config) -> FetchSettings:
     values = config.fetch.model_dump()
     values["user_agent"] = config.fetch.user_agent or format_user_agent(config.site.contact, config.site.url)
     return FetchSettings(**values)
+
+
+def _build_interests(config: schema.Config) -> Interests:
+    found = config.interests
+    return Interests(text=found.text, words=tuple(found.words.items()), points=tuple(found.points.items()))
 
 
 def _iter_followed(config: schema.Config) -> Iterator[FollowedList]:
@@ -83,4 +91,7 @@ def _build_newsletter(newsletter: schema.Newsletter, site: schema.Site) -> Newsl
         top_stories=newsletter.top_stories,
         brief_stories=newsletter.brief_stories,
         min_stories=newsletter.min_stories,
+        per_company=newsletter.per_company,
+        per_feed=newsletter.per_feed,
+        developing=newsletter.developing,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -12,6 +13,8 @@ from aggregator.model.tag import TagActivity
 
 IssueState = Literal["draft", "ready", "sending", "sent", "skipped"]
 Section = Literal["top", "brief", "more"]
+#: To the readers of a newsletter: all of it is of this issue's days; it began before, untold; an issue told it.
+Standing = Literal["new", "growing", "update"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,11 @@ class Newsletter:
     brief_stories: int = 20
     #: Fewer stories than this: the issue is skipped.
     min_stories: int = 3
+    #: Of the first `SPREAD` stories of an issue, at most so many are of one company, and of one feed.
+    per_company: int = 3
+    per_feed: int = 3
+    #: At most so many stories that earlier issues told return when they have grown, one marked line each.
+    developing: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +119,25 @@ class TooFew:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Continuity:
+    """How a story stands to what the newsletter's readers know, and what is new about it."""
+
+    standing: Standing
+    #: Names of feeds that did not tell it before, the first to tell it first; and how many more.
+    publishers: tuple[str, ...] = ()
+    more_publishers: int = 0
+    #: Amounts that were not named before, as they stand in the text.
+    numbers: tuple[str, ...] = ()
+    #: Slugs of companies and products that were not named before.
+    names: tuple[str, ...] = ()
+
+    @property
+    def adds(self) -> bool:
+        """There is something new to say."""
+        return bool(self.publishers or self.numbers or self.names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComposedIssue:
     """An issue before it is rendered: which stories stand where."""
 
@@ -127,3 +154,7 @@ class ComposedIssue:
     entry_count: int
     feed_count: int
     mentioned: tuple[TagActivity, ...]
+    #: Told by an earlier issue and grown since: one line each, beside all others.
+    developing: tuple[Story, ...] = ()
+    #: Of the stories that are not simply new, by their ids.
+    continuity: Mapping[StoryId, Continuity] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 from aggregator.model.feed import FeedSpec
+from aggregator.model.interest import Interests
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.tag import TagRules
 
@@ -125,5 +126,5 @@ class Settings:
     tag_rules: TagRules
     #: Language -> the mean of its vectors, for `pipeline.meaning`.
     language_means: tuple[tuple[str, tuple[float, ...]], ...] = field(default=(), repr=False)
-    #: Tag slug or feed URL -> how much more (or less) the editor cares: adds to a story's score.
-    interests: tuple[tuple[str, float], ...] = field(default=())
+    #: What the editor cares for: adds to, or takes from, the scores of stories.
+    interests: Interests = Interests()

@@ -83,6 +83,10 @@ class ScoreTerm:
     points: float
 
 
+#: Names of the terms that the editor's rulings make.
+PINNED, BURIED = "pinned", "buried"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """A stored story with its entries, lead first, then by effective date."""
@@ -104,3 +108,9 @@ class Story:
     def others(self) -> tuple[Entry, ...]:
         """The entries that also cover it."""
         return self.entries[1:]
+
+
+def get_place(story: Story) -> int:
+    """1 for a story that the editor pinned, -1 for one that the editor buried, 0 for all others."""
+    names = {term.name for term in story.reasons}
+    return (PINNED in names) - (BURIED in names)

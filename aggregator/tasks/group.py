@@ -7,9 +7,10 @@ from datetime import timedelta
 from aggregator.app import App
 from aggregator.log import get_logger
 from aggregator.pipeline.group import group_entries
-from aggregator.pipeline.rank import score_story
+from aggregator.pipeline.rank import RULES, score_story
 from aggregator.storage import meta, stories
 from aggregator.storage.stories import StoryQuery
+from aggregator.tasks.interests import get_interests
 from aggregator.tasks.tag import tag_waiting
 
 log = get_logger(__name__)
@@ -58,7 +59,7 @@ def _group(app: App) -> int:
 def _forget_old_scores(app: App) -> None:
     """When the editor's interests or the weights of feeds are others than those that the scores were made with."""
     weights = [(feed.url, feed.weight) for feed in app.settings.feeds if feed.weight != 1.0]
-    basis = repr((sorted(app.settings.interests), sorted(weights)))
+    basis = repr((RULES, get_interests(app.settings), sorted(weights)))
     with app.db.read() as conn:
         known = meta.get_value(conn, _BASIS)
     if known != basis:
@@ -76,7 +77,7 @@ def _score(app: App) -> bool:
     with app.db.read() as conn:
         if not stories.find_unscored(conn, limit=1):
             return False
-    interests = dict(app.settings.interests)
+    interests = get_interests(app.settings)
     with app.db.write() as conn:
         stories.lock(conn)
         found = stories.list_stories(conn, StoryQuery(ids=stories.find_unscored(conn, limit=CHUNK, hold=True)))

@@ -24,7 +24,7 @@ from aggregator.model.newsletter import (
     Section,
     TooFew,
 )
-from aggregator.model.story import Story
+from aggregator.model.story import BURIED, PINNED, Story
 from aggregator.model.tag import TagActivity
 from aggregator.pipeline.compose import MAX_LATE, choose_entries, compose_issue, shrink_issue
 from aggregator.pipeline.rank import order_stories, score_story
@@ -34,6 +34,7 @@ from aggregator.render.newsletter import render_issue, too_large
 from aggregator.storage import issues, stories, tags
 from aggregator.storage.stories import StoryQuery
 from aggregator.tasks.group import regroup_stories
+from aggregator.tasks.interests import get_interests
 
 log = get_logger(__name__)
 
@@ -197,8 +198,11 @@ def _as_of(story: Story, end: datetime, app: App) -> Story:
     entries = tuple(entry for entry in story.entries if entry.effective_at < end)
     if len(entries) == len(story.entries):
         return story
-    score, reasons = score_story(entries, dict(app.settings.interests))
-    return replace(story, entries=entries, score=score, reasons=reasons)
+    score, reasons = score_story(entries, get_interests(app.settings))
+    # The editor's word is about the story, whenever it was given.
+    ruled = tuple(term for term in story.reasons if term.name in (PINNED, BURIED))
+    score += sum(term.points for term in ruled)
+    return replace(story, entries=entries, score=score, reasons=(*reasons, *ruled))
 
 
 def render_within_limit(app: App, composed: ComposedIssue) -> tuple[ComposedIssue, RenderedIssue]:

@@ -14,6 +14,7 @@ from aggregator.config.feeds import find_feed_place, read_feed_lists
 from aggregator.config.settings import build_settings, find_unknown_tags
 from aggregator.errors import ConfigError
 from aggregator.model.feed import PageRules
+from aggregator.model.interest import Interests
 from aggregator.model.settings import FollowedList, Settings
 from aggregator.model.tag import Tag, TagRule, TagRules
 from aggregator.pipeline.opml import parse_opml
@@ -88,7 +89,7 @@ def test_values_are_turned_into_what_the_rooms_take(tmp_path: Path) -> None:
     (newsletter,) = settings.newsletters
     assert (newsletter.timezone, newsletter.language) == ("UTC", "en")
     assert (newsletter.schedule, newsletter.filter_languages) == ("0 8 * * MON", ("ja",))
-    assert settings.interests == (("openai", 2.0), ("https://b.example/f", -1.5))
+    assert settings.interests == Interests(points=(("openai", 2.0), ("https://b.example/f", -1.5)))
 
 
 def test_a_missing_contact_is_a_warning_and_the_user_agent_says_so(tmp_path: Path) -> None:
