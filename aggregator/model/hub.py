@@ -31,3 +31,13 @@ class Hub:
     pushed_at: datetime | None = None
     #: Checks in a row that found what it had not told.
     misses: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Farewell:
+    """A subscription that nobody wants any more, until its hub knows."""
+
+    hub_url: str
+    topic_url: str
+    #: Of the callback, as it was.
+    token: str

@@ -1,18 +1,20 @@
-"""Subscriptions at hubs: which feed is pushed, until when, and how far its hub is trusted. Never asks a hub."""
+"""Subscriptions at hubs: which feed is pushed, until when, how far its hub is trusted, which are to end. Never asks one."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from aggregator.model.hub import Hub
+from aggregator.model.hub import Farewell, Hub
 from aggregator.model.ids import FeedId
-from aggregator.storage.engine import UTC, insert, iter_chunks
+from aggregator.storage.engine import UTC, insert, iter_chunks, lock_name
+from aggregator.storage.meta import get_value, set_value
 from aggregator.storage.schema import feeds, hubs
 
 #: A hub that asks back does so at once; one that does not is asked again after an hour, then later and later.
@@ -24,10 +26,19 @@ _PAROLE = timedelta(days=30)
 MAX_MISSES = 2
 #: A feed that is pushed again so soon waits for this: hubs stutter.
 _PUSH_GAP = timedelta(minutes=1)
+#: Under this name the store keeps subscriptions that are to end; of more than so many the oldest just lapse.
+_LEFT = "hubs that are left"
+_MOST_LEFT = 500
+#: Seconds within which a hub asks back.
+_ANSWERED = 86_400.0
 
 
 def note(conn: Connection, feed_id: FeedId, hub_url: str, topic_url: str, *, now: datetime) -> None:
     """A document names this hub: ask it soon, unless it has been asked. Another hub or topic begins anew."""
+    known = get_hub(conn, feed_id)
+    if known is not None and (known.hub_url, known.topic_url) == (hub_url, topic_url):
+        return
+    _leave(conn, known, now)
     statement = insert(conn, hubs).values(
         feed_id=feed_id,
         hub_url=hub_url,
@@ -43,13 +54,57 @@ def note(conn: Connection, feed_id: FeedId, hub_url: str, topic_url: str, *, now
         misses=0,
     )
     anew = {column.name: statement.excluded[column.name] for column in hubs.columns if column.name != "feed_id"}
-    other = sa.or_(hubs.c.hub_url != hub_url, hubs.c.topic_url != topic_url)
-    conn.execute(statement.on_conflict_do_update(index_elements=["feed_id"], set_=anew, where=other))
+    conn.execute(statement.on_conflict_do_update(index_elements=["feed_id"], set_=anew))
 
 
-def forget(conn: Connection, feed_id: FeedId) -> None:
+def forget(conn: Connection, feed_id: FeedId, *, now: datetime) -> None:
     """The feed has no hub (any more)."""
-    conn.execute(sa.delete(hubs).where(hubs.c.feed_id == feed_id))
+    known = get_hub(conn, feed_id)
+    _leave(conn, known, now)
+    if known is not None:
+        conn.execute(sa.delete(hubs).where(hubs.c.feed_id == feed_id))
+
+
+def _leave(conn: Connection, known: Hub | None, now: datetime) -> None:
+    """A hub that is not wanted any more is told so, when it would go on telling us."""
+    if known is not None and known.lease_until is not None and known.lease_until > now:
+        lock_name(conn, _LEFT)
+        gone = {"hub_url": known.hub_url, "topic_url": known.topic_url, "token": known.token}
+        _save_left(conn, [*_read_left(conn), {**gone, "told_at": None}])
+
+
+def _read_left(conn: Connection) -> list[dict[str, Any]]:
+    return get_value(conn, _LEFT) or []
+
+
+def _save_left(conn: Connection, left: Sequence[dict[str, Any]]) -> None:
+    set_value(conn, _LEFT, list(left[-_MOST_LEFT:]))
+
+
+def has_left(conn: Connection) -> bool:
+    """Whether `claim_left` would give any."""
+    return any(gone["told_at"] is None for gone in _read_left(conn))
+
+
+def claim_left(conn: Connection, *, now: datetime, limit: int) -> tuple[Farewell, ...]:
+    """Up to ``limit`` subscriptions whose hubs are to be told that they end: each is given once, told or not."""
+    lock_name(conn, _LEFT)
+    left = [gone for gone in _read_left(conn) if not gone["told_at"] or now.timestamp() - gone["told_at"] < _ANSWERED]
+    claimed = [gone for gone in left if gone["told_at"] is None][:limit]
+    for gone in claimed:
+        gone["told_at"] = now.timestamp()
+    _save_left(conn, left)
+    return tuple(Farewell(**{field.name: gone[field.name] for field in fields(Farewell)}) for gone in claimed)
+
+
+def confirm_left(conn: Connection, token: str, topic_url: str) -> bool:
+    """A hub asks whether it was we who want that subscription to end. True, once: it was."""
+    lock_name(conn, _LEFT)
+    left = _read_left(conn)
+    rest = [gone for gone in left if (gone["token"], gone["topic_url"]) != (token, topic_url) or not gone["told_at"]]
+    if len(rest) < len(left):
+        _save_left(conn, rest)
+    return len(rest) < len(left)
 
 
 def get_by_token(conn: Connection, token: str) -> Hub | None:

@@ -17,7 +17,7 @@ from aggregator.tasks.issues import make_due_issues
 from aggregator.tasks.lists import follow_lists
 from aggregator.tasks.lost import find_lost, search_lost
 from aggregator.tasks.refresh import prune_traces, refresh_due
-from aggregator.tasks.websub import can_be_called, renew_hubs
+from aggregator.tasks.websub import can_be_called, leave_hubs, renew_hubs
 
 log = get_logger(__name__)
 
@@ -26,7 +26,7 @@ def defer_due(app: App) -> None:
     """Queue a job for everything that is due. Asked twice, it queues once: jobs have keys."""
     with app.db.read() as conn:
         feeds_due = feeds.has_due(conn, now=app.now())
-        hubs_due = can_be_called(app.settings.site.url) and hubs.has_due(conn, now=app.now())
+        hubs_due = can_be_called(app.settings.site.url) and (hubs.has_due(conn, now=app.now()) or hubs.has_left(conn))
     if feeds_due or app.settings.newsletters:
         app.queue.defer("round", key="round")
     if hubs_due or app.settings.lists:
@@ -69,6 +69,7 @@ def _run_errands(app: App) -> None:
     """What asks a few addresses beside the rounds, which need not wait for them."""
     follow_lists(app)
     renew_hubs(app)
+    leave_hubs(app)
 
 
 def _search(app: App, feed_ids: str) -> None:

@@ -100,7 +100,7 @@ def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[Fee
             if reading.document and (named := find_hub(reading.feed, reading.document, reading.reply)):
                 hubs.note(conn, reading.feed.id, *named, now=now)
             elif reading.document and reading.is_whole:
-                hubs.forget(conn, reading.feed.id)
+                hubs.forget(conn, reading.feed.id, now=now)
         hubs.note_misses(conn, _find_missed(known, readings, results), now=now)
         if changes:
             meta.renew_revision(conn)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from aggregator.app import App
 from aggregator.log import get_logger, redact_url
 from aggregator.model.feed import Feed, Fetched, FetchFailed, FetchRequest, Reply
-from aggregator.model.hub import Hub
+from aggregator.model.hub import Farewell, Hub
 from aggregator.model.ids import FeedId
 from aggregator.model.parsed import ParsedFeed
 from aggregator.pipeline.urls import is_web_url
@@ -84,23 +84,41 @@ def _ask(app: App, due: Sequence[Hub]) -> None:
                         hubs.refuse(conn, reply.request.feed_id, reply.reason, now=app.now())
 
 
-def _make_form(app: App, hub: Hub) -> tuple[tuple[str, str], ...]:
-    return (
-        ("hub.mode", "subscribe"),
+def leave_hubs(app: App) -> int:
+    """Tell the hubs that we have left, once each; how many. One that does not hear it stops when its lease ends."""
+    if not can_be_called(app.settings.site.url):
+        return 0
+    with app.db.write() as conn:
+        left = hubs.claim_left(conn, now=app.now(), limit=_ASKED_AT_ONCE)
+    requests = [FetchRequest(feed_id=FeedId(0), url=gone.hub_url, form=_make_form(app, gone)) for gone in left]
+    with closing(app.fetcher.fetch(requests)) as replies:
+        for reply in replies:
+            if isinstance(reply, FetchFailed):
+                log.info("hub.not_left", hub=redact_url(reply.request.url), reason=reply.reason)
+    return len(left)
+
+
+def _make_form(app: App, hub: Hub | Farewell) -> tuple[tuple[str, str], ...]:
+    """Of both kinds (WebSub 5.1)."""
+    form = (
+        ("hub.mode", "subscribe" if isinstance(hub, Hub) else "unsubscribe"),
         ("hub.topic", hub.topic_url),
         ("hub.callback", f"{app.settings.site.url}/websub/{hub.token}"),
-        ("hub.secret", hub.secret),
-        ("hub.lease_seconds", str(round(LEASE.total_seconds()))),
     )
+    if isinstance(hub, Farewell):
+        return form
+    return (*form, ("hub.secret", hub.secret), ("hub.lease_seconds", str(round(LEASE.total_seconds()))))
 
 
 def answer_hub(app: App, token: str, asked: Mapping[str, str]) -> str | None:
     """What a hub that asks back is told (WebSub 5.3); None: we asked for no such thing."""
+    mode, challenge = asked.get("hub.mode"), asked.get("hub.challenge", "")
     with app.db.write() as conn:
+        if mode == "unsubscribe":
+            return (hubs.confirm_left(conn, token, asked.get("hub.topic", "")) and challenge) or None
         hub = hubs.get_by_token(conn, token)
         if hub is None or asked.get("hub.topic") != hub.topic_url:
             return None
-        mode, challenge = asked.get("hub.mode"), asked.get("hub.challenge", "")
         if mode == "denied":
             reason = "the hub refused: " + " ".join(asked.get("hub.reason", "it says no more").split())[:200]
             hubs.refuse(conn, hub.feed_id, reason, now=app.now())

@@ -18,7 +18,7 @@ from aggregator.model.hub import Hub
 from aggregator.storage import feeds, hubs
 from aggregator.tasks.due import defer_due
 from aggregator.tasks.refresh import refresh_due
-from aggregator.tasks.websub import can_be_called, renew_hubs
+from aggregator.tasks.websub import can_be_called, leave_hubs, renew_hubs
 from tests.fixtures.http_server import Answer
 from tests.fixtures.program import Program
 from tests.web.conftest import Door
@@ -48,7 +48,7 @@ class HubServer:
             "hub.mode": "subscribe",
             "hub.topic": form["hub.topic"],
             "hub.challenge": "a challenge <b>",
-            "hub.lease_seconds": form["hub.lease_seconds"],
+            "hub.lease_seconds": form.get("hub.lease_seconds", ""),
             **changes,
         }
         return door.ask(f"{urlsplit(form['hub.callback']).path}?{urlencode(asked)}")
@@ -68,11 +68,12 @@ class Scene:
     server: Any
     clock: Any
 
-    def publish(self, *titles: str) -> None:
+    def publish(self, *titles: str, hub: bool = True) -> None:
         items = "".join(f"<item><guid isPermaLink='false'>{t}</guid><title>{t}</title></item>" for t in titles)
+        links = f"""<atom:link rel='hub' href='{self.server.url}/hub'/>
+            <atom:link rel='self' href='{self.server.url}/topic'/>"""
         body = f"""<rss version='2.0' xmlns:atom='http://www.w3.org/2005/Atom'><channel><title>T</title>
-            <atom:link rel='hub' href='{self.server.url}/hub'/><atom:link rel='self' href='{self.server.url}/topic'/>
-            {items}</channel></rss>"""
+            {links if hub else ""}{items}</channel></rss>"""
         self.server.add("/feed.xml", body.encode())
 
     def get_hub(self) -> Hub:
@@ -230,6 +231,45 @@ def test_a_hub_that_keeps_silent_about_entries_is_trusted_no_more(scene: Scene) 
 
     assert states == ["live", "live", "distrusted"] or states[:2] == ["live", "distrusted"]
     assert scene.get_hub().reason == "it kept silent about new entries"
+
+
+def test_a_hub_that_a_feed_names_no_more_is_told_once_and_gets_its_answer(scene: Scene) -> None:
+    scene.hub.verify(scene.door)
+    (old,) = scene.hub.forms
+    too_early = scene.hub.verify(scene.door, **{"hub.mode": "unsubscribe"})
+    scene.publish("one", hub=False)
+    scene.clock.move(DAY)
+    refresh_due(scene.app)
+    with scene.app.db.read() as conn:
+        (feed,) = feeds.list_feeds(conn)
+        left = hubs.get_hub(conn, feed.id), hubs.has_left(conn)
+    told = [leave_hubs(scene.app), leave_hubs(scene.app), renew_hubs(scene.app)]
+    form = scene.hub.forms[-1]
+    wrong_topic = scene.hub.verify(scene.door, **{"hub.mode": "unsubscribe", "hub.topic": "http://127.0.0.1/other"})
+    right = scene.hub.verify(scene.door, **{"hub.mode": "unsubscribe"})
+    again = scene.hub.verify(scene.door, **{"hub.mode": "unsubscribe"})
+
+    assert (left, told, len(scene.hub.forms)) == ((None, True), [1, 0, 0], 2)
+    same = ("hub.topic", "hub.callback")
+    assert form == {"hub.mode": "unsubscribe", **{name: old[name] for name in same}}
+    assert [answer.status for answer in (too_early, wrong_topic, right, again)] == [404, 404, 200, 404]
+    assert right.text == "a challenge <b>"
+
+
+def test_a_feed_that_goes_to_another_hub_leaves_the_first(scene: Scene) -> None:
+    scene.hub.verify(scene.door)
+    with scene.app.db.write() as conn:
+        (feed,) = feeds.list_feeds(conn)
+        hubs.note(conn, feed.id, f"{scene.server.url}/hub", "http://127.0.0.1/topic2", now=scene.clock.now)
+        unasked = hubs.claim_left(conn, now=scene.clock.now, limit=0)
+    asked = [leave_hubs(scene.app), renew_hubs(scene.app)]
+    with scene.app.db.write() as conn:
+        hubs.note(conn, feed.id, f"{scene.server.url}/hub", "http://127.0.0.1/topic3", now=scene.clock.now)
+
+    modes = [(form["hub.mode"], form["hub.topic"]) for form in scene.hub.forms[1:]]
+    assert (unasked, asked) == ((), [1, 1])
+    assert modes == [("unsubscribe", f"{scene.server.url}/topic"), ("subscribe", "http://127.0.0.1/topic2")]
+    assert leave_hubs(scene.app) == 0  # it was never confirmed: there is nothing to end
 
 
 @pytest.mark.parametrize(
