@@ -1,4 +1,4 @@
-"""Subscriptions at hubs: which feed is pushed, until when, how far its hub is trusted, which are to end. Never asks one."""
+"""Subscriptions at hubs: which feed is pushed, until when, how far hubs are trusted, which end. Never asks a hub."""
 
 from __future__ import annotations
 
