@@ -37,6 +37,8 @@ class Comparison:
     unchanged: int = 0
     #: The stored entries that the document holds.
     present: frozenset[EntryId] = field(default=frozenset(), compare=False)
+    #: Of the unchanged, how much the feed says they are discussed: that is no change.
+    discussed: Mapping[EntryId, int] = field(default_factory=dict, compare=False)
 
 
 def compare_entries(entries: Sequence[IdentifiedEntry], known: Mapping[str, tuple[EntryId, str]]) -> Comparison:
@@ -52,14 +54,16 @@ def compare_entries(entries: Sequence[IdentifiedEntry], known: Mapping[str, tupl
     new: list[IdentifiedEntry] = []
     changed: list[tuple[EntryId, IdentifiedEntry]] = []
     unchanged: list[EntryId] = []
+    discussed: dict[EntryId, int] = {}
     for entry in entries:
         base = split_key(entry.key, entry.content_hash)
         plain = entry.key if base is None else base
         alone, own = known.get(plain), known.get(share_key(plain, entry.content_hash))
-        if own is not None:
-            unchanged.append(own[0])
-        elif alone is not None and alone[1] == entry.content_hash:
-            unchanged.append(alone[0])
+        same = own or (alone if alone is not None and alone[1] == entry.content_hash else None)
+        if same is not None:
+            unchanged.append(same[0])
+            if entry.parsed.discussion is not None:
+                discussed[same[0]] = entry.parsed.discussion
         elif base is None and plain in shared:
             new.append(replace(entry, key=share_key(plain, entry.content_hash)))
         elif base is None and (alone := alone or _find_twin(entry.key, keys, known)) is not None:
@@ -67,7 +71,9 @@ def compare_entries(entries: Sequence[IdentifiedEntry], known: Mapping[str, tupl
         else:
             new.append(entry)
     present = frozenset(unchanged) | {entry_id for entry_id, _ in changed}
-    return Comparison(new=tuple(new), changed=tuple(changed), unchanged=len(unchanged), present=present)
+    return Comparison(
+        new=tuple(new), changed=tuple(changed), unchanged=len(unchanged), present=present, discussed=discussed
+    )
 
 
 def list_twins(new: Iterable[IdentifiedEntry]) -> tuple[str, ...]:

@@ -96,6 +96,7 @@ def said_columns(said: Sequence[CleanEntry], now: datetime) -> dict[str, Sequenc
         ],
         "published_at": [entry.published_at for entry in said],
         "updated_at": [entry.updated_at for entry in said],
+        "discussion": [entry.parsed.discussion for entry in said],
         "changed_at": [now] * len(said),
     }
 

@@ -31,7 +31,7 @@ from aggregator.pipeline.compare import (
     settle_new,
 )
 from aggregator.pipeline.dates import effective_at
-from aggregator.storage import entries, feeds, hosts, hubs, meta
+from aggregator.storage import discussion, entries, feeds, hosts, hubs, meta
 from aggregator.tasks.enrich import enrich_entry
 from aggregator.tasks.outage import OutageWatch
 from aggregator.tasks.outcome import Circumstances, make_outcome, postpone
@@ -91,6 +91,7 @@ def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[Fee
         results.append(result)
     with app.db.write() as conn:
         entries.save(conn, changes, now=now, identity=known.identity)
+        discussion.save_counts(conn, {k: n for found in known.comparisons.values() for k, n in found.discussed.items()})
         late = feeds.save_outcomes(conn, outcomes, owner=worker_name())
         for host_key, (until, reason) in _find_pauses(readings, now).items():
             hosts.freeze(conn, host_key, until, reason)
