@@ -32,11 +32,11 @@ def save_counts(conn: Connection, counts: Mapping[EntryId, int]) -> int:
         told |= {row.story_id for row in moved if row.story_id}
         written += len(moved)
     for part in iter_chunks(sorted(told)):
-        largest = sa.func.max(entries.c.discussion)
+        largest = sa.func.max(entries.c.discussion).label("talk")
         talked = sa.select(entries.c.story_id, largest).where(entries.c.story_id.in_(part))
-        now: dict[int, int | None] = dict(conn.execute(talked.group_by(entries.c.story_id)).tuples())
+        now = {row.story_id: row.talk or 0 for row in conn.execute(talked.group_by(entries.c.story_id))}
         scored = conn.execute(sa.select(stories.c.id, stories.c.reasons).where(stories.c.id.in_(part)))
-        stale = [number for number, reasons in scored if _has_moved(_find_scored(reasons), now[number] or 0)]
+        stale = [number for number, reasons in scored if _has_moved(_find_scored(reasons), now[number])]
         conn.execute(sa.update(stories).where(stories.c.id.in_(stale)).values(score=None))
     return written
 
