@@ -48,9 +48,11 @@ from aggregator.errors import NotFound, UsageError
 from aggregator.log import redact_url
 from aggregator.model.feed import Feed, FetchLogLine
 from aggregator.model.hub import Hub
+from aggregator.model.said import say_count
+from aggregator.pipeline.lifecycle import say_held
 from aggregator.pipeline.opml import parse_opml
 from aggregator.pipeline.urls import is_web_url
-from aggregator.storage import feed_edits, feeds, fetchlog, hubs
+from aggregator.storage import feed_edits, feeds, fetchlog, held, hubs
 from aggregator.tasks.discover import check_move
 
 commands = new_group("The feeds that are read.")
@@ -207,6 +209,19 @@ def resume_feed(feed: FeedArgument, config: ConfigOption = None) -> None:
     print_line(
         f"Resumed {found.spec.url}. It is fetched at the next tick, or now: aggregator fetch --feed {found.spec.url}"
     )
+
+
+@commands.command("release")
+def release_entries(feed: FeedArgument, config: ConfigOption = None) -> None:
+    """Admit the entries of a feed that are held for review: into the combined feed, pages and mails, by their dates."""
+    with opened(config) as app:
+        found = find_feed(app, feed)
+        with app.db.write() as conn:
+            waiting = held.count_held(conn, [found.id]).get(found.id, 0)
+            released = held.release(conn, found.id, alarm=say_held(waiting))
+    if not released:
+        raise UsageError(f"{found.spec.url} has no entries that are held for review")
+    print_line(f"Released {say_count(released, 'entry', 'entries')} of {found.spec.url}.")
 
 
 @commands.command("move")

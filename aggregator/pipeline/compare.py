@@ -22,6 +22,9 @@ from aggregator.pipeline.words import clean_line, title_key
 
 #: In smaller documents it is nothing special that most is new.
 MIN_BURST = 5
+#: Of fewer stored entries nobody can say what is usual; so many times as much as usual is not.
+_MIN_STORED = 10
+_UNUSUAL = 3
 #: A site that moves forgets the zone of its dates at most.
 _SAME_DATE = timedelta(hours=14)
 #: What `clean` cuts them to.
@@ -37,6 +40,9 @@ class Comparison:
     unchanged: int = 0
     #: The stored entries that the document holds.
     present: frozenset[EntryId] = field(default=frozenset(), compare=False)
+    #: Keys of new ones that may not enter the combined feed and mails, and of those of them that an editor should see.
+    backlog: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
     #: Of the unchanged, how much the feed says they are discussed: that is no change.
     discussed: Mapping[EntryId, int] = field(default_factory=dict, compare=False)
 
@@ -281,6 +287,42 @@ def _is_same_date(one: datetime, other: datetime | None) -> bool:
 
 def _is_older(one: datetime, other: datetime | None) -> bool:
     return other is not None and other - one > MAX_AGE
+
+
+def hold_back(
+    comparison: Comparison,
+    links: Sequence[StoredLink],
+    *,
+    total: int,
+    arrivals: Sequence[datetime],
+    now: datetime,
+) -> Comparison:
+    """Find what of a known feed's burst goes to the backlog, after `settle_new`: an old flood, and what is held."""
+    flood = find_flood(comparison.new, total=total, now=now)
+    held = find_unexplained(comparison.new, links, total=total, arrivals=arrivals, now=now) - flood
+    return replace(comparison, backlog=flood | held, held=held)
+
+
+def find_unexplained(
+    new: Sequence[IdentifiedEntry],
+    links: Sequence[StoredLink],
+    *,
+    total: int,
+    arrivals: Sequence[datetime],
+    now: datetime,
+) -> frozenset[str]:
+    """Return the keys of new entries to be held for review: they match nothing, and nothing explains that they come.
+
+    News is younger than the newest of ``links`` (newest first); what claims to be older was there, unseen, or is the
+    old under new ids. Held are more than half of a document, more than three times what a visit usually brought
+    (``arrivals``: one instant for each entry), of a feed of which ten entries or more are stored.
+    """
+    if len(links) < _MIN_STORED:
+        return frozenset()
+    newest = next((link.effective_at for link in links if link.effective_at <= now), now)
+    late = frozenset(entry.key for entry in new if (claim := find_claim(entry)) and EARLIEST <= claim < newest)
+    usual = len(arrivals) / len(set(arrivals)) if arrivals else 1
+    return late if is_burst(len(late), total) and len(late) > _UNUSUAL * usual else frozenset()
 
 
 def find_flood(new: Sequence[IdentifiedEntry], *, total: int, now: datetime) -> frozenset[str]:

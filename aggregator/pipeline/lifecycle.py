@@ -131,18 +131,26 @@ def count_strikes(feed: Feed, failure_class: str) -> tuple[int, bool]:
 
 
 def find_alarm(
-    feed: Feed, *, now: datetime, document_entries: int | None, failures: int, failure_class: str, page: bool
+    feed: Feed,
+    *,
+    now: datetime,
+    document_entries: int | None,
+    failures: int,
+    failure_class: str,
+    page: bool,
+    held: int = 0,
 ) -> str:
     """Return what the editor should know about the feed, in words, the most important only; empty when all is well.
 
     ``feed``: as stored, but with the ``move``, ``gone_since`` and ``strikes`` that this fetch led to. ``failures``:
     in a row, this one included. ``document_entries``: of the document that was read; None for none (304, failure).
-    ``page``: entries are found on a page by the editor's rules.
+    ``page``: entries are found on a page by the editor's rules. ``held``: new entries that wait for review.
     """
     count = feed.document_entries if document_entries is None else document_entries
     return (
         find_elsewhere(feed)
         or _find_failing(feed, now, failures, failure_class)
+        or (say_held(held) if held else "")
         or _find_shrunk(count, feed.largest_document, page=page)
         or _find_silent(feed, now)
         or _find_leaving(feed)
@@ -153,6 +161,12 @@ def find_elsewhere(feed: Feed) -> str:
     """Return the alarm of a feed whose move no redirect showed, only its site's own pages; empty for any other."""
     move = feed.move
     return f"not found; its site now names a feed at {_say_address(move.url)}" if move and not move.times else ""
+
+
+def say_held(count: int) -> str:
+    """Return the alarm of a feed of which so many entries are held."""
+    said = "matches nothing that it said before and is" if count == 1 else "match nothing that it said before and are"
+    return f"{say_count(count, 'new entry', 'new entries')} {said} held for review: `feeds release` admits them"
 
 
 def _find_failing(feed: Feed, now: datetime, failures: int, failure_class: str) -> str:

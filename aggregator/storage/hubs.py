@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +31,15 @@ _LEFT = "hubs that are left"
 _MOST_LEFT = 500
 #: Seconds within which a hub asks back.
 _ANSWERED = 86_400.0
+
+
+def note_named(conn: Connection, named: Mapping[FeedId, tuple[str, str] | None], *, now: datetime) -> None:
+    """What documents say about the hub and topic of their feeds; None: they name none."""
+    for feed_id, hub in sorted(named.items()):
+        if hub is None:
+            forget(conn, feed_id, now=now)
+        else:
+            note(conn, feed_id, *hub, now=now)
 
 
 def note(conn: Connection, feed_id: FeedId, hub_url: str, topic_url: str, *, now: datetime) -> None:

@@ -44,6 +44,8 @@ class Circumstances:
     hub: Hub | None = None
     #: Nearly nobody answers: it is our own network.
     outage: bool = False
+    #: Entries of the feed that are held for review.
+    held: int = 0
 
 
 def make_outcome(app: App, reading: Reading, result: FeedResult, around: Circumstances) -> FeedOutcome:
@@ -99,6 +101,7 @@ def _judge(app: App, reading: Reading, result: FeedResult, around: Circumstances
         failures=failures,
         failure_class=reading.failure_class,
         page=feed.spec.page is not None,
+        held=around.held,
     )
     validators = _find_validators(reading)
     host_key = reading.exchanged.host_key

@@ -5,7 +5,7 @@ Entries, validators and next due time go together: a kill anywhere costs a refet
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -25,13 +25,13 @@ from aggregator.pipeline.compare import (
     Comparison,
     compare_entries,
     find_claim,
-    find_flood,
+    hold_back,
     list_twins,
     needs_links,
     settle_new,
 )
 from aggregator.pipeline.dates import effective_at
-from aggregator.storage import discussion, entries, feeds, hosts, hubs, meta
+from aggregator.storage import discussion, entries, feeds, held, hosts, hubs, meta
 from aggregator.tasks.enrich import enrich_entry
 from aggregator.tasks.outage import OutageWatch
 from aggregator.tasks.outcome import Circumstances, make_outcome, postpone
@@ -81,31 +81,42 @@ def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[Fee
     changes: list[EntryChange] = []
     outcomes: list[FeedOutcome] = []
     results: list[FeedResult] = []
+    held_back: dict[FeedId, list[str]] = {}
     for reading in readings:
-        comparison = known.comparisons.get(reading.feed.id)
+        feed_id = reading.feed.id
+        comparison = known.comparisons.get(feed_id)
         made, rejected = _make_changes(app, reading, comparison, now) if comparison else ([], ())
         changes += made
         result = _result(reading, comparison, made, rejected)
-        around = Circumstances(now=now, hub=known.live.get(reading.feed.id), outage=watch.is_down or watch.is_probing)
+        held_back[feed_id] = [change.entry.key for change in made if comparison and change.entry.key in comparison.held]
+        around = Circumstances(
+            now=now,
+            hub=known.live.get(feed_id),
+            outage=watch.is_down or watch.is_probing,
+            held=known.held.get(feed_id, 0) + len(held_back[feed_id]),
+        )
         outcomes.append(_respect_pause(make_outcome(app, reading, result, around), reading, known.frozen))
         results.append(result)
     with app.db.write() as conn:
         entries.save(conn, changes, now=now, identity=known.identity)
+        for feed_id, keys in held_back.items():
+            held.hold(conn, feed_id, keys)
         discussion.save_counts(conn, {k: n for found in known.comparisons.values() for k, n in found.discussed.items()})
         late = feeds.save_outcomes(conn, outcomes, owner=worker_name())
         for host_key, (until, reason) in _find_pauses(readings, now).items():
             hosts.freeze(conn, host_key, until, reason)
-        for reading in readings if can_be_called(app.settings.site.url) else ():
-            if reading.feed.id in late:
-                continue
-            if reading.document and (named := find_hub(reading.feed, reading.document, reading.reply)):
-                hubs.note(conn, reading.feed.id, *named, now=now)
-            elif reading.document and reading.is_whole:
-                hubs.forget(conn, reading.feed.id, now=now)
+        if can_be_called(app.settings.site.url):
+            hubs.note_named(conn, _find_hubs(readings, late), now=now)
         hubs.note_misses(conn, _find_missed(known, readings, results), now=now)
         if changes:
             meta.renew_revision(conn)
     return results
+
+
+def _find_hubs(readings: Sequence[Reading], late: Collection[FeedId]) -> dict[FeedId, tuple[str, str] | None]:
+    """(hub, topic) by feed, None for none; without documents that broke off before they could name one."""
+    found = {r.feed.id: (find_hub(r.feed, r.document, r.reply), r.is_whole) for r in readings if r.document}
+    return {feed_id: named for feed_id, (named, whole) in found.items() if (named or whole) and feed_id not in late}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,16 +129,19 @@ class _Known:
     live: Mapping[FeedId, Hub]
     #: Hosts that are to be left alone: until when, and why.
     frozen: Mapping[str, tuple[datetime, str]]
+    #: How many entries are held for review.
+    held: Mapping[FeedId, int]
 
 
 def _load_known(app: App, readings: Sequence[Reading], now: datetime) -> _Known:
     with app.db.read() as conn:
         identity = meta.get_identity(conn)
-        called = can_be_called(app.settings.site.url)
-        live = hubs.find_live(conn, [reading.feed.id for reading in readings], now=now) if called else {}
+        ids = [reading.feed.id for reading in readings]
+        live = hubs.find_live(conn, ids, now=now) if can_be_called(app.settings.site.url) else {}
+        waiting = held.count_held(conn, ids)
         frozen = hosts.get_frozen(conn, {reading.exchanged.host_key for reading in readings}, now)
     compared = {r.feed.id: _compare(app, r, r.identified.entries) for r in readings if r.identified}
-    return _Known(identity=identity, comparisons=compared, live=live, frozen=frozen)
+    return _Known(identity=identity, comparisons=compared, live=live, frozen=frozen, held=waiting)
 
 
 def _compare(app: App, reading: Reading, found: Sequence[IdentifiedEntry]) -> Comparison:
@@ -144,7 +158,8 @@ def _compare(app: App, reading: Reading, found: Sequence[IdentifiedEntry]) -> Co
             return comparison
         links = entries.find_links(conn, feed.id)
     skipped = reading.document.skipped if reading.document else 0
-    return settle_new(comparison, links, total=total, skipped=skipped)
+    settled = settle_new(comparison, links, total=total, skipped=skipped)
+    return hold_back(settled, links, total=total, arrivals=feed.arrivals, now=app.now())
 
 
 def _respect_pause(outcome: FeedOutcome, reading: Reading, frozen: Mapping[str, tuple[datetime, str]]) -> FeedOutcome:
@@ -209,8 +224,8 @@ def _make_changes(
         )
     if first_import:
         made = _mark_backlog(made, keep=app.settings.combined.first_import)
-    elif flood := find_flood(comparison.new, total=reading.count_entries(), now=now):
-        made = [replace(change, backlog=change.entry.key in flood) for change in made]
+    elif comparison.backlog:
+        made = [replace(change, backlog=change.entry.key in comparison.backlog) for change in made]
     return made, tuple(rejected)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -244,6 +245,36 @@ def test_a_feed_is_paused_and_resumed(program: Program, site: TestHttpServer) ->
     assert program.run("feeds", "resume", url).code == 0
     assert program.json("fetch")["new"] == 4
     assert program.run("feeds", "resume", url).code == 2
+
+
+def test_entries_that_are_held_are_released(local: Program, site: TestHttpServer) -> None:
+    """The alarm says how."""
+    local.configure(feeds=[{"url": f"{site.url}/many.xml"}])
+    site.add("/many.xml", write_many("first", hours=1))
+    local.json("fetch", "--all")
+    refused = local.run("feeds", "release", "1")
+    site.add("/many.xml", write_many("second", hours=3))
+    local.json("fetch", "--all")
+    (held,) = local.json("feeds", "list")
+    result = local.run("feeds", "release", "1")
+    (after,) = local.json("feeds", "list")
+
+    assert (refused.code, "held for review" in refused.err) == (2, True)
+    assert held["alarm"].startswith("12 new entries match nothing")
+    assert "feeds release" in held["alarm"]
+    assert (result.code, result.out) == (0, f"Released 12 entries of {site.url}/many.xml.\n")
+    assert after["alarm"] == ""
+
+
+def write_many(word: str, *, hours: int) -> bytes:
+    """Twelve items of the last days."""
+    now = datetime.now(UTC) - timedelta(hours=hours)
+    items = "".join(
+        f"<item><guid>{word}{number}</guid><title>{word} {number}</title>"
+        f"<pubDate>{format_datetime(now - timedelta(days=number))}</pubDate></item>"
+        for number in range(12)
+    )
+    return f"<rss version='2.0'><channel><title>T</title>{items}</channel></rss>".encode()
 
 
 def test_a_feed_moves_with_its_entries(program: Program, site: TestHttpServer) -> None:

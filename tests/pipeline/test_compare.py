@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,8 @@ from aggregator.pipeline.compare import (
     compare_entries,
     find_flood,
     find_rekeyed,
+    find_unexplained,
+    hold_back,
     is_burst,
     list_twins,
     needs_links,
@@ -348,3 +351,37 @@ def test_an_archive_that_is_republished_enters_as_backlog() -> None:
     assert find_flood((*old, *young), total=15, now=NOW) == {item.key for item in old}
     assert find_flood(old, total=20, now=NOW) == frozenset()
     assert find_flood(young, total=5, now=NOW) == find_flood(absurd, total=10, now=NOW) == frozenset()
+
+
+def test_a_burst_that_nothing_explains_is_held() -> None:
+    """Of a feed with ten stored entries, more than half its document and more than three times what is usual."""
+    shelf = Shelf()
+    for n in range(1, 11):
+        shelf.put(EntryId(n), IdentifiedEntry(key=f"stored {n}", content_hash="", parsed=write(n)), NOW)
+    links = tuple(sorted(shelf.rows.values(), key=lambda link: link.effective_at, reverse=True))
+    older = tuple(IdentifiedEntry(key=str(n), content_hash="", parsed=write(n)) for n in range(11, 19))
+    news = tuple(replace(e, parsed=replace(e.parsed, published_at=links[0].effective_at + HOUR)) for e in older)
+    undated = tuple(replace(e, parsed=replace(e.parsed, published_at=None)) for e in older)
+    keys = {item.key for item in older}
+
+    def find(new: Sequence[IdentifiedEntry] = older, total: int = 10, arrivals: Sequence[datetime] = ()) -> set[str]:
+        return set(find_unexplained(new, links, total=total, arrivals=arrivals, now=NOW))
+
+    assert find() == find(arrivals=(NOW, NOW - DAY)) == find(arrivals=(NOW, NOW, NOW - DAY, NOW - DAY)) == keys
+    assert find((*older, *news)) == keys
+    assert find(arrivals=(NOW, NOW, NOW)) == find(news) == find(undated) == find(total=16) == find(older[:3]) == set()
+    assert find_unexplained(older, links[:9], total=10, arrivals=(), now=NOW) == set()
+
+
+def test_a_flood_is_not_held_but_what_came_with_it_is() -> None:
+    """An archive stays out of the combined feed without asking anybody."""
+    shelf = Shelf()
+    for n in range(10):
+        shelf.put(EntryId(n + 1), IdentifiedEntry(key=f"stored {n}", content_hash="", parsed=write(n)), NOW)
+    old = tuple(IdentifiedEntry(key=str(n), content_hash="", parsed=write(n)) for n in range(40, 50))
+    young = tuple(IdentifiedEntry(key=str(n), content_hash="", parsed=write(n)) for n in range(5, 9))
+
+    found = hold_back(Comparison(new=(*old, *young)), tuple(shelf.rows.values()), total=15, arrivals=(), now=NOW)
+
+    assert found.held == {item.key for item in young}
+    assert found.backlog == found.held | {item.key for item in old}

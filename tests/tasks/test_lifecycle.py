@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from email.utils import format_datetime
 from itertools import pairwise
 
 from aggregator.model.feed import FetchRequest, Hop, Reply
-from aggregator.storage import entries, feed_edits, feeds, fetchlog
+from aggregator.pipeline.lifecycle import say_held
+from aggregator.storage import entries, feed_edits, feeds, fetchlog, held
 from aggregator.storage.entries import EntryQuery
 from aggregator.tasks.refresh import LEASE
 from tests.tasks.world import (
@@ -229,3 +231,43 @@ def test_a_worker_whose_claim_is_anothers_by_now_stores_entries_only(open_desk: 
     assert owners == ("another",)
     assert (feed.etag, feed.last_fetched_at, feed.next_due_at) == ("", None, NOW)
     assert (feed.first_imported_at, desk.count_entries()) == (desk.world.now, 2)
+
+
+def write_dated(word: str, count: int, *, offset: timedelta) -> bytes:
+    """Items a day apart, the newest ``offset`` before `NOW`."""
+    items = "".join(
+        f"<item><guid isPermaLink='false'>{word}{number}</guid><title>{word} number {number}</title>"
+        f"<link>https://site.example.org/{word}/{number}</link>"
+        f"<pubDate>{format_datetime(NOW - offset - number * DAY)}</pubDate></item>"
+        for number in range(count)
+    )
+    return f"<rss version='2.0'><channel><title>T</title>{items}</channel></rss>".encode()
+
+
+def test_a_burst_that_nothing_explains_is_held_until_an_editor_admits_it(open_desk: Callable[..., Desk]) -> None:
+    """Older than what is stored, and none of it: perhaps the old under new names."""
+    desk = open_desk(A)
+
+    def count_combined() -> int:
+        with desk.app.db.read() as conn:
+            return len(entries.list_entries(conn, EntryQuery(combined_only=True)))
+
+    desk.world.answers[A] = give(write_dated("first", 12, offset=HOUR))
+    desk.fetch_after(timedelta(0))
+    desk.world.answers[A] = give(write_dated("second", 12, offset=5 * HOUR))
+    desk.fetch_after(2 * DAY)
+    first = (count_combined(), desk.count_entries(), desk.get(A).alarm)
+    desk.world.answers[A] = not_modified
+    desk.fetch_after(2 * DAY)
+    kept = desk.get(A).alarm
+    with desk.app.db.write() as conn:
+        released = [held.release(conn, desk.get(A).id, alarm=kept) for _ in range(2)]
+    after = (count_combined(), desk.get(A).alarm)
+    desk.world.answers[A] = give(write_dated("third", 1, offset=-3 * DAY))
+    desk.fetch_after(2 * DAY)
+
+    assert first == (10, 24, say_held(12))
+    assert kept == say_held(12)
+    assert released == [12, 0]
+    assert after == (22, "")
+    assert count_combined() == 23
