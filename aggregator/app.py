@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol, overload
 
 from aggregator.config import Config
+from aggregator.config.events import load_lexicon
 from aggregator.config.feeds import read_feed_lists
 from aggregator.config.meanings import load_language_means
 from aggregator.config.settings import build_settings
@@ -138,7 +139,7 @@ def load_settings(config: Config) -> Settings:
         tag_rules=load_tag_rules(config.tag_files),
         language_means=load_language_means(),
     )
-    return replace(settings, feeds_complete=not lists.problems)
+    return replace(settings, feeds_complete=not lists.problems, lexicon=load_lexicon())
 
 
 def build_mailer(config: Config) -> Mailer:

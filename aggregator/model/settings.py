@@ -8,6 +8,7 @@ from typing import Literal
 
 from aggregator.model.feed import FeedSpec
 from aggregator.model.interest import Interests
+from aggregator.model.lexicon import Lexicon
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.tag import TagRules
 
@@ -124,6 +125,8 @@ class Settings:
     newsletters: tuple[Newsletter, ...]
     mail: MailSettings
     tag_rules: TagRules
+    #: The words by which titles are recognised as telling the same, for `pipeline.group`.
+    lexicon: Lexicon = field(default_factory=Lexicon, repr=False)
     #: Language -> the mean of its vectors, for `pipeline.meaning`.
     language_means: tuple[tuple[str, tuple[float, ...]], ...] = field(default=(), repr=False)
     #: What the editor cares for: adds to, or takes from, the scores of stories.

@@ -1,0 +1,136 @@
+"""Which entries are about one event. Never looks at the clock, never compares all with all.
+
+Certain are: the editor's word, one article's address, and titles of different feeds that say the same within three
+days. Beyond that entries are joined by what they share: names by their rarity, versions, amounts, words, and the events
+and things of a lexicon in four languages, so that "OpenAI raises $110B" and "OpenAI lève 110 milliards" meet.
+
+`reading` reads one entry (with `terms` and `numbers`), `titles` compares two titles as such, `pairs` weighs two
+readings, `index` finds what is worth weighing, `certain` and `clusters` join, `naming` gives stories their ids, leads
+and reasons. Each pair is weighed by itself, and all entries that hang together are joined anew whenever one comes in:
+the result depends on the set of entries only, not on their order, nor on how many came at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from aggregator.model.ids import EntryId
+from aggregator.model.lexicon import Lexicon
+from aggregator.model.story import GroupCandidate, GroupedStory, Ruling
+from aggregator.pipeline.group.certain import Hubs, Word, join_certain
+from aggregator.pipeline.group.clusters import THRESHOLD, link_averages
+from aggregator.pipeline.group.index import PairIndex, get_cell
+from aggregator.pipeline.group.naming import make_story
+from aggregator.pipeline.group.reading import Reading, read_entry
+from aggregator.pipeline.group.terms import get_terms
+
+__all__ = ["StoryIndex", "group_entries"]
+
+_NO_WORDS = Lexicon()
+
+
+def group_entries(
+    candidates: Sequence[GroupCandidate],
+    rulings: Sequence[Ruling] = (),
+    lexicon: Lexicon = _NO_WORDS,
+    *,
+    keep_stories: bool = True,
+) -> tuple[GroupedStory, ...]:
+    """Return one story for every set of candidates about one event, also for sets of one; every candidate is in one.
+
+    The editor's ``rulings`` are obeyed always; of two that contradict each other the later counts. Candidates of one
+    stored story stay together unless a ruling parts them; with ``keep_stories`` off only ids remember what was stored.
+    A story that swallows others keeps the lowest id and names the others in ``merged_ids``; when a stored story is
+    parted, the part with its oldest entry keeps the id. The lead is the entry that the editor chose, else that of the
+    weightiest feed, then the earliest, then the lowest id; the others follow by date. Stories come in the order of
+    their lowest entry id.
+    """
+    index = StoryIndex(rulings, lexicon, keep_stories=keep_stories)
+    index.add(candidates)
+    return index.regroup()
+
+
+class StoryIndex:
+    """The entries of a window in memory: say what came in, and ask for the stories that changed.
+
+    After any sequence of `add` and `forget` the stories are those that `group_entries` makes of the same entries.
+    """
+
+    def __init__(
+        self, rulings: Sequence[Ruling] = (), lexicon: Lexicon = _NO_WORDS, *, keep_stories: bool = True
+    ) -> None:
+        self._terms = get_terms(lexicon)
+        self._pairs = PairIndex()
+        self._word = Word(rulings)
+        self._hubs = Hubs(self._word, keep_stories=keep_stories)
+
+    def __len__(self) -> int:
+        return len(self._pairs.readings)
+
+    def add(self, candidates: Iterable[GroupCandidate]) -> frozenset[EntryId]:
+        """Take in entries, new or edited ones; the ids of all whose story is to be made anew (see `regroup`)."""
+        touched: set[EntryId] = set()
+        latest = {candidate.id: candidate for candidate in candidates}
+        for candidate in sorted(latest.values(), key=lambda c: (c.effective_at, c.id)):
+            if candidate.id in self._pairs.readings:
+                touched |= self._remove(candidate.id)
+            reading = read_entry(candidate, self._terms)
+            touched |= self._pairs.add(reading) | self._hubs.add(reading)
+        return frozenset(number for number in touched if number in self._pairs.readings)
+
+    def forget(self, before: datetime) -> frozenset[EntryId]:
+        """Drop what is older, in steps of three days; the ids of the entries left whose story is to be made anew.
+
+        An entry that has a younger one in its story should not be forgotten: a story lives three days beyond its last.
+        """
+        cell = get_cell(before)
+        gone = [n for n, reading in self._pairs.readings.items() if get_cell(reading.candidate.effective_at) < cell]
+        touched: set[EntryId] = set()
+        for number in gone:
+            touched |= self._remove(number)
+        return frozenset(touched.difference(gone))
+
+    def regroup(self, ids: Iterable[EntryId] | None = None) -> tuple[GroupedStory, ...]:
+        """The stories of these entries and of all that hang together with them; None: all stories."""
+        stories: list[GroupedStory] = []
+        seen: set[EntryId] = set()
+        for number in sorted(self._pairs.readings if ids is None else ids):
+            if number not in seen:
+                members = self._find_connected(number)
+                seen.update(members)
+                stories += self._group(members)
+        return tuple(sorted(stories, key=lambda story: min(story.entry_ids)))
+
+    def _remove(self, number: EntryId) -> set[EntryId]:
+        reading = self._pairs.readings[number]
+        return self._pairs.remove(number) | self._hubs.remove(reading)
+
+    def _find_connected(self, number: EntryId) -> list[EntryId]:
+        """Every entry that could end up in one story with this one, sorted."""
+        found, stack = {number}, [number]
+        hubs: set[object] = set()
+        while stack:
+            member = stack.pop()
+            near = [other for other, strength in self._pairs.bonds[member].items() if strength >= THRESHOLD]
+            for hub, others in self._hubs.iter_hubs(self._pairs.readings[member]):
+                if hub not in hubs:
+                    hubs.add(hub)
+                    near += others
+            for other in near:
+                if other not in found:
+                    found.add(other)
+                    stack.append(other)
+        return sorted(found)
+
+    def _group(self, members: Sequence[EntryId]) -> Iterator[GroupedStory]:
+        readings: dict[EntryId, Reading] = {number: self._pairs.readings[number] for number in members}
+        if len(members) == 1:
+            yield make_story(members, readings, self._pairs.bonds, self._hubs, self._word)
+            return
+        certain = join_certain(readings, self._pairs.bonds, self._hubs, self._word)
+        groups = list(certain.iter_sets())
+        apart = self._word.get_apart(readings)
+        bonds = {number: self._pairs.bonds[number] for number in members}
+        for group in link_averages(groups, bonds, apart):
+            yield make_story(sorted(group), readings, self._pairs.bonds, self._hubs, self._word)
