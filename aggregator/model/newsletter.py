@@ -51,6 +51,8 @@ class IssueItem:
     story_id: StoryId
     entry_ids: tuple[EntryId, ...]
     section: Section
+    #: An earlier issue told it, and it returns on purpose.
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from aggregator.model.entry import Entry
-from aggregator.model.ids import EntryId
-from aggregator.model.newsletter import ComposedIssue, Newsletter, TooFew
-from aggregator.model.story import Story
+from aggregator.model.ids import EntryId, StoryId
+from aggregator.model.newsletter import ComposedIssue, Continuity, Newsletter, Section, TooFew
+from aggregator.model.story import Story, get_place
 from aggregator.model.tag import TagActivity
 
 #: An entry that comes to us later than this after its own window is no news any more.
 MAX_LATE = timedelta(days=7)
+#: Of so many stories at the head of an issue only a few are of one company, or of one feed.
+SPREAD = 10
 
 
 def choose_entries(
@@ -47,34 +50,94 @@ def compose_issue(
     mentioned: Sequence[TagActivity] = (),
     entry_count: int,
     feed_count: int,
+    developing: Sequence[Story] = (),
+    continuity: Mapping[StoryId, Continuity] | None = None,
 ) -> ComposedIssue | TooFew:
     """Lay out the stories, best first (`rank.order_stories`), that pass the newsletter's filter: top, brief, more.
 
-    The caller leaves out stories that were mailed already. A story none of whose entries lies before the window's end
-    is left out here. Returns `TooFew` when fewer than ``min_stories`` are left; its ``reason`` is for the skipped row.
+    The caller leaves out stories that were mailed already, but for ``developing`` (best first, each in ``continuity``).
+    A story none of whose entries lies before the window's end is left out here. Returns `TooFew` when fewer than
+    ``min_stories`` are left; its ``reason`` is for the skipped row.
     """
-    chosen = [
+    passing = [
         story
         for story in stories
         if _passes(newsletter, story) and any(entry.effective_at < window_end for entry in story.entries)
     ]
+    chosen = spread_stories(passing, per_company=newsletter.per_company, per_feed=newsletter.per_feed)
     # An issue of nothing is none, whatever the editor allows.
     if len(chosen) < max(newsletter.min_stories, 1):
         return TooFew(found=len(chosen), wanted=max(newsletter.min_stories, 1))
-    top_end = newsletter.top_stories
-    brief_end = top_end + newsletter.brief_stories
+    top, brief, more = _lay_out(newsletter, chosen)
+    returning = [story for story in developing if _passes(newsletter, story)][: newsletter.developing]
+    shown = {story.id for story in (*chosen, *returning)}
     return ComposedIssue(
         newsletter=newsletter,
         slug=slug,
         window_start=window_start,
         window_end=window_end,
-        top=tuple(chosen[:top_end]),
-        brief=tuple(chosen[top_end:brief_end]),
-        more=tuple(chosen[brief_end:]),
+        top=top,
+        brief=brief,
+        more=more,
         entry_count=entry_count,
         feed_count=feed_count,
         mentioned=tuple(mentioned),
+        developing=tuple(returning),
+        continuity={number: news for number, news in (continuity or {}).items() if number in shown},
     )
+
+
+def spread_stories(
+    stories: Sequence[Story], *, per_company: int, per_feed: int, first: int = SPREAD
+) -> tuple[Story, ...]:
+    """The same stories, the first ones of many companies and feeds: of one company at most ``per_company``, of one
+    feed at most ``per_feed`` stand among the ``first``, as long as others are there.
+
+    What is pushed down keeps its order, and so does all else. A company is one that the lead's title names, or that
+    speaks itself. What the editor pinned is never pushed down, and what is buried is never lifted.
+    """
+    ahead: list[Story] = []
+    behind: list[Story] = []
+    companies: Counter[str] = Counter()
+    feeds: Counter[int] = Counter()
+    for story in stories:
+        named, place = find_companies(story), get_place(story)
+        fits = all(companies[slug] < per_company for slug in named) and feeds[story.lead.feed_id] < per_feed
+        if len(ahead) < first and (place > 0 or (place == 0 and fits)):
+            ahead.append(story)
+            companies.update(named)
+            feeds[story.lead.feed_id] += 1
+        else:
+            behind.append(story)
+    return (*ahead, *behind)
+
+
+def find_companies(story: Story) -> frozenset[str]:
+    """Whom a story is about first of all: slugs of companies in its lead's title, or whose own voice the lead is."""
+    return frozenset(tag.slug for tag in story.lead.tags if tag.kind == "org" and tag.field in ("title", "feed", "url"))
+
+
+_Stories = tuple[Story, ...]
+
+
+def _lay_out(newsletter: Newsletter, stories: Sequence[Story]) -> tuple[_Stories, _Stories, _Stories]:
+    """Top, brief and more, each in the order given. Where the editor's rules name a section for a story's lead, it
+    comes before others there, as far as there is room, and never above."""
+    top, rest = _take(stories, newsletter.top_stories, "top", refused=("brief", "more"))
+    brief, more = _take(rest, newsletter.brief_stories, "brief", refused=("more",))
+    if not top and not brief:  # a mail holds one story at least
+        return (), more[:1], more[1:]
+    return top, brief, more
+
+
+def _take(
+    stories: Sequence[Story], room: int, section: Section, *, refused: Collection[str]
+) -> tuple[_Stories, _Stories]:
+    wanted = [story for story in stories if story.lead.section == section]
+    others = [story for story in stories if story.lead.section not in (section, *refused)]
+    taken = {story.id for story in [*wanted, *others][:room]}
+    inside = tuple(story for story in stories if story.id in taken)
+    return inside, tuple(story for story in stories if story.id not in taken)
 
 
 def _passes(newsletter: Newsletter, story: Story) -> bool:

@@ -14,7 +14,16 @@ from aggregator.model.newsletter import Issue, IssueItem, IssueState, PlannedSlo
 from aggregator.storage import meta
 from aggregator.storage.deliveries import OPEN, count_by_issue, queue_deliveries
 from aggregator.storage.engine import insert, iter_chunks, lock_name
-from aggregator.storage.schema import deliveries, issue_entries, issue_stories, issues, renderings, stories
+from aggregator.storage.schema import (
+    deliveries,
+    entries,
+    issue_entries,
+    issue_stories,
+    issues,
+    renderings,
+    rulings,
+    stories,
+)
 
 #: States in which bytes and contents of an issue stand fixed, and everybody may read it.
 FROZEN: tuple[IssueState, ...] = ("ready", "sending", "sent")
@@ -113,14 +122,15 @@ def freeze(
     """Fix bytes, contents and recipients in one transaction: one delivery for each confirmed subscription.
 
     False, and nothing is written, when the issue is no draft (any more), or when another issue of the newsletter was
-    frozen meanwhile that holds one of its stories: then it has to be composed anew.
+    frozen meanwhile that holds one of its stories, or all that is new of one that returns: then it has to be composed
+    anew.
     """
     draft = sa.select(issues.c.newsletter).where(issues.c.id == issue_id, issues.c.state == "draft")
     newsletter = conn.execute(draft).scalar()
     if newsletter is None:
         return False
     lock_name(conn, f"issues of {newsletter}")
-    if not mailed_story_ids(conn, newsletter).isdisjoint(item.story_id for item in items):
+    if _is_told(conn, newsletter, items):
         return False
     fixed = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "draft")
     values = {"state": "ready", "subject": rendered.subject, "frozen_at": now, "reason": ""}
@@ -132,6 +142,16 @@ def freeze(
     meta.renew_revision(conn)
     queue_deliveries(conn, issue_id, newsletter, now=now)
     return True
+
+
+def _is_told(conn: Connection, newsletter: str, items: Sequence[IssueItem]) -> bool:
+    if not mailed_story_ids(conn, newsletter).isdisjoint(item.story_id for item in items if not item.again):
+        return True
+    returning = [item for item in items if item.again]
+    if not returning:
+        return False
+    held, recalled = held_entry_ids(conn, newsletter), find_recalled(conn, newsletter)
+    return any(item.story_id not in recalled and held.issuperset(item.entry_ids) for item in returning)
 
 
 def _insert_items(conn: Connection, issue_id: IssueId, items: Sequence[IssueItem]) -> None:
@@ -197,6 +217,27 @@ def mailed_story_ids(conn: Connection, newsletter: str | None = None) -> frozens
     if newsletter is not None:
         query = query.where(issues.c.newsletter == newsletter)
     return frozenset(StoryId(number) for pair in conn.execute(query) for number in pair if number is not None)
+
+
+def find_recalled(conn: Connection, newsletter: str) -> frozenset[StoryId]:
+    """Stories that the editor pinned after the newsletter's last issue that holds them: they are to be told again."""
+    last = sa.func.max(issues.c.frozen_at).label("told_at")
+    query = (
+        sa.select(issue_stories.c.story_id, stories.c.merged_into, last)
+        .join_from(issue_stories, issues)
+        .join(stories, stories.c.id == issue_stories.c.story_id)
+        .where(issues.c.newsletter == newsletter, issues.c.state.in_(FROZEN))
+        .group_by(issue_stories.c.story_id, stories.c.merged_into)
+    )
+    told: dict[int, datetime] = {}
+    for row in conn.execute(query):
+        number = row.merged_into or row.story_id
+        told[number] = max(row.told_at, told.get(number, row.told_at))
+    pins = sa.select(entries.c.story_id, rulings.c.made_at).join_from(
+        rulings, entries, entries.c.id == rulings.c.entry_id
+    )
+    pinned = conn.execute(pins.where(rulings.c.kind == "pin", entries.c.story_id.is_not(None)))
+    return frozenset(StoryId(row.story_id) for row in pinned if row.made_at > told.get(row.story_id, row.made_at))
 
 
 def _select() -> sa.Select[Any]:

@@ -24,22 +24,17 @@ from aggregator.model.newsletter import (
     Section,
     TooFew,
 )
-from aggregator.model.story import BURIED, PINNED, Story
-from aggregator.model.tag import TagActivity
-from aggregator.pipeline.compose import MAX_LATE, choose_entries, compose_issue, shrink_issue
-from aggregator.pipeline.rank import order_stories, score_story
+from aggregator.model.story import Story
+from aggregator.pipeline.compose import shrink_issue
 from aggregator.pipeline.schedule import MAX_SLOT_AGE, find_slots, plan_slots, slot_slug
 from aggregator.pipeline.tag import get_tags
 from aggregator.render.newsletter import render_issue, too_large
-from aggregator.storage import issues, stories, tags
-from aggregator.storage.stories import StoryQuery
-from aggregator.tasks.group import regroup_stories
-from aggregator.tasks.interests import get_interests
+from aggregator.storage import issues
+from aggregator.tasks.composing import compose_draft
 
 log = get_logger(__name__)
 
 WEEK = timedelta(days=7)
-MENTIONED = 6
 
 
 def make_due_issues(app: App) -> None:
@@ -157,54 +152,6 @@ def freeze_draft(app: App, newsletter: Newsletter, draft: Issue) -> bool:
     return True
 
 
-def compose_draft(app: App, newsletter: Newsletter, draft: Issue | PlannedSlot) -> ComposedIssue | TooFew:
-    """What the issue of ``draft``'s window holds now. Entries that have no story yet get one first."""
-    start, end = draft.window_start, draft.window_end
-    regroup_stories(app)
-    with app.db.read() as conn:
-        query = StoryQuery(since=start - MAX_LATE, until=end, combined_only=True)
-        found = stories.list_stories(conn, query)
-        held = issues.held_entry_ids(conn, newsletter.slug)
-        mailed = issues.mailed_story_ids(conn, newsletter.slug)
-        first_start = issues.get_first_window_start(conn, newsletter.slug)
-        activity = tags.count_by_day(conn, since=start, until=end, limit=MENTIONED * 4)
-    eligible = choose_entries(
-        [entry for story in found for entry in story.entries],
-        window_start=start,
-        window_end=end,
-        first_window_start=first_start,
-        held=held,
-    )
-    wanted = {entry.story_id for entry in eligible} - mailed
-    fresh = [story for story in found if story.id in wanted]
-    counted = [entry for entry in eligible if entry.story_id in wanted or entry.effective_at >= start]
-    known = get_tags(app.settings.tag_rules)
-    return compose_issue(
-        newsletter,
-        slug=draft.slug,
-        window_start=start,
-        window_end=end,
-        stories=order_stories([_as_of(story, end, app) for story in fresh], end),
-        mentioned=[TagActivity(tag=known[slug], by_day=by_day) for slug, by_day in activity if slug in known][
-            :MENTIONED
-        ],
-        entry_count=len(counted),
-        feed_count=len({entry.feed_id for entry in counted}),
-    )
-
-
-def _as_of(story: Story, end: datetime, app: App) -> Story:
-    """The story as it stood at the window's end: later coverage belongs to later issues."""
-    entries = tuple(entry for entry in story.entries if entry.effective_at < end)
-    if len(entries) == len(story.entries):
-        return story
-    score, reasons = score_story(entries, get_interests(app.settings))
-    # The editor's word is about the story, whenever it was given.
-    ruled = tuple(term for term in story.reasons if term.name in (PINNED, BURIED))
-    score += sum(term.points for term in ruled)
-    return replace(story, entries=entries, score=score, reasons=(*reasons, *ruled))
-
-
 def render_within_limit(app: App, composed: ComposedIssue) -> tuple[ComposedIssue, RenderedIssue]:
     """The rendered issue, its lowest stories moved to the web until the mail is small enough. Raises `RenderError`."""
     rendered = _render(app, composed)
@@ -247,9 +194,16 @@ def _items(composed: ComposedIssue) -> Sequence[IssueItem]:
         ("top", composed.top),
         ("brief", composed.brief),
         ("more", composed.more),
+        ("brief", composed.developing),
     )
+    news = composed.continuity
     return [
-        IssueItem(story_id=story.id, entry_ids=tuple(entry.id for entry in story.entries), section=section)
+        IssueItem(
+            story_id=story.id,
+            entry_ids=tuple(entry.id for entry in story.entries),
+            section=section,
+            again=story.id in news and news[story.id].standing == "update",
+        )
         for section, found in sections
         for story in found
     ]
