@@ -31,6 +31,7 @@ from aggregator.pipeline.urls import canonicalize_url, drop_query, is_web_url
 from aggregator.pipeline.words import clean_line
 from aggregator.storage import entries
 from aggregator.storage.entries import EntryQuery
+from aggregator.tasks.domains import open_domains
 
 MAX_LOOKS = 20
 #: Of a search that nobody watches.
@@ -113,14 +114,15 @@ def rediscover(app: App, feed: Feed) -> FoundFeed | None:
     """
     old = feed.spec.url
     home = feed.site_url if is_web_url(feed.site_url) else urljoin(old, "/")
-    sites = {find_site(old), find_site(home)} - {""}
+    domains = open_domains()
+    sites = {find_site(old, domains), find_site(home, domains)} - {""}
     knows = _remember(app, feed)
     search = _Search(
         app,
         feed.spec.headers,
         _origin(old),
         MAX_QUIET_LOOKS,
-        is_wanted=lambda found: found.url != old and find_site(found.url) in sites and knows(found),
+        is_wanted=lambda found: found.url != old and find_site(found.url, domains) in sites and knows(found),
     )
     search.asked.add(old)
     search.run(home)
@@ -186,7 +188,8 @@ class _Search:
         place = page.final_url if page is not None else url
         self._ask_all((*guess_by_service(url), *guess_by_service(place)))
         if page is not None and not self._is_done():
-            self._ask_all(find_candidates(page.body, content_type=page.content_type, url=place))
+            kind, domains = page.content_type, open_domains()
+            self._ask_all(find_candidates(page.body, content_type=kind, url=place, find_domain=domains))
         if not self._is_done():
             self._ask_all(guess_well_known(place), only_one=True)
         self.found.sort(key=lambda found: (found.is_comments, found.entry_count == 0))

@@ -100,7 +100,8 @@ def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[Fee
     with app.db.write() as conn:
         entries.save(conn, changes, now=now, identity=known.identity)
         for feed_id, keys in held_back.items():
-            held.hold(conn, feed_id, keys)
+            if keys:
+                held.hold(conn, feed_id, keys)
         discussion.save_counts(conn, {k: n for found in known.comparisons.values() for k, n in found.discussed.items()})
         late = feeds.save_outcomes(conn, outcomes, owner=worker_name())
         for host_key, (until, reason) in _find_pauses(readings, now).items():

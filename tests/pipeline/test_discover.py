@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from publicsuffixlist import PublicSuffixList
 from ruamel.yaml import YAML
 
+from aggregator.pipeline import discover
 from aggregator.pipeline.discover import (
     MAX_PAGE_BYTES,
     Candidate,
-    find_candidates,
     find_kind,
-    find_site,
     guess_by_service,
     guess_well_known,
 )
@@ -28,6 +29,10 @@ from aggregator.pipeline.urls import canonicalize_url, is_web_url
 DATA = Path(__file__).parent / "data"
 SERVICES: dict[str, list[str]] = json.loads((DATA / "discover_services.json").read_text(encoding="utf-8"))
 PAGES: list[dict[str, Any]] = YAML(typ="safe").load((DATA / "discover_pages.yaml").read_text(encoding="utf-8"))
+
+find_domain = PublicSuffixList().privatesuffix
+find_candidates = partial(discover.find_candidates, find_domain=find_domain)
+find_site = partial(discover.find_site, find_domain=find_domain)
 
 
 def urls(candidates: tuple[Candidate, ...]) -> list[str]:

@@ -6,13 +6,21 @@ their feeds; `find_candidates` reads what a page says; `guess_well_known` knows 
 
 from __future__ import annotations
 
-from aggregator.pipeline.discover.candidates import Candidate, Kind, find_kind, find_site, guess_well_known
+from aggregator.pipeline.discover.candidates import (
+    Candidate,
+    FindDomain,
+    Kind,
+    find_kind,
+    find_site,
+    guess_well_known,
+)
 from aggregator.pipeline.discover.page import MAX_PAGE_BYTES, find_candidates
 from aggregator.pipeline.discover.platforms import guess_by_service
 
 __all__ = [
     "MAX_PAGE_BYTES",
     "Candidate",
+    "FindDomain",
     "Kind",
     "find_candidates",
     "find_kind",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 from aggregator.pipeline.htmltext import iter_tokens
 from aggregator.pipeline.urls import resolve_url
 
-if TYPE_CHECKING:
-    from publicsuffixlist import PublicSuffixList
-
+#: The name that somebody registered, of a host's name; None when there is none. Who calls brings it and its list.
+FindDomain = Callable[[str], str | None]
 #: Empty: not known before it is read.
 Kind = Literal["atom", "rss", "json", ""]
 
@@ -68,7 +67,7 @@ def find_kind(body: bytes) -> Kind:
     return _ROOTS.get(first, "")
 
 
-def find_site(url: str) -> str:
+def find_site(url: str, find_domain: FindDomain) -> str:
     """Whose an address is: the domain that somebody registered, the whole host where none is told, or the number.
 
     ``https://blog.example.co.uk/x`` -> ``example.co.uk``; ``https://ada.github.io/`` -> ``ada.github.io``. Empty when
@@ -80,11 +79,4 @@ def find_site(url: str) -> str:
         return ""
     if not host or ":" in host or host.replace(".", "").isdigit():
         return host  # the list takes numbers for names
-    return _open_suffixes().privatesuffix(host) or host
-
-
-@cache
-def _open_suffixes() -> PublicSuffixList:
-    from publicsuffixlist import PublicSuffixList
-
-    return PublicSuffixList()
+    return find_domain(host) or host

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from urllib.parse import urldefrag, urlsplit
 
-from aggregator.pipeline.discover.candidates import Candidate, Kind, find_site
+from aggregator.pipeline.discover.candidates import Candidate, FindDomain, Kind, find_site
 from aggregator.pipeline.discover.platforms import guess_by_service
 from aggregator.pipeline.htmltext import iter_tokens
 from aggregator.pipeline.urls import resolve_url
@@ -73,21 +73,23 @@ class _Links:
     own: list[str] = field(default_factory=list)
 
 
-def find_candidates(body: bytes, *, content_type: str = "", url: str) -> tuple[Candidate, ...]:
+def find_candidates(body: bytes, *, content_type: str = "", url: str, find_domain: FindDomain) -> tuple[Candidate, ...]:
     """The feeds that the page at ``url`` names, the best guess first, each address once.
 
     Atom before RSS before JSON Feed, and feeds of comments after all others. When none is named: links on the same site
     whose address looks like a feed's, a few of them.
     """
     links = _gather(_decode(body[:MAX_PAGE_BYTES], content_type))
+    site = find_site(url, find_domain)
     base = resolve_url(url, links.base) or url if links.base else url
     found = sorted(_iter_named(links, base), key=_rank)
     for own in links.own:
         address = _resolve(base, own)
-        if address and address != url and find_site(address) == find_site(url):
+        if address and address != url and find_site(address, find_domain) == site:
             found += guess_by_service(address)
     if all(candidate.is_comments for candidate in found):
-        found = sorted(islice(_iter_clickable(links, base, url), _MAX_ANCHORS), key=_rank) + found
+        near = (seen for seen in _iter_clickable(links, base) if find_site(seen.url, find_domain) == site)
+        found = sorted(islice(near, _MAX_ANCHORS), key=_rank) + found
     return tuple({candidate.url: candidate for candidate in reversed(found)}.values())[::-1]
 
 
@@ -147,11 +149,9 @@ def _iter_named(links: _Links, base: str) -> Iterator[Candidate]:
             yield Candidate(url=address, title=title, kind=kind, is_comments=comments, why="the page names it")
 
 
-def _iter_clickable(links: _Links, base: str, url: str) -> Iterator[Candidate]:
-    site = find_site(url)
+def _iter_clickable(links: _Links, base: str) -> Iterator[Candidate]:
     for href, words in links.clickable:
-        address = _resolve(base, href)
-        if address and find_site(address) == site:
+        if address := _resolve(base, href):
             comments = _is_comments(address, words)
             yield Candidate(url=address, title=words, is_comments=comments, why="the page links to it")
 
