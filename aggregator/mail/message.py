@@ -97,53 +97,59 @@ def prepare_message(
     the domain that the List-Id ends in, ``archive_url`` the list's public archive. Raises SenderRefused when the
     subject, a name or an address cannot stand in a header: no mail of this issue could be right.
     """
-    sender_name, sender_address = _read_mailbox("From", sender)
-    _, answer_address = _read_mailbox("Reply-To", reply_to) if reply_to else ("", sender_address)
-    domain = sender_address.rpartition("@")[2]
-    boundary = "=_" + sha256("\0".join((issue_slug, subject, text, html)).encode("utf-8", "replace")).hexdigest()[:32]
-    list_id = f"<{newsletter}.{list_id_domain}>"
-    parts: list[bytes | str] = []
+    _, sender_address = _read_mailbox("From", sender)
+    draft = _Draft()
+    draft.add_people(sender, reply_to)
+    draft.add(f"Subject: {_format_words('Subject', subject)}")
+    draft.add_gap("Date", _DATE)
+    draft.add_gap("Message-ID", _ID)
+    draft.add(f"List-Id: {_format_mailbox('List-Id', list_title, f'<{newsletter}.{list_id_domain}>')}")
+    draft.add_list(_read_mailbox("Reply-To", reply_to)[1] if reply_to else sender_address, archive_url)
+    draft.add(f"Feedback-ID: {issue_slug}:{newsletter}:digest:{sender_address.rpartition('@')[2]}")
+    seed = "\0".join((issue_slug, subject, text, html))
+    draft.add_bodies(text, html, boundary="=_" + sha256(seed.encode("utf-8", "replace")).hexdigest()[:32])
+    return PreparedMessage(sender=sender_address, parts=_join_neighbours(draft.parts))
 
-    def add(line: str) -> None:
-        parts.append(line.encode("ascii") + b"\r\n")
 
-    def add_gap(name: str, gap: str, before: str = "", after: str = "") -> None:
-        parts.extend((f"{name}: {before}".encode("ascii"), gap, f"{after}\r\n".encode("ascii")))
+class _Draft:
+    """The parts of a mail, in their order."""
 
-    add(f"From: {_format_mailbox('From', sender_name, f'<{sender_address}>')}")
-    if reply_to:
-        add(f"Reply-To: {_format_mailbox('Reply-To', *_bracket(_read_mailbox('Reply-To', reply_to)))}")
-    add_gap("To", _TO)
-    add(f"Subject: {_format_words('Subject', subject)}")
-    add_gap("Date", _DATE)
-    add_gap("Message-ID", _ID)
-    add(f"List-Id: {_format_mailbox('List-Id', list_title, list_id)}")
-    add_gap("List-Unsubscribe", _HEADER_URL, "<", ">")
-    add("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
-    add("List-Post: NO")
-    add(f"List-Owner: <mailto:{answer_address}>")
-    if archive_url:
-        if not _SAFE_URL.match(archive_url):
-            raise SenderRefused(0, f"the archive's address cannot stand in a header: {archive_url!r}")
-        add(f"List-Archive: <{archive_url}>")
-    add("Auto-Submitted: auto-generated")
-    add("Precedence: bulk")
-    add("X-Auto-Response-Suppress: OOF, AutoReply")
-    add(f"Feedback-ID: {issue_slug}:{newsletter}:digest:{domain}")
-    add("MIME-Version: 1.0")
-    add(f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"')
-    add("")
-    for subtype, content in (("plain", text), ("html", html)):
-        add(f"--{boundary}")
-        add(f'Content-Type: text/{subtype}; charset="utf-8"')
-        add("Content-Transfer-Encoding: quoted-printable")
-        add("")
-        for number, segment in enumerate(encode_text(content, UNSUBSCRIBE_TOKEN)):
-            if number:
-                parts.append(_BODY_URL)
-            parts.append(segment)
-    add(f"--{boundary}--")
-    return PreparedMessage(sender=sender_address, parts=_join_neighbours(parts))
+    def __init__(self) -> None:
+        self.parts: list[bytes | str] = []
+
+    def add(self, *lines: str) -> None:
+        self.parts += [line.encode("ascii") + b"\r\n" for line in lines]
+
+    def add_gap(self, name: str, gap: str, before: str = "", after: str = "") -> None:
+        self.parts += [f"{name}: {before}".encode("ascii"), gap, f"{after}\r\n".encode("ascii")]
+
+    def add_people(self, sender: str, reply_to: str) -> None:
+        """Who writes, who is answered, and the gap for who reads."""
+        for name, mailbox in (("From", sender), ("Reply-To", reply_to)):
+            if mailbox:
+                phrase, address = _read_mailbox(name, mailbox)
+                self.add(f"{name}: {_format_mailbox(name, phrase, f'<{address}>')}")
+        self.add_gap("To", _TO)
+
+    def add_list(self, owner: str, archive_url: str) -> None:
+        """What makes it a mail of a list that one click ends, and that no robot answers (RFC 2369, 3834, 8058)."""
+        self.add_gap("List-Unsubscribe", _HEADER_URL, "<", ">")
+        self.add("List-Unsubscribe-Post: List-Unsubscribe=One-Click", "List-Post: NO", f"List-Owner: <mailto:{owner}>")
+        if archive_url:
+            if not _SAFE_URL.match(archive_url):
+                raise SenderRefused(0, f"the archive's address cannot stand in a header: {archive_url!r}")
+            self.add(f"List-Archive: <{archive_url}>")
+        self.add("Auto-Submitted: auto-generated", "Precedence: bulk", "X-Auto-Response-Suppress: OOF, AutoReply")
+
+    def add_bodies(self, text: str, html: str, *, boundary: str) -> None:
+        """The text first: of alternatives the last is the best (RFC 2046 5.1.4)."""
+        self.add("MIME-Version: 1.0", f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"', "")
+        for subtype, content in (("plain", text), ("html", html)):
+            self.add(f"--{boundary}", f'Content-Type: text/{subtype}; charset="utf-8"')
+            self.add("Content-Transfer-Encoding: quoted-printable", "")
+            for number, segment in enumerate(encode_text(content, UNSUBSCRIBE_TOKEN)):
+                self.parts += [_BODY_URL, segment] if number else [segment]
+        self.add(f"--{boundary}--")
 
 
 def _join_neighbours(parts: list[bytes | str]) -> tuple[bytes | str, ...]:
@@ -182,10 +188,6 @@ def _format_mailbox(name: str, phrase: str, bracketed: str) -> str:
         return folded if len(name) + len(folded) < 76 else f"{quoted}\r\n {bracketed}"
     encoded = Header(phrase, "utf-8", maxlinelen=76, header_name=name).encode(linesep="\r\n")
     return f"{encoded}\r\n {bracketed}"
-
-
-def _bracket(mailbox: tuple[str, str]) -> tuple[str, str]:
-    return mailbox[0], f"<{mailbox[1]}>"
 
 
 def _read_mailbox(name: str, mailbox: str) -> tuple[str, str]:
