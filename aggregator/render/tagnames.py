@@ -38,6 +38,11 @@ def get_name(tag: Tag, language: str) -> str:
     return names.get(language) or names.get(language.partition("-")[0]) or tag.name
 
 
+def get_tag(slug: str, tags: Mapping[str, Tag]) -> Tag:
+    """The tag of ``slug``, which ``tags`` must hold."""
+    return tags[slug]
+
+
 def list_sources(story: Story) -> tuple[Entry, ...]:
     """The others that cover it, one entry a feed, and none of the lead's own feed unless it is the only one."""
     firsts = [next(group) for _, group in groupby(sorted(story.others, key=_by_feed), key=lambda entry: entry.feed_id)]

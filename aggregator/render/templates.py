@@ -85,6 +85,7 @@ def _make_environment(loader: BaseLoader) -> SandboxedEnvironment:
         "tags_of": tagnames.list_tags,
         "entry_tags": tagnames.list_entry_tags,
         "tag_name": tagnames.get_name,
+        "tag_of": tagnames.get_tag,
         "sources": tagnames.list_sources,
         "bars": figures.draw_bars,
         "shares": figures.get_shares,

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from aggregator.model.entry import Entry
 from aggregator.model.feed import Feed, FeedSpec
 from aggregator.model.ids import EntryId, FeedId, IssueId, StoryId
-from aggregator.model.newsletter import ComposedIssue, Issue, Newsletter
+from aggregator.model.newsletter import ComposedIssue, Continuity, Issue, Newsletter
 from aggregator.model.settings import Site
 from aggregator.model.shown import FeedDocument, StoriesPage
-from aggregator.model.story import Story
+from aggregator.model.story import ScoreTerm, Story
 from aggregator.model.tag import Tag, TagActivity, TagEvidence, TagKind
 
 NOW = datetime(2025, 12, 5, 9, 0, tzinfo=UTC)
@@ -77,6 +77,20 @@ FEEDS = {
     for number, (name, site, language) in enumerate(_FEEDS, start=1)
 }
 
+REASONS = tuple(
+    ScoreTerm(name=name, value=value, points=points)
+    for name, value, points in (
+        ("sources", "6", 7.755),
+        ("languages", "de en fr ja zh", 3.0),
+        ("weight", "0.5", -1.0),
+        ("official source", "kumo-cloud", 1.5),
+        ("length", "9 min", 1.35),
+        ("discussion", "1204", 3.0),
+        ("interest", "chips", 2.0),
+        ("interest", "<crypto>", -1.0),
+        ("pinned", "by the editor", 1000.0),
+    )
+)
 # feed, title, excerpt, minutes, tags; the first of each tuple leads.
 _STORIES: tuple[tuple[tuple[int, str, str, int, str], ...], ...] = (
     (
@@ -224,7 +238,7 @@ def make_story(number: int, *entries: Entry) -> Story:
         atom_id=f"tag:news.example.org,2025-11-01:story/{number}",
         updated_at=entries[0].effective_at,
         score=100.0 - number,
-        reasons=(),
+        reasons=REASONS if number == 1 else (),
         entries=entries,
     )
 
@@ -312,6 +326,18 @@ COMPOSED = ComposedIssue(
     entry_count=412,
     feed_count=64,
     mentioned=MENTIONED,
+    developing=(make_story(90, make_entry(90, 4, "Der Vertrag über die R&D-Halle wächst", "", 3, "chips", 90)),),
+    continuity={
+        StoryId(2): Continuity(standing="growing", publishers=("Wire & Co",), more_publishers=0),
+        StoryId(9): Continuity(standing="update", numbers=("$6.5 billion",)),
+        StoryId(90): Continuity(
+            standing="update",
+            publishers=("Le <Monde>", "Nikkei", "R&D News"),
+            more_publishers=4,
+            numbers=("$6.5 billion", "12%"),
+            names=("northlight", "nonesuch"),
+        ),
+    },
 )
 
 

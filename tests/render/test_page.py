@@ -61,7 +61,7 @@ PAGES: dict[str, Renderer] = {
 #: Elements that a page of ours may hold; anything else came from somewhere else.
 ALLOWED = set(
     "html head meta title link body a header div p nav ul ol li main footer h1 h2 h3 section article span time svg "
-    "path em strong form button".split()
+    "path em strong form button details summary".split()
 )
 
 
