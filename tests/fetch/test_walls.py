@@ -12,13 +12,13 @@ from tests.fetch.conftest import Ask
 from tests.fixtures.http_server import Answer, Line, TestHttpServer
 
 PAGES = {
-    "Cloudflare's challenge": "<title>Just a moment...</title><script src='/cdn-cgi/challenge-platform/x.js'></script>",
-    "Cloudflare's wall": "<title>Attention Required! | Cloudflare</title><h1>Sorry, you have been blocked</h1>",
-    "DataDome's wall": "<script src='https://ct.captcha-delivery.com/c.js'></script>",
-    "an AWS challenge": "<script src='https://a1b2.edge.sdk.awswaf.com/a1b2/challenge.js'></script>",
-    "Imperva's wall": "<iframe src='/_Incapsula_Resource?SWUDNSAI=31'>Request unsuccessful.</iframe>",
-    "Akamai's wall": "<h1>Access Denied</h1> https://errors.edgesuite.net/18.1",
-    "Anubis's challenge": "<title>Making sure you’re not a bot!</title>",
+    "a Cloudflare challenge page": "<title>Just a moment...</title><script src='/challenge-platform/x.js'></script>",
+    "a Cloudflare error page": "<title>Attention Required! | Cloudflare</title><h1>Sorry, you have been blocked</h1>",
+    "a DataDome challenge page": "<script src='https://ct.captcha-delivery.com/c.js'></script>",
+    "an AWS WAF challenge page": "<script src='https://a1b2.edge.sdk.awswaf.com/a1b2/challenge.js'></script>",
+    "an Imperva challenge page": "<iframe src='/_Incapsula_Resource?SWUDNSAI=31'>Request unsuccessful.</iframe>",
+    "an Akamai error page": "<h1>Access Denied</h1> https://errors.edgesuite.net/18.1",
+    "an Anubis challenge page": "<title>Making sure you’re not a bot!</title>",
     "a login page": '<form><input name=user><input type="password" name=pass></form>',
     "": "<h1>403 Forbidden</h1><hr>nginx",
 }
@@ -33,13 +33,13 @@ def test_a_page_is_known_by_its_words(name: str) -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 429, 503])
 def test_where_headers_are_silent_the_page_is_read(status: int, http_server: TestHttpServer, ask: Ask) -> None:
-    body = gzip.compress(b"<html>" + PAGES["DataDome's wall"].encode() + b"x" * 100_000)
+    body = gzip.compress(b"<html>" + PAGES["a DataDome challenge page"].encode() + b"x" * 100_000)
     answer = Answer(body, status, {**HTML, "Content-Encoding": "gzip"})
 
     reply = ask(http_server.handle("/feed", lambda _: answer))
 
     assert isinstance(reply, FetchFailed)
-    assert "(DataDome's wall)" in reply.reason
+    assert "(a DataDome challenge page)" in reply.reason
     assert reply.exchanged.received_bytes > 0
 
 
@@ -47,8 +47,8 @@ def test_where_headers_are_silent_the_page_is_read(status: int, http_server: Tes
     ("status", "headers", "words"),
     [
         (401, {"WWW-Authenticate": "Basic"}, "(it wants a login)"),
-        (403, {"cf-mitigated": "challenge", **HTML}, "(Cloudflare's challenge)"),
-        (403, {"X-DataDome": "protected", **HTML}, "(DataDome's wall)"),
+        (403, {"cf-mitigated": "challenge", **HTML}, "(a Cloudflare challenge page)"),
+        (403, {"X-DataDome": "protected", **HTML}, "(a DataDome challenge page)"),
         (404, HTML, "404 Not Found"),
         (403, {"Content-Type": "application/xml"}, "403 Forbidden"),
     ],
@@ -56,7 +56,7 @@ def test_where_headers_are_silent_the_page_is_read(status: int, http_server: Tes
 def test_a_header_is_enough_and_other_pages_are_not_read(
     status: int, headers: dict[str, str], words: str, http_server: TestHttpServer, ask: Ask
 ) -> None:
-    reply = ask(http_server.handle("/feed", lambda _: Answer(PAGES["Akamai's wall"].encode(), status, headers)))
+    reply = ask(http_server.handle("/feed", lambda _: Answer(PAGES["an Akamai error page"].encode(), status, headers)))
 
     assert isinstance(reply, FetchFailed)
     assert reply.reason.endswith(words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from aggregator.errors import ParseError
+from aggregator.model.walls import WALLS, WALLS_OF_SHORT_PAGES, WallMarks, find_mark
 from aggregator.pipeline.words import clean_line
 
 #: How files begin that are served at a feed's address by mistake.
@@ -29,28 +30,13 @@ _TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,300})", re.IGNORECASE)
 _FEED_LINK = re.compile(r"<link\s[^<>]{0,1000}application/(?:rss|atom|feed)\+(?:xml|json)[^<>]{0,1000}>", re.IGNORECASE)
 _HREF = re.compile(r"""href\s{0,9}=\s{0,9}(?:"([^"<>]{1,300})"|'([^'<>]{1,300})'|([^"'\s<>]{1,300}))""", re.IGNORECASE)
 _PASSWORD = re.compile(r"""type\s{0,9}=\s{0,9}["']?password""", re.IGNORECASE)
-#: Who stands in the way, by words that only their pages hold.
-_BLOCKERS = (
-    (("cf-chl-", "cf_chl_opt", "<title>Just a moment..."), "a Cloudflare challenge page"),
-    (("Attention Required! | Cloudflare", "cf-error-details"), "a Cloudflare error page"),
-    (("captcha-delivery.com",), "a DataDome challenge page"),
-    (("px-captcha",), "a HUMAN (PerimeterX) challenge page"),
-    (("/.within.website/x/cmd/anubis",), "an Anubis challenge page"),
-    (("sgcaptcha",), "a SiteGround challenge page"),
+#: Who else stands in the way, by words that only their pages hold.
+_OTHERS: WallMarks = (
     (
         ("sedoparking", "parkingcrew", "hugedomains.com", "parklogic.com", "data-adblockkey"),
         "the page of a parked domain",
     ),
     (("consent.google.com/", "consent.youtube.com/", "guce.advertising.com", "consent.yahoo.com"), "a consent page"),
-)
-#: Words that ordinary pages of the same companies' customers hold as well: they tell on a short page only.
-_BLOCKERS_OF_SHORT_PAGES = (
-    (("challenge-platform",), "a Cloudflare challenge page"),
-    (("datadome",), "a DataDome challenge page"),
-    (("_Incapsula_Resource",), "an Imperva challenge page"),
-    (("AwsWafIntegration", "awswaf.com"), "an AWS WAF challenge page"),
-    (("ddos-guard",), "a DDoS-Guard challenge page"),
-    (("www.google.com/recaptcha", "hcaptcha.com", "challenges.cloudflare.com/turnstile"), "a captcha page"),
 )
 _SHORT = 16 * 1024
 #: What pages of a kind are called, in the languages that they are met in.
@@ -135,9 +121,8 @@ def describe_page(text: str) -> str:
 
 def name_blocker(text: str) -> str:
     """Who stands before the page that was asked for ("a Cloudflare challenge page"); empty when nobody is known to."""
-    head = text[:_HEAD]
-    marks = _BLOCKERS + _BLOCKERS_OF_SHORT_PAGES if len(text) < _SHORT else _BLOCKERS
-    return next((what for words, what in marks if any(word in head for word in words)), "")
+    short = WALLS_OF_SHORT_PAGES if len(text) < _SHORT else ()
+    return find_mark(text[:_HEAD].lower(), WALLS + _OTHERS + short)
 
 
 def _name_kind(text: str, title: str, *, has_feeds: bool) -> str:
