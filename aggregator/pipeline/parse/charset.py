@@ -63,7 +63,6 @@ class DecodedDocument:
     """Text without byte order mark, and what was odd about its encoding."""
 
     text: str
-    encoding: str
     warnings: tuple[str, ...] = ()
 
 
@@ -79,11 +78,11 @@ def decode_document(body: bytes, content_type: str) -> DecodedDocument:
     header, declared = _find_charset(content_type), _find_declaration(body)
     claims = [claim for claim in (_allow(header), _allow(declared)) if claim]
     if _is_utf8(body, claims):
-        return DecodedDocument(text=_strip_marks(body.decode("utf-8")), encoding="utf-8")
+        return DecodedDocument(text=_strip_marks(body.decode("utf-8")))
     for claim in claims:
         if claim != "utf-8":
             try:
-                return DecodedDocument(text=_strip_marks(body.decode(claim)), encoding=claim)
+                return DecodedDocument(text=_strip_marks(body.decode(claim)))
             except UnicodeDecodeError:
                 continue
     return _decode_damaged(body, claims)
@@ -160,7 +159,7 @@ def _decode(body: bytes, encoding: str, reason: str) -> DecodedDocument:
         warnings.append(f"not all bytes are {encoding}: {text.count(chr(0xFFFD))} were replaced")
     elif reason == "guess":
         warnings.append(f"no encoding fits that it claims; read as {encoding}")
-    return DecodedDocument(text=text, encoding=encoding, warnings=tuple(warnings))
+    return DecodedDocument(text=text, warnings=tuple(warnings))
 
 
 def _strip_marks(text: str) -> str:
