@@ -27,7 +27,7 @@ _UNITS = {
 _NAMED = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
 #: Amounts that are news: with a currency before them, or a unit or a currency behind them.
 _AMOUNT = re.compile(
-    r"(?<![\w.,])(?P<money>[$€£¥₩]|US\$|USD |EUR )?"
+    r"(?<![A-Za-z\u00c0-\u024f0-9.,])(?P<money>[$€£¥₩]|US\$|USD |EUR )?"
     r"(?P<number>\d{1,3}(?:[,’ ]\d{3})+(?:\.\d+)?|\d{1,12}(?:[.,]\d{1,3})?)"
     rf"(?:[ \u00a0-]?(?P<unit>{_NAMED})(?![A-Za-z]))?"
     r"(?P<behind>ドル|円|美元|元|ウォン|ユーロ|[ \u00a0]?(?:dollars|euros|€))?",
