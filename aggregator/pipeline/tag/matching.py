@@ -104,7 +104,7 @@ def _make_needle(rule: TagRule, alias: Alias) -> Needle:
 
 
 def iter_found(matcher: Matcher, view: View, language: str) -> Iterator[Found]:
-    """Leftmost, then longest, of all that pass the rules; aliases of two tags on the same words are both given."""
+    """Leftmost, then longest, of all that pass the rules; of two tags on the same words both, or only the child."""
     found: list[Found] = []
     folded = view.folded
     # Overlapping, so that a longer alias that fails its rules ("claude code" in "Claude coder") hides no shorter one.
@@ -118,14 +118,22 @@ def iter_found(matcher: Matcher, view: View, language: str) -> Iterator[Found]:
     if not found:
         return
     found.sort(key=lambda one: (one.start, -one.end, one.needle.rule.tag.slug))
-    reach, last = 0, (-1, -1)
-    seen: set[tuple[int, str]] = set()
-    for one in found:
-        mark = (one.start, one.needle.rule.tag.slug)
-        if mark not in seen and (one.start >= reach or (one.start, one.end) == last):
-            reach, last = max(reach, one.end), (one.start, one.end)
-            seen.add(mark)
-            yield one
+    reach, place = 0, 0
+    while place < len(found):
+        first = found[place]
+        same = {first.needle.rule.tag.slug: first}
+        place += 1
+        while place < len(found) and (found[place].start, found[place].end) == (first.start, first.end):
+            same.setdefault(found[place].needle.rule.tag.slug, found[place])
+            place += 1
+        if first.start >= reach:
+            reach = first.end
+            yield from same.values() if len(same) == 1 else _drop_parents(same)
+
+
+def _drop_parents(same: Mapping[str, Found]) -> Iterator[Found]:
+    parents = {slug for one in same.values() for slug in one.needle.rule.parents}
+    return (one for slug, one in same.items() if slug not in parents)
 
 
 def _check(needle: Needle, view: View, start: int, end: int, language: str) -> int:
