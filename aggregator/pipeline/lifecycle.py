@@ -46,7 +46,7 @@ _SILENT_GAPS = 6
 _MIN_ARRIVALS = 3
 _UNKNOWN_GAP = 30 * _DAY
 #: Failures that may be our own network's.
-_NETWORK_CLASSES = frozenset({"dns", "connect", "timeout"})
+NETWORK_CLASSES = frozenset({"dns", "connect", "timeout"})
 _MIN_HOSTS = 5
 _OUTAGE_SHARE = 0.8
 
@@ -231,7 +231,7 @@ def is_local_outage(outcomes: Sequence[tuple[str, str]]) -> bool:
     answered: defaultdict[str, bool] = defaultdict(bool)
     for host_key, failure_class in outcomes:
         if host_key:
-            answered[host_key] |= failure_class not in _NETWORK_CLASSES
+            answered[host_key] |= failure_class not in NETWORK_CLASSES
     silent = sum(not has_answered for has_answered in answered.values())
     return len(answered) >= _MIN_HOSTS and silent >= _OUTAGE_SHARE * len(answered)
 

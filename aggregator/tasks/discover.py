@@ -27,6 +27,7 @@ from aggregator.pipeline.discover import (
     guess_by_service,
     guess_well_known,
 )
+from aggregator.pipeline.lifecycle import NETWORK_CLASSES
 from aggregator.pipeline.urls import canonicalize_url, drop_query, is_web_url
 from aggregator.pipeline.words import clean_line
 from aggregator.storage import entries
@@ -43,7 +44,7 @@ _REMEMBERED = 200
 #: Shorter ids ("17") are any feed's.
 _TELLING_ID = 8
 #: Failures of a host, not of one of its addresses.
-_HOST_FAILURES = frozenset({"dns", "connect", "timeout", "blocked"})
+_HOST_FAILURES = NETWORK_CLASSES | {"blocked"}
 _WAIT = frozenset({429, 503})
 
 

@@ -9,14 +9,12 @@ from datetime import timedelta
 from aggregator.app import App
 from aggregator.log import get_logger
 from aggregator.model.feed import Postponed
-from aggregator.pipeline.lifecycle import is_local_outage
+from aggregator.pipeline.lifecycle import NETWORK_CLASSES, is_local_outage
 from aggregator.storage import meta
 from aggregator.tasks.reading import Reading
 
 log = get_logger(__name__)
 
-#: Failures that can be our own network's.
-NETWORK_CLASSES = frozenset({"dns", "connect", "timeout"})
 #: After this some are tried again; the rest wait for them.
 PROBE_WAIT = timedelta(minutes=5)
 #: So many feeds tell whether the network is back.

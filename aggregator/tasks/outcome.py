@@ -22,10 +22,10 @@ from aggregator.model.hub import Hub
 from aggregator.model.parsed import ParsedFeed
 from aggregator.model.round import FeedResult
 from aggregator.pipeline.checks import next_check
-from aggregator.pipeline.lifecycle import count_strikes, find_alarm, find_gone, follow_move
+from aggregator.pipeline.lifecycle import NETWORK_CLASSES, count_strikes, find_alarm, find_gone, follow_move
 from aggregator.pipeline.urls import drop_query, is_web_url
 from aggregator.pipeline.words import clean_line, xml_text
-from aggregator.tasks.outage import NETWORK_CLASSES, PROBE_WAIT
+from aggregator.tasks.outage import PROBE_WAIT
 from aggregator.tasks.reading import Reading
 from aggregator.tasks.websub import was_pushed_meanwhile
 
