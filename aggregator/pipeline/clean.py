@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from aggregator.model.parsed import ParsedEntry
 from aggregator.pipeline.htmltext import RAW_ELEMENTS, Token, find_plain_tags, html_to_text, iter_tokens
+from aggregator.pipeline.titles import complete_title, drop_site_name
 from aggregator.pipeline.urls import MAX_URL_LENGTH, canonicalize_url, resolve_url
 from aggregator.pipeline.words import clean_line, cut_text, xml_text
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     import nh3
 
 #: Raise it with every change of what comes out: each stored entry bears the one that it was cleaned by.
-POLICY_VERSION = 1
+POLICY_VERSION = 2
 
 MAX_HTML_LENGTH = 512 * 1024
 MAX_DEPTH = 256
@@ -105,15 +107,18 @@ class CleanedParts:
     base_url: str
 
 
-def clean_parts(entry: ParsedEntry, feed_url: str) -> CleanedParts:
-    """All of ``entry`` that can be shown. Without a title its first words stand for it, without text its address."""
+def clean_parts(entry: ParsedEntry, feed_url: str, site_names: Iterable[str] = ()) -> CleanedParts:
+    """All of ``entry`` that can be shown. Without a title its first words stand for it, without text its address.
+
+    ``site_names`` are what the feed is called: a title says them for search engines, not for readers.
+    """
     base_url = resolve_url(feed_url, entry.base_url) or resolve_url(feed_url, entry.url) or feed_url
     url = resolve_url(feed_url, entry.url)
     content_html = clean_html(entry.content_html or entry.summary_html, base_url)
     text = html_to_text(content_html)
     first_words = text.partition("\n")[0] or url.partition("://")[2]
     return CleanedParts(
-        title=clean_line(entry.title, MAX_TITLE) or cut_text(first_words, 100),
+        title=_clean_title(entry.title, text, url, site_names) or cut_text(first_words, 100),
         author=clean_line(entry.author, MAX_AUTHOR),
         url=url,
         canonical_url=canonicalize_url(url),
@@ -121,6 +126,11 @@ def clean_parts(entry: ParsedEntry, feed_url: str) -> CleanedParts:
         text=text,
         base_url=base_url,
     )
+
+
+def _clean_title(raw: str, text: str, url: str, site_names: Iterable[str]) -> str:
+    title = drop_site_name(clean_line(raw, MAX_TITLE), site_names, url)
+    return cut_text(complete_title(title, raw[-40:], text), MAX_TITLE)
 
 
 def clean_html(html: str, base_url: str) -> str:

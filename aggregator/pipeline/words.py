@@ -23,6 +23,11 @@ _TAG = re.compile(rf"""</?(?:{_ELEMENTS})(?:[\s/]++(?:[^<>"']++|"[^"]*+"|'[^']*+
 _BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|h[1-6]|td|tr|hr)\b", re.IGNORECASE)
 _DROPPED = re.compile(r"<!--[^<>]*-->|<(script|style)>[^<]*+</\1>", re.IGNORECASE)
 _BIG_REFERENCE = re.compile(r"&#[xX]?[0-9a-fA-F]{8,}+;?")
+#: What no author writes: numbers, and names of signs of print. ``&lt;`` and rare names are somebody's text.
+_ESCAPED_TWICE = re.compile(
+    r"&(?:#(?:[1-9]\d{1,4}|[xX][0-9a-fA-F]{2,5})|amp(?=;(?:#?\w{2,8};|\s|\w))|quot|apos|nbsp|[lr][sd]quo|[nm]dash|hellip|[lr]aquo|bull|middot|trade|reg|copy"
+    r"|euro|pound|deg|times|[aeiouAEIOU](?:acute|grave|circ|uml)|[anoANO]tilde|[cC]cedil|szlig|oslash|aring|aelig|oelig);"
+)
 #: C0, C1, zero-width and bidirectional controls, line and paragraph separators, byte order marks, noncharacters,
 #: surrogates. U+200C and U+200D stay: Persian, Indic scripts and joined emoji need them.
 _INVISIBLE = re.compile(
@@ -42,15 +47,19 @@ def clean_line(text: str, limit: int) -> str:
     if len(text) > 16_384:
         text = text[:16_384]
     if "<" in text:
-        text = _DROPPED.sub(" ", text)
-        text = _TAG.sub(lambda tag: " " if _BLOCK_TAG.match(tag[0]) else "", text)
+        text = drop_tags(_DROPPED.sub(" ", text))
     if "&" in text:
-        text = read_references(text)
+        text = _read_again(read_references(text))
     if not text.isprintable():  # nothing printable is invisible
         text = _INVISIBLE.sub(_space_for_break, text)
     text = " ".join(text.split())
     # A cut character at either end is damage, one in the middle is at least a sign that something stood there.
     return cut_text(text.strip("\ufffd \t"), limit)
+
+
+def drop_tags(text: str) -> str:
+    """``text`` without the tags of HTML's elements; those of blocks leave a space."""
+    return _TAG.sub(lambda tag: " " if _BLOCK_TAG.match(tag[0]) else "", text)
 
 
 def _space_for_break(found: re.Match[str]) -> str:
@@ -60,6 +69,15 @@ def _space_for_break(found: re.Match[str]) -> str:
 def read_references(text: str) -> str:
     """Character references (``&amp;``, ``&#8212;``) read once; those beyond Unicode become U+FFFD."""
     return html.unescape(_BIG_REFERENCE.sub("\ufffd", text))
+
+
+def _read_again(text: str) -> str:
+    """References that were escaped once too often, down to two layers; never such as could begin a tag."""
+    for _ in range(2):
+        if "&" not in text or not _ESCAPED_TWICE.search(text):
+            break
+        text = _ESCAPED_TWICE.sub(lambda found: html.unescape(found[0]), text)
+    return text
 
 
 def xml_text(text: str) -> str:
