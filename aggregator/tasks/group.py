@@ -8,7 +8,7 @@ from aggregator.app import App
 from aggregator.log import get_logger
 from aggregator.pipeline.group import group_entries
 from aggregator.pipeline.rank import RULES, score_story
-from aggregator.storage import meta, stories
+from aggregator.storage import meta, placing, stories
 from aggregator.storage.stories import StoryQuery
 from aggregator.tasks.interests import get_interests
 from aggregator.tasks.tag import tag_waiting
@@ -81,6 +81,8 @@ def _score(app: App) -> bool:
     with app.db.write() as conn:
         stories.lock(conn)
         found = stories.list_stories(conn, StoryQuery(ids=stories.find_unscored(conn, limit=CHUNK, hold=True)))
-        stories.save_scores(conn, [(story.id, *score_story(story.entries, interests)) for story in found])
+        placings = placing.list_placings(conn, [entry.id for story in found for entry in story.entries])
+        scored = [(story.id, *score_story(story.entries, interests, placings)) for story in found]
+        stories.save_scores(conn, scored)
         meta.renew_revision(conn)
     return bool(found)
