@@ -28,6 +28,7 @@ from aggregator.render.templates import Templates, load_templates
 from aggregator.storage import migrate
 from aggregator.storage.engine import open_database
 from aggregator.tasks.check import find_idle_feed_tags, find_template_problems
+from aggregator.tasks.interests import describe_interests
 
 
 def init(
@@ -66,6 +67,7 @@ def check(config: ConfigOption = None) -> None:
         _report("database", lambda: _check_database(found)),
         _report("mail", lambda: _check_mail(found)),
     ]
+    _print_interests(settings)
     _print_schedules(settings)
     if any(failed):
         raise typer.Exit(2)
@@ -130,6 +132,17 @@ def _check_mail(config: Config) -> str:
         raise UsageError(f"the mail server refused us: {error}" if error.code else str(error)) from error
     finally:
         mailer.close()
+
+
+def _print_interests(settings: Settings) -> None:
+    """What the editor's sentences became: it counts in every score."""
+    made = list(describe_interests(settings))
+    if made:
+        print_line(
+            "ok: interests: what was made of your sentences; points of your own for a tag or a word win, 0: gone"
+        )
+    for line in made:
+        print_line(f"      {line}")
 
 
 def _print_schedules(settings: Settings) -> None:

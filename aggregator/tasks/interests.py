@@ -26,7 +26,7 @@ def _read(asked: Interests, rules: TagRules) -> tuple[Interest, ...]:
 
 
 def describe_interests(settings: Settings) -> Iterator[str]:
-    """A line for each that was made of the editor's sentences, and how to change it; for `aggregator check`."""
+    """A line for each that was made of the editor's sentences: points, what it is, and of which words."""
     made = [one for one in get_interests(settings) if one.said]
     for one in sorted(made, key=lambda one: (-one.points, one.kind, one.name)):
         what = "tag" if one.kind == "tag" else "word"

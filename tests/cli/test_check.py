@@ -31,6 +31,23 @@ def test_a_sound_installation_passes(program: Program) -> None:
     assert result.out.count(" 08:00 CE") == 3
 
 
+def test_interests_in_plain_words_are_shown_as_they_are_read(local: Program) -> None:
+    """Each with its points and the words that it was made of; the editor's own points need no explanation."""
+    text = "We care about OpenAI and robot arms. No celebrity gossip."
+    local.configure(interests={"text": text, "words": {"Robot Arms": 0}, "anthropic": 1.5})
+    out = local.run("check").out
+    local.configure(interests=text)
+    plain = local.run("check").out
+
+    shown = out.partition("ok: interests: ")[2].splitlines()[1:4]
+    assert [
+        shown[0],
+        shown[-1],
+    ] == ['      +2 tag openai ("OpenAI")', '      -1 word celebrity gossip ("celebrity gossip")']
+    assert "anthropic" not in out and "word robot arms" not in out
+    assert '+1 word robot arms ("robot arms")' in plain
+
+
 def test_init_writes_a_configuration_that_passes(local: Program) -> None:
     """And never writes over one."""
     made = local.run("init", "news")
