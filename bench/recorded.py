@@ -58,9 +58,9 @@ def read_document(path: Path) -> ParsedFeed | None:
         return None
 
 
-def iter_recorded(corpus: Path = CORPUS) -> Iterator[Recorded]:
-    """Each feed of the corpus that can be read, and its folder of posts."""
-    paths = [path for path in sorted((corpus / "feeds").rglob("*")) if path.is_file()]
+def iter_recorded(corpus: Path = CORPUS, *, folder: str = "feeds") -> Iterator[Recorded]:
+    """Each feed in ``folder`` of the corpus that can be read, and the corpus's folder of posts."""
+    paths = [path for path in sorted((corpus / folder).rglob("*")) if path.is_file()]
     for path in [*paths, corpus / "site"]:
         if document := read_document(path):
             feed = make_feed(f"https://feeds.example/{path.name}", document)

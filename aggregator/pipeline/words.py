@@ -47,7 +47,7 @@ def clean_line(text: str, limit: int) -> str:
     if len(text) > 16_384:
         text = text[:16_384]
     if "<" in text:
-        text = drop_tags(_DROPPED.sub(" ", text))
+        text = drop_tags(text)
     if "&" in text:
         text = _read_again(read_references(text))
     if not text.isprintable():  # nothing printable is invisible
@@ -58,7 +58,8 @@ def clean_line(text: str, limit: int) -> str:
 
 
 def drop_tags(text: str) -> str:
-    """``text`` without the tags of HTML's elements; those of blocks leave a space."""
+    """``text`` without comments, scripts and the tags of HTML's elements; those of blocks leave a space."""
+    text = _DROPPED.sub(" ", text)
     return _TAG.sub(lambda tag: " " if _BLOCK_TAG.match(tag[0]) else "", text)
 
 

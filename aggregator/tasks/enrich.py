@@ -22,7 +22,9 @@ def enrich_entry(item: IdentifiedEntry, *, feed: Feed, document: ParsedFeed | No
     names = tuple(filter(None, (feed.spec.title, feed.title, document.title if document else "")))
     parts = clean_parts(parsed, drop_query(feed.spec.url), names)
     claimed = parsed.language or feed.spec.language or (document.language if document else "") or feed.language
-    language = find_language(f"{parts.title}\n{parts.text}", claimed)
+    # What is said twice tells no more: a title that is its own summary is still a short text.
+    said = parts.text if parts.text.startswith(parts.title) else f"{parts.title}\n{parts.text}"
+    language = find_language(said, claimed)
     told = drop_repeats(parts.text)
     return CleanEntry(
         key=item.key,

@@ -129,7 +129,7 @@ def test_an_excerpt_is_the_texts_own_characters_within_its_limit(text: str, lang
     assert count_columns(excerpt) <= limit
     assert excerpt == " ".join(excerpt.split())
     rest = iter(squeeze(html.unescape(html.unescape(text))))
-    assert all(character in rest for character in squeeze(excerpt.removesuffix(ELLIPSIS)))
+    assert all(character in rest for character in squeeze(excerpt.removesuffix(ELLIPSIS).replace(" · ", "")))
 
 
 def squeeze(text: str) -> str:
@@ -140,7 +140,7 @@ def squeeze(text: str) -> str:
 @given(st.text(st.sampled_from("abc .日。\n"), min_size=1))
 def test_a_text_with_a_word_in_it_never_gives_an_empty_excerpt(text: str) -> None:
     found = make_excerpt(text, "en", 12)
-    assert any(map(str.isalnum, found)) == any(map(str.isalnum, text))
+    assert bool(found.strip(".。… ")) <= any(map(str.isalnum, text)) <= bool(found)
 
 
 @given(ALPHABET, ALPHABET, ALPHABET)

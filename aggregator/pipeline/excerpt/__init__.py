@@ -37,10 +37,21 @@ _LEAST_SUMMARY = 24
 _ENOUGH = 100
 #: What is left of a short article's half is no excerpt below this, unless it is a whole sentence.
 _LEAST_CUT = 30
+#: "Such pictures as these:" says nothing alone.
+_LEAST_LEAD = 40
 #: A text that ends in the middle of nothing at such a width was cut by its publisher.
 _UNFINISHED = 180
+#: Lengths at which machines cut.
+_ROUND_LENGTHS = frozenset({*range(100, 1_001, 50), 140, 160, 180, 120, 255, 256, 280, 512})
+#: A shorter title may be the first word of a sentence.
+_LONG_TITLE = 24
+#: Of a list so many items are looked at.
+_MAX_ITEMS = 20
+#: Between items of a list.
+_ITEM_MARK = " · "
 
 _NUMERALS = str.maketrans("一二三四五六七八九", "123456789")
+_INNER_END = re.compile(r"[a-zß-ÿ)\"”][.!?]\s|[。！？]")
 _LOST = re.compile("[\ud800-\udfff]")
 
 
@@ -51,7 +62,9 @@ def choose_excerpt(*, title: str, summary: str, text: str, language: str, limit:
     columns and half of the article. It is empty when there is nothing to say beyond the title: no summary that repeats
     it, links to comments, or is a machine's list of figures.
     """
-    if summary and text and _is_same(summary, text):
+    if summary and len(text) < len(summary):
+        text = ""  # a caption, a note: what is shorter than its own summary is no article
+    elif summary and _is_same(summary, text):
         summary, text = (text if is_cut(summary) else summary), ""
     if text and len(text) < 2 * limit:
         limit = min(limit, count_columns(text) // 2)
@@ -100,12 +113,20 @@ def make_excerpt(text: str, language: str, limit: int = LIMIT, *, title: str = "
     room = max(limit, 40) * 8 + 2_000
     head = _LOST.sub("", text.lstrip()[:room])
     whole = len(text) <= room
-    lines = _iter_prose(head, _fold(title[:300]))
-    sentences = _iter_taken(lines, language.partition("-")[0].lower())
-    return _fill(sentences, limit, whole=whole)
+    title_key = _fold(title[:300])
+    if len(title) > _LONG_TITLE and head.startswith(title) and _begins_anew(head[len(title) :]):
+        head = head[len(title) :]
+    lines = _iter_prose(head, title_key)
+    sentences = _iter_taken(lines, language.partition("-")[0].lower(), title_key)
+    return _fill(sentences, limit, whole=whole, torn=whole and len(text) in _ROUND_LENGTHS)
 
 
-def _fill(sentences: Iterator[tuple[str, bool]], limit: int, *, whole: bool) -> str:
+def _begins_anew(rest: str) -> bool:
+    """Whether what follows a title is no more of its sentence."""
+    return rest[:1].isspace() and not rest.lstrip()[:1].islower()
+
+
+def _fill(sentences: Iterator[tuple[str, bool]], limit: int, *, whole: bool, torn: bool) -> str:
     """Sentences that fit; ``whole``: after the last of them nothing was left out, so that it may be a torn one."""
     taken: list[str] = []
     text = ""
@@ -117,7 +138,7 @@ def _fill(sentences: Iterator[tuple[str, bool]], limit: int, *, whole: bool) -> 
             return _close(taken)
         text = longer
         taken.append(sentence)
-    return _close(taken, last=whole)
+    return _close(taken, last=whole, torn=torn)
 
 
 def is_link(sentence: str) -> bool:
@@ -125,18 +146,22 @@ def is_link(sentence: str) -> bool:
     return "://" in sentence or "www." in sentence
 
 
-def _close(taken: list[str], *, last: bool = False) -> str:
+def _close(taken: list[str], *, last: bool = False, torn: bool = False) -> str:
     """The sentences ``taken`` without those at their end that break off or lead on to what is not shown.
 
-    ``last``: they are the last there are, so that dots at their end are a publisher's.
+    ``last``: they are the last there are, so that dots at their end are a publisher's; ``torn``: so is their length.
     """
     kept = list(taken)
-    while kept and (leads_on(kept[-1]) or is_surely_cut(kept[-1]) or (last and _breaks_off(kept[-1]))):
+    while kept and (leads_on(kept[-1]) or is_surely_cut(kept[-1]) or (last and _breaks_off(kept[-1], torn))):
+        kept.pop()
+    if last and len(kept) > 1 and kept[-1][-1].isalnum() and ends_like_sentence(kept[-2]):
         kept.pop()
     if kept or not taken:
         return _join(kept)
     first = taken[0]
-    return mark_cut(first) if is_cut(first) or _is_torn(first) else first
+    if leads_on(first) and count_columns(first) < _LEAST_LEAD:
+        return ""
+    return mark_cut(first) if is_cut(first) or (last and _is_torn(first, torn)) else first
 
 
 def _join(taken: list[str]) -> str:
@@ -146,22 +171,24 @@ def _join(taken: list[str]) -> str:
     return text
 
 
-def _breaks_off(sentence: str) -> bool:
-    return is_cut(sentence) or _is_torn(sentence)
+def _breaks_off(sentence: str, torn: bool) -> bool:
+    return is_cut(sentence) or _is_torn(sentence, torn)
 
 
-def _is_torn(sentence: str) -> bool:
-    """A long one that ends in a letter."""
-    return sentence[-1].isalpha() and count_columns(sentence) >= _UNFINISHED
+def _is_torn(sentence: str, torn: bool) -> bool:
+    """A long one that ends in a letter, or any where the whole text has such a length as machines cut at."""
+    return sentence[-1].isalpha() and (torn or count_columns(sentence) >= _UNFINISHED)
 
 
-def _iter_taken(lines: Iterator[str], language: str) -> Iterator[tuple[str, bool]]:
+def _iter_taken(lines: Iterator[str], language: str, title_key: str) -> Iterator[tuple[str, bool]]:
     """Sentences that say something, and whether each begins its line."""
+    first = bool(title_key)
     for line in lines:
         begins = True
         for sentence in iter_sentences(line, language):
-            if is_furniture(sentence) or is_code(sentence):
+            if is_furniture(sentence) or is_code(sentence) or (first and not _drop_title(sentence, title_key)):
                 continue
+            first = False
             yield sentence, begins
             begins = False
 
@@ -173,13 +200,27 @@ def _iter_prose(text: str, title_key: str) -> Iterator[str]:
     for line in _iter_lines(text):
         if not prose and title_key and (line := _drop_title(line, title_key)) == "":
             continue
-        if ends_like_sentence(line) or count_columns(line) > _LABEL:
+        if _is_prose(line):
             prose = True
             yield line
         elif not prose:
             labels.append(line)
-    if not prose:
-        yield from labels
+    if not prose and labels:
+        yield _join_labels(labels)
+
+
+def _join_labels(labels: list[str]) -> str:
+    """Items of a list on one line, without the headings among them where there is more than headings."""
+    items = [label for label in labels if count_columns(label) >= _LEAST_SUMMARY]
+    return _ITEM_MARK.join(items[:_MAX_ITEMS] or labels[:_MAX_ITEMS])
+
+
+def _is_prose(line: str) -> bool:
+    """Whether it holds a sentence: headings and items of lists end without a full stop, and are not long."""
+    if ends_like_sentence(line) and not leads_on(line):
+        return True
+    columns = count_columns(line)
+    return columns > 2 * _LABEL or (columns > _LABEL // 2 and _INNER_END.search(line) is not None)
 
 
 def _drop_title(line: str, title_key: str) -> str:

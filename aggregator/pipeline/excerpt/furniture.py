@@ -12,6 +12,8 @@ from aggregator.pipeline.words import drop_tags
 
 #: Lines longer than this are never a byline or a bar of buttons as a whole.
 _MAX_LINE = 160
+#: More of them in one sentence make a menu.
+_MAX_BARS = 2
 #: Shorter ones may be nothing but signs, full stops included.
 _LEAST_WORDS = 6
 
@@ -21,7 +23,7 @@ _NETWORKS = (
     r"|e-?mail|print|copy(?: link)?|share|tweet|pocket|flipboard|hatena|はてな|はてなブックマーク|シェア|ツイート"
     r"|微信|微博|分享"
 )
-_FULL_STOP = re.compile(r"[\w)\]\"'”’»）」』][.!?。！？]+[\"'”’»）)\]」』]*$|[。！？][”’）」』]*$")
+_FULL_STOP = re.compile(r"[\w)\]\"'”’»）」』](?:\.|[!?。！？]+)[\"'”’»）)\]」』]*$|[。！？][”’）」』]*$")
 #: A whole line that is no prose, unless it ends like a sentence.
 _LINE = re.compile(
     # Who wrote it, and when.
@@ -47,7 +49,8 @@ _LINE = re.compile(
     rf"|(?:(?:{_NETWORKS})[\s|·•,/]*){{2,20}}"
     r"|(?:read|see|view|learn|show|find out) (?:more|the full|the rest|full|on|all|comments|original|entire|article"
     r"|in browser|this)\b.{0,60}"
-    r"|(?:continue|keep) reading\b.{0,80}|(?:leave|post|add) a comment.{0,40}|(?:\d+ )?(?:comments?|replies|likes?"
+    r"|(?:continue|keep) reading\b.{0,80}|(?:leave|post|add) a comment.{0,40}|submitted by.{0,60}"
+    r"|(?:\[?\d+ )?(?:comments?\]?|replies|likes?"
     r"|views?)(?: \d+| feed)?|comments? on .{0,80}"
     r"|(?:read)?\s?(?:permalink|comments?|source|link|more|original|website|discussion|skip to content"
     r"|table of contents|contents|go to .{0,40})"
@@ -95,8 +98,11 @@ _SENTENCE = re.compile(
     r"|(?:сообщение|запись) .{0,200}появил"
     r"|(?:续|続)きを読む|続きはこちら|もっと読む|(?:阅读|閱讀|查看)(?:全文|原文)|点击(?:查看|阅读)|本文(?:来自|转载"
     r"|首发)|转载请|关注我们|欢迎关注|扫码|この記事は.{0,60}(?:転載|提供|に最初に)"
-    r"|all rights reserved|©|\(c\) \d{4}|無断転載|무단 ?전재|submitted by\b|(?:article|comments) url\s?:"
-    r"|points\s?:\s?\d|\[link\]|\[comments\]",
+    r"|all rights reserved|©|\(c\) \d{4}|無断転載|무단 ?전재|submitted by|(?:article|comments) url\s?:"
+    r"|points\s?:\s?\d|\[link\]|\[comments\]"
+    r"|(?:updated|posted|published|created|written) (?:by|on) .{2,60}\d{4}"
+    r"|(?:[\w-]{2,20}, (?:[a-z]\.\s?-?){1,3},? ){2}"
+    r"|(?:此主题)?相关图片",
     re.IGNORECASE,
 )
 #: From here to the end of its line there is no prose.
@@ -125,7 +131,8 @@ _HEAD = re.compile(
     r"|arXiv:\S{1,40}\sAnnounce Type:\s?[\w-]{1,20}\s"
     r"|\[(?:last )?(?:updated?|edit(?:ed)?|note)\b[^\[\]]{0,300}\]\s?"
     r"|(?:tl;?dr|abstract|summary|要約|概要|摘要|导语|導讀)\s?[:：]\s?"
-    r"|(?:#{1,6}|[-*+–—]|>{1,3}|\d{1,2}[.)](?=\s[A-Z]))\s(?=\S)|[•▪‣·●○■□◆▲▼※►▶➤→👉🔗]\s?(?=\S)"
+    r"|(?:#{1,6}|[-*+–—]|>{1,3}|\d{1,2}[.)-](?=\s[A-Z]))\s(?=\S)|(?:…|\.{2,4})\s?(?=\S)"
+    r"|[•▪‣·●○■□◆▲▼※►▶➤→👉🔗]\s?(?=\S)"
     r"|\d{1,2} ?min(?:ute)?s?(?: read)\b[\s|·•:—–-]{0,3}|[(（\[【](?:記者|记者"
     r"|by)[^()（）\[\]【】]{1,30}[)）\]】]\s?",
     re.IGNORECASE,
@@ -188,4 +195,4 @@ def _is_bar(line: str) -> bool:
 
 def is_furniture(sentence: str) -> bool:
     """Whether a sentence says something about the page and nothing about the matter."""
-    return _SENTENCE.match(sentence) is not None
+    return _SENTENCE.match(sentence) is not None or sentence.count(" | ") > _MAX_BARS

@@ -28,6 +28,9 @@ _SHORT_FORM = re.compile(
     r"(?:^|[\s(\"“])(?:[A-Z]|vs|v|No|Nos|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|Inc|Ltd|Corp|Co|e\.g|i\.e|cf|approx|al|Fig|Vol|Gen|Sen|Rep|Gov|U\.S|U\.K|z\.B|bzw|ca|Nr|Std|Mio|Mrd)\.\s+$"
 )
 _LOWER = frozenset("abcdefghijklmnopqrstuvwxyz/_-=&#")
+#: A sentence of fewer loses no word.
+_FEW_WORDS = 4
+_FORMULA = re.compile(r"\\[a-zA-Z]{2,}")
 #: How many characters at an end are looked at.
 _TAIL = 16
 
@@ -82,12 +85,18 @@ def is_surely_cut(sentence: str) -> bool:
 
 
 def mark_cut(sentence: str) -> str:
-    """One that its publisher cut, with our own sign of it."""
-    return _CUT.sub("", sentence).rstrip(" ,;:、，；：-–—") + ELLIPSIS
+    """One that broke off, with our own sign of it, and without the word that may be half of one."""
+    kept = _CUT.sub("", sentence)
+    torn = kept == sentence or not sentence[len(kept)].isspace()
+    if torn and kept[-1:].isalpha() and kept[-1].islower() and kept.count(" ") > _FEW_WORDS:
+        kept = kept.rpartition(" ")[0]
+    return kept.rstrip(" ,;:、，；：-–—") + ELLIPSIS
 
 
 def is_code(sentence: str) -> bool:
-    """Whether it is a row of characters for machines: base64, a key, an address and nothing else."""
+    """Whether it is written for machines: base64, a key, an address and nothing else, a formula in TeX."""
+    if "\\" in sentence and _FORMULA.search(sentence):
+        return True
     if len(sentence) <= _MAX_WORD:
         return False
     words = [word for word in sentence.split() if len(word) > _MAX_WORD and word.isascii()]
@@ -112,7 +121,7 @@ def iter_sentences(line: str, language: str) -> Iterator[str]:
 def _goes_on(pending: str, piece: str, language: str) -> bool:
     """Whether sentencex parted what is one sentence."""
     end, first = pending[-_TAIL:], piece[0]
-    if end[-1] in ".?" and (first.isdigit() or first in _LOWER or end.endswith("www.")):
+    if end[-2:] == " ." or (end[-1] in ".?" and (first.isdigit() or first in _LOWER or end.endswith("www."))):
         return True  # nothing stands between: example.org, Node.js
     if first.islower() and end.rstrip()[-1:] in (".", "…"):
         return True
@@ -139,13 +148,13 @@ def cut_sentence(sentence: str, limit: int) -> str:
     if end == len(sentence):
         return sentence
     end = _find_clause(sentence, end)
-    return sentence[: max(end, 1)].rstrip(" ,;:、，；：-–—(（「『") + ELLIPSIS
+    return sentence[: max(end, 1)].rstrip(" ,;:、，；：·-–—(（「『") + ELLIPSIS
 
 
 def _find_clause(sentence: str, end: int) -> int:
     """The best place to cut at or before ``end``: after a clause, else between words, else between letters."""
     least = end * 2 // 3
-    clause = max(sentence.rfind(mark, least, end) for mark in ("、", "，", "；", ", ", "; ", " – ", " — "))
+    clause = max(sentence.rfind(mark, least, end) for mark in ("、", "，", "；", ", ", "; ", " – ", " — ", " · "))
     if clause > 0:
         return clause + 1
     space = sentence.rfind(" ", least, end + 1)
