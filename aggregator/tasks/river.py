@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time
 
 from aggregator.app import App
@@ -53,15 +54,16 @@ def build_stories_page(app: App, *, tag: Tag | None = None) -> StoriesPage:
 
 
 def build_feed(app: App, *, tag: Tag | None = None) -> FeedDocument:
-    """``/feed.atom`` or a tag's: the newest stories by their lead's effective date, or every entry, as configured."""
+    """``/feed.atom`` or a tag's: stories by their lead's effective date, newest first, or every entry, as configured.
+
+    When the window holds more stories than the feed may, the best ranked of it are taken, as on the front page.
+    """
     now, combined, site = app.now(), app.settings.combined, app.settings.site
     slug = tag.slug if tag else ""
+    found = _choose_stories(app, slug, now) if combined.one_per_story else ()
     with app.db.read() as conn:
         identity = meta.get_identity(conn)
-        if combined.one_per_story:
-            query = StoryQuery(until=now, limit=combined.limit, tag=slug, combined_only=True)
-            found = stories.list_stories(conn, query)
-        else:
+        if not combined.one_per_story:
             listed = entries.list_entries(
                 conn, EntryQuery(until=now, limit=combined.limit, tag=slug, combined_only=True)
             )
@@ -83,6 +85,23 @@ def build_feed(app: App, *, tag: Tag | None = None) -> FeedDocument:
         feeds=sources,
         tags=get_tags(app.settings.tag_rules),
     )
+
+
+def _choose_stories(app: App, slug: str, now: datetime) -> tuple[Story, ...]:
+    """All of the window, with what came before while there is room; the best ranked of it when there is none."""
+    combined = app.settings.combined
+    since = now - combined.window
+    query = StoryQuery(until=now, limit=combined.limit, tag=slug, combined_only=True)
+    with app.db.read() as conn:
+        newest = stories.list_stories(conn, query)
+        if len(newest) < combined.limit or not all(_is_since(story, since, now) for story in newest):
+            return newest
+        found = stories.list_stories(conn, replace(query, since=since, limit=0))
+    return order_stories(found, now)[: combined.limit]
+
+
+def _is_since(story: Story, since: datetime, now: datetime) -> bool:
+    return any(since <= entry.effective_at < now for entry in story.entries)
 
 
 def _list_changes(story: Story, now: datetime) -> tuple[datetime, ...]:

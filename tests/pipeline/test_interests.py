@@ -51,6 +51,7 @@ def read(text: str, **asked: tuple[tuple[str, float], ...]) -> dict[str, float]:
         ("No more benchmarks, please. Nothing about lawsuits.", {"benchmarks": -1, "#lawsuits": -2}),
         ("Stories without hype, except from Mistral.", {"hype": -1, "#mistral-ai": -2}),
         ("Especially Claude Code!", {"#claude-code": 3}),
+        ("OpenAI, and above all we want chips and factories.", {"#openai": 2, "#chips": 3, "factories": 1.5}),
         ("- robot arms\n- no crypto\n- factories", {"#robotics": 2, "robot arms": 1, "crypto": -1, "factories": 1}),
         ("AIエージェントとロボットに興味があります。", {"#agents": 2, "#robotics": 2}),
         ("暗号資産、ゴシップはいらない。特にオープンモデル。", {"暗号資産": -1, "ゴシップ": -1, "#open-models": 3}),

@@ -185,7 +185,7 @@ def test_what_is_buried_after_its_issue_stays_where_it_is(press: Press) -> None:
         press.build(app)
         press.clock.move(days=1)
         for kind in ("pin", "bury"):
-            rule(app, kind, find_entries(app, ROUND)[0])  # type: ignore[arg-type]
+            rule(app, kind, find_entries(app, ROUND)[0])
         press.print_story("Monde", ROUND, press.clock())
         press.print_story("Daily", QUIET, press.clock())
         press.clock.move(days=6)

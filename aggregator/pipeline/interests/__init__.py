@@ -80,9 +80,11 @@ def _read_paragraph(text: str, find_tags: FindTags) -> Iterator[Interest]:
         if not sentence or not sentence.strip():
             continue
         language = "ja" if _KANA.search(sentence) else "zh" if _HAN.search(sentence) else "en"
+        strength = 1.0
         for part, sign in _split_by_sign(sentence, language):
             for position, piece in enumerate(_STRONG.split(part)):
-                yield from _read_part(piece, language, sign * (STRONG if position else 1.0), find_tags)
+                strength = STRONG if position else strength
+                yield from _read_part(piece, language, sign * strength, find_tags)
 
 
 def _read_part(part: str, language: str, strength: float, find_tags: FindTags) -> Iterator[Interest]:
