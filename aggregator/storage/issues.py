@@ -32,6 +32,8 @@ FROZEN: tuple[IssueState, ...] = ("ready", "sending", "sent")
 def add_slots(conn: Connection, newsletter: str, planned: Sequence[PlannedSlot], *, now: datetime) -> int:
     """A row for each slot that has none yet; how many were made. Asked twice, or by two at once, it makes them once."""
     made = 0
+    # PostgreSQL looks at one of the two unique keys only: of two at once, one would stumble over the other.
+    lock_name(conn, f"slots of {newsletter}")
     for slot in planned:
         row = {
             "newsletter": newsletter,
