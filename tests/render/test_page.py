@@ -21,6 +21,7 @@ from aggregator.model.shown import (
     TagCount,
     TagsPage,
 )
+from aggregator.model.story import ScoreTerm
 from aggregator.pipeline.clean import clean_html
 from aggregator.render import page
 from aggregator.render.newsletter import render_issue
@@ -68,6 +69,18 @@ ALLOWED = set(
 @pytest.fixture(params=PAGES)
 def render(request: pytest.FixtureRequest) -> Renderer:
     return PAGES[request.param]
+
+
+def test_reasons_give_away_no_address_of_a_feed() -> None:
+    """It may hold the editor's own token, or a path of our disk."""
+    terms = [("https://ada:pw@feeds.example.org/f?token=secret", 2.0), ("folder:/home/ada/posts", 1.0)]
+    reasons = tuple(ScoreTerm(name="interest", value=value, points=points) for value, points in terms)
+    shown = page.render_story(
+        StoryPage(story=replace(STORIES[0], reasons=reasons), tags=TAGS), site=SITE, templates=TEMPLATES
+    )
+
+    assert "we care for feeds.example.org" in shown and "we care for posts" in shown
+    assert not any(word in shown for word in ("token", "pw@", "/home"))
 
 
 def check_safe(text: str) -> html.HtmlElement:
