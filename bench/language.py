@@ -4,9 +4,9 @@
 
 The truth of a feed is what the corpus's list says of it, else what the feed says of itself, where either names a
 language; it was checked by eye where the product disagreed, and `TRUTH` names what is otherwise: feeds whose word is
-wrong, or which hold several languages (not counted). Every entry goes through the product's own `enrich_entry`, with its
-feed's claim as it comes ("with the claim"), and its title and text once more without any ("text alone"), where there are
-at least forty columns of letters. News items have a language each, given with the data.
+wrong, or which hold several languages (not counted). Every entry goes through the product's own `enrich_entry`, with
+its feed's claim as it comes ("with the claim"), and its title and text once more without any ("text alone"), where
+there are at least forty columns of letters. News items have a language each, given with the data.
 """
 
 from __future__ import annotations

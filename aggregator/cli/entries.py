@@ -1,4 +1,4 @@
-"""``aggregator entries``: what is stored. Never changes it."""
+"""``aggregator entries``: what is stored, and stored entries cleaned anew. Never changes what a publisher said."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from aggregator.app import App
 from aggregator.cli.console import (
     MAX_NUMBER,
     ConfigOption,
@@ -32,6 +33,7 @@ from aggregator.pipeline.htmltext import html_to_text
 from aggregator.pipeline.words import clean_line
 from aggregator.storage import entries, feeds
 from aggregator.storage.entries import EntryQuery
+from aggregator.tasks.clean import Cleaned, clean_some, is_cleaning, plan_cleaning
 
 commands = new_group("Stored entries.")
 
@@ -129,6 +131,39 @@ def _print_history(document: Mapping[str, Any], edits: Sequence[Mapping[str, Any
         print_line(f"edited {edit['edited_at'].astimezone(UTC):%Y-%m-%d %H:%MZ}")
         for line in edit["changes"] or ["  nothing of title, address, author, dates or text"]:
             print_line(line)
+
+
+@commands.command("refresh")
+def refresh_entries(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Clean stored entries anew when this version cleans, cuts excerpts or mends titles otherwise; newest first.
+
+    Can be broken off at any time and goes on with the next call; the daemon does the same by itself when it starts.
+    """
+    with opened(config) as app:
+        total = plan_cleaning(app)
+        done = _clean_with_progress(app, total, show=not as_json)
+    if as_json:
+        print_json({"entries": done.read, "changed": done.changed})
+    elif total:
+        print_line(f"{done.read} entries cleaned anew, {done.changed} are shown otherwise now.")
+    else:
+        print_line("All entries are cleaned as this version cleans.")
+
+
+def _clean_with_progress(app: App, total: int, *, show: bool) -> Cleaned:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    read = changed = 0
+    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
+        bar = progress.add_task("Cleaning", total=total)
+        while is_cleaning(app):
+            some = clean_some(app)
+            read, changed = read + some.read, changed + some.changed
+            progress.update(bar, completed=read)
+    return Cleaned(read=read, changed=changed)
 
 
 def diff_entries(before: ParsedEntry, after: ParsedEntry) -> list[str]:
