@@ -27,6 +27,7 @@ from aggregator.errors import StorageError, UsageError
 from aggregator.heap import keep_loaded, limit_arenas
 from aggregator.log import configure_logging, get_logger
 from aggregator.scheduler import start_clock
+from aggregator.tasks.clean import plan_cleaning
 from aggregator.tasks.due import get_tasks
 from aggregator.tasks.startup import prepare_database, recover_claims, spread_overdue, upgrade_database
 
@@ -63,6 +64,7 @@ def run(config: ConfigOption = None) -> None:
             try:
                 recover_claims(app)
                 spread_overdue(app)
+                plan_cleaning(app)
                 keep_loaded()
                 daemon.serve(stop, keeper)
             finally:

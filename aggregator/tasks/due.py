@@ -11,6 +11,7 @@ from aggregator.heap import release_freed
 from aggregator.log import get_logger
 from aggregator.model.ids import FeedId
 from aggregator.storage import deliveries, feeds, hubs
+from aggregator.tasks.clean import clean_stored, is_cleaning
 from aggregator.tasks.deliver import deliver_slice, is_paused, sleep
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import make_due_issues
@@ -31,6 +32,8 @@ def defer_due(app: App) -> None:
         app.queue.defer("round", key="round")
     if hubs_due or app.settings.lists:
         app.queue.defer("errands", key="errands")
+    if is_cleaning(app):
+        app.queue.defer("clean", key="clean")
     _defer_mails(app)
 
 
@@ -47,6 +50,7 @@ def get_tasks(app: App, *, pause: Callable[[float], bool] = sleep) -> Mapping[st
         "round": partial(_round, app, pause),
         "errands": partial(_run_errands, app),
         "search": partial(_search, app),
+        "clean": partial(clean_stored, app, pause=pause),
         "deliver": partial(_deliver, app, pause),
     }
 
