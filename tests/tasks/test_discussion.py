@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -13,6 +14,8 @@ from aggregator.storage.entries import EntryQuery
 from aggregator.storage.schema import entry_versions
 from aggregator.storage.stories import StoryQuery
 from aggregator.tasks.group import regroup_stories
+from tests.fixtures.http_server import TestHttpServer
+from tests.fixtures.program import Program
 from tests.tasks.world import DAY, HOUR, A, Desk, give
 
 
@@ -96,3 +99,16 @@ def test_a_feed_that_falls_silent_about_it_changes_nothing(open_desk: Callable[.
     assert [entry.discussion for entry in read(desk, "")] == [100]
     assert list_unscored(desk) == set()
     desk.pass_time(HOUR)
+
+
+def test_points_of_a_json_feed_are_found_where_the_configuration_says(
+    program: Program, http_server: TestHttpServer
+) -> None:
+    items = [{"id": "1", "title": "Glacier", "_hn": {"points": 412}}, {"id": "2", "title": "Violin"}]
+    body = json.dumps({"version": "https://jsonfeed.org/version/1.1", "title": "T", "items": items}).encode()
+    program.configure(feeds=[{"url": http_server.add("/feed.json", body), "points": "_hn.points"}])
+    assert program.json("fetch", "--all")["new"] == 2
+
+    with program.app() as app, app.db.read() as conn:
+        found = {entry.title: entry.discussion for entry in entries.list_entries(conn, EntryQuery())}
+    assert found == {"Glacier": 412, "Violin": None}
