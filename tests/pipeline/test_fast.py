@@ -134,6 +134,15 @@ def test_long_json_is_left_to_a_child() -> None:
     assert parse_quickly(body.encode(), url=URL) is None
 
 
+@pytest.mark.parametrize("part", ["<category>c</category>", "<author>a</author>", "<link>/l</link>", "<enclosure/>"])
+def test_an_entry_of_countless_parts_is_left_to_a_child(part: str) -> None:
+    def document(count: int) -> bytes:
+        return f'<rss version="2.0"><channel><item><guid>1</guid>{part * count}</item></channel></rss>'.encode()
+
+    assert parse_quickly(document(400), url=URL) == parse_feed(document(400), url=URL)
+    assert parse_quickly(document(501), url=URL) is None
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_raise(body: bytes) -> None:
     found = read(parse_quickly, body)

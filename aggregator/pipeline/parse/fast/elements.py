@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from aggregator.pipeline.parse.fast.limits import count_part
 from aggregator.pipeline.parse.fast.markup import IN_CONTENT
 from aggregator.pipeline.parse.fast.names import HANDLED
 from aggregator.pipeline.parse.fast.people import IN_AUTHOR, IN_CONTRIBUTOR, IN_OWNER, begin_author, finish_author
@@ -77,6 +78,7 @@ def finish_media_title(reader: Reader, attributes: Attributes, text: str) -> Non
 
 
 def finish_link(reader: Reader, attributes: Attributes, text: str) -> None:
+    count_part(reader)
     context = reader.context
     if attributes:
         link = attributes
@@ -112,6 +114,7 @@ def _name_address(attributes: Attributes) -> None:
 
 
 def finish_enclosure(reader: Reader, attributes: Attributes, _text: str) -> None:
+    count_part(reader)
     _name_address(attributes)
     attributes["rel"] = "enclosure"
     reader.context.setdefault("links", []).append(attributes)
@@ -167,6 +170,7 @@ def finish_encoded(reader: Reader, attributes: Attributes, text: str) -> None:
 
 
 def _add_content(reader: Reader, detail: dict[str, Any]) -> None:
+    count_part(reader)
     reader.has_content = True
     if reader.depths is not None:
         reader.context.setdefault("content", []).append(detail)
@@ -215,6 +219,7 @@ def _add_category(reader: Reader, term: str | None, scheme: str | None, label: s
 
 def _name_category(reader: Reader, value: str) -> None:
     """The text of one: the term of one that was given none in its attributes, else a category of its own."""
+    count_part(reader)
     tags, known = reader.tags()
     if tags and not tags[-1][0]:
         known.discard(tags[-1])
@@ -227,6 +232,7 @@ def _name_category(reader: Reader, value: str) -> None:
 
 def _add_tag(reader: Reader, term: str | None, scheme: str | None, label: str | None) -> None:
     if term or scheme or label:
+        count_part(reader)
         tags, known = reader.tags()
         tag = (term, scheme, label)
         if tag not in known:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from aggregator.pipeline.parse.fast.limits import count_part
 from aggregator.pipeline.parse.fast.names import HANDLED
 from aggregator.pipeline.parse.fast.reader import NO_ATTRIBUTES, Attributes, Inside, Kind, Reader, Unmodelled
 from aggregator.pipeline.parse.guard import is_searchable
@@ -24,6 +25,7 @@ _PARTS = {
 
 
 def begin_author(reader: Reader, _attributes: Attributes) -> None:
+    count_part(reader)
     reader.context.setdefault("authors", []).append({})
 
 
