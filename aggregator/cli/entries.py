@@ -135,9 +135,10 @@ def _print_history(document: Mapping[str, Any], edits: Sequence[Mapping[str, Any
 
 @commands.command("refresh")
 def refresh_entries(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Clean stored entries anew when this version cleans, cuts excerpts or mends titles otherwise; newest first.
+    """Clean stored entries anew, as this version does it.
 
-    Can be broken off at any time and goes on with the next call; the daemon does the same by itself when it starts.
+    Texts, excerpts, titles and languages of entries that an older version stored, newest first. Can be broken off at
+    any time and goes on with the next call; the daemon does the same by itself when it starts.
     """
     with opened(config) as app:
         total = plan_cleaning(app)

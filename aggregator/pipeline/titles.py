@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from urllib.parse import urlsplit
 
 #: What stands between a title and the name of its site.
-_SEPARATOR = re.compile(r"\s+(?:[|\-\u2010-\u2015\u2022\u00b7\u2219»›/~]|::|:|<)\s+|\s*[｜│丨]\s*|\s+-{2,3}\s+")
+_SEPARATOR = re.compile(r" (?:[|\-\u2010-\u2015\u2022\u00b7\u2219»›/~<:]|::|-{2,3}) | ?[｜│丨] ?")
 _LOST = re.compile("\ufffd[\\s\ufffd]*(?:\\.{3}|…)?\\s*$")
 _DOTS = re.compile(r"\s?(?:\[?(?:…|\.{3})\]?)$")
 _SENTENCE_END = re.compile(r"[。！？!?.](?=\s|$|[^\w.])|[。！？]")

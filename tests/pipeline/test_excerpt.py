@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import html
+import json
 import time
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.pipeline.excerpt import ELLIPSIS, LIMIT, choose_excerpt, count_columns, make_excerpt
+
+CASES = json.loads((Path(__file__).parent / "data" / "excerpts.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["why"])
+def test_what_is_no_prose_is_left_out(case: dict[str, str]) -> None:
+    assert make_excerpt(case["text"], case["language"]) == case["excerpt"]
 
 
 @pytest.mark.parametrize(
@@ -149,3 +158,43 @@ def test_an_excerpt_is_never_longer_than_half_of_the_article(title: str, summary
     assert count_columns(found) <= LIMIT
     if text.strip() and len(text) > 2 * len(summary):
         assert count_columns(found) <= count_columns(text) / 2
+
+
+ARTICLE = "The article begins here and says a lot. " + "It goes on and on about what it is about. " * 12
+
+
+@pytest.mark.parametrize(
+    ("why", "title", "summary", "expected"),
+    [
+        ("a summary is preferred", "News", "A publisher's own words about it.", "A publisher's own words about it."),
+        (
+            "none that repeats the title",
+            "News of the day",
+            "News of the day.",
+            "The article begins here and says a lot.",
+        ),
+        ("none that is the text cut", "News", "The article begins here and says [...]", "The article begins here"),
+        ("none that is a link", "News", "Comments", "The article begins here and says a lot."),
+        ("none that is a name", "News", "Wang et al.", "The article begins here and says a lot."),
+        ("none that is blank", "News", "", "The article begins here and says a lot."),
+    ],
+)
+def test_the_publishers_summary_is_taken_when_it_is_one(why: str, title: str, summary: str, expected: str) -> None:
+    assert choose_excerpt(title=title, summary=summary, text=ARTICLE, language="en").startswith(expected)
+
+
+def test_a_teaser_given_twice_is_a_teaser_and_no_article() -> None:
+    teaser = "The company opened its models to everybody today."
+    assert choose_excerpt(title="News", summary=teaser, text=teaser, language="en") == teaser
+
+
+def test_a_first_line_that_repeats_the_title_is_left_out() -> None:
+    text = f"A model that anybody may use\n\n{ARTICLE}"
+    found = choose_excerpt(title="A Model That Anybody May Use", summary="", text=text, language="en")
+    assert found.startswith("The article begins here")
+
+
+def test_of_a_short_article_half_is_quoted_at_most() -> None:
+    text = "The company opened its models to everybody today. All of them may be used freely from now on."
+    found = choose_excerpt(title="News", summary="", text=text, language="en")
+    assert 0 < count_columns(found) <= count_columns(text) // 2

@@ -71,7 +71,7 @@ _LINE = re.compile(
     r"|leggi tutto|continua a leggere|leia mais|continue lendo|читать далее|читать полностью|подробнее|anzeige"
     r"|publicidad|publicité)\b.{0,60}"
     # What machines write.
-    r"|(?:article url|comments url|points|# comments|announce type|date|url|via|subject|source"
+    r"|(?:article url|comments url|points|(?:# )?comments|announce type|date|url|via|subject|source"
     r"|originally (?:published|posted)|cross-?posted)\s?[:：].{0,160}"
     r"|arxiv:\S{1,40}(?: announce type: \S{1,20})?|abstract|tl;?dr|.{0,12}removed for overview.{0,12}"
     # Chunk marks and lines without a letter: rules, dates, numbers.
@@ -102,7 +102,8 @@ _SENTENCE = re.compile(
     r"|points\s?:\s?\d|\[link\]|\[comments\]"
     r"|(?:updated|posted|published|created|written) (?:by|on) .{2,60}\d{4}"
     r"|(?:[\w-]{2,20}, (?:[a-z]\.\s?-?){1,3},? ){2}"
-    r"|(?:此主题)?相关图片",
+    r"|(?:此主题)?相关图片|(?:[\w.'’-]{1,20},? ){1,4}et al\.?$|ceci est un (?:post|article) invité|guest post by"
+    r"|@\w{1,30}$",
     re.IGNORECASE,
 )
 #: From here to the end of its line there is no prose.
@@ -129,7 +130,7 @@ _TAIL_WORDS = (
 _HEAD = re.compile(
     r"(?:(?:arXiv:\S{1,40}\s)?Announce Type:\s?[\w-]{1,20}\s?)?(?:Abstract\s?[:.—–-]\s?)"
     r"|arXiv:\S{1,40}\sAnnounce Type:\s?[\w-]{1,20}\s"
-    r"|\[(?:last )?(?:updated?|edit(?:ed)?|note)\b[^\[\]]{0,300}\]\s?"
+    r"|updated?:? \d{1,2} [a-z]{3,9}\.? \d{4}\s|\[(?:last )?(?:updated?|edit(?:ed)?|note)\b[^\[\]]{0,300}\]\s?"
     r"|(?:tl;?dr|abstract|summary|要約|概要|摘要|导语|導讀)\s?[:：]\s?"
     r"|(?:#{1,6}|[-*+–—]|>{1,3}|\d{1,2}[.)-](?=\s[A-Z]))\s(?=\S)|(?:…|\.{2,4})\s?(?=\S)"
     r"|[•▪‣·●○■□◆▲▼※►▶➤→👉🔗]\s?(?=\S)"
