@@ -122,9 +122,11 @@ _TAIL = re.compile(
 )
 #: A line without any of these has no such tail: cheaper to see than to search.
 _TAIL_WORDS = (
-    "first", "submitted", "read", "original", "more", "mehr", "suite", "continue", "zuerst", "primero", "primeiro",
-    "proviene", "premier", "впервые", "сначала", "lesen", "lire", "leer", "leyendo", "leggi", "leia", "читать",
-    "続き", "もっと", "最初に", "阅读", "閱讀", "全文", "계속", "보기",
+    "appeared", "est apparu", "erschien zuerst", "en premier", "primero", "primeiro", "proviene da", "впервые",
+    "сначала", "最初に", "submitted by", "keep reading", "continue reading", "read more", "read the", "read on",
+    "read full", "view original", "more on", "click to", "weiterlesen", "mehr", "lire la", "leer más", "leyendo",
+    "leggi", "leia mais", "читать", "continued", "suite", "続きを", "もっと", "全文", "阅读", "閱讀", "继续", "繼續",
+    "계속", "더 보기", " more…", " more...", " more »", " more →", " more ›",
 )  # fmt: skip
 #: What stands before the first word of prose.
 _HEAD = re.compile(
@@ -179,7 +181,7 @@ def drop_furniture(line: str) -> str:
     if _is_bar(line):
         return ""
     lower = line.lower()
-    if any(word in lower for word in _TAIL_WORDS) and (found := _TAIL.search(line)):
+    if any(map(lower.__contains__, _TAIL_WORDS)) and (found := _TAIL.search(line)):
         # A post that has its own name in such a sentence may hold several sentences: the line goes from there on.
         line = line[: found.start()].rstrip()
         if _is_bar(line):
