@@ -213,7 +213,10 @@ def resume_feed(feed: FeedArgument, config: ConfigOption = None) -> None:
 
 @commands.command("release")
 def release_entries(feed: FeedArgument, config: ConfigOption = None) -> None:
-    """Admit the entries of a feed that are held for review: into the combined feed, pages and mails, by their dates."""
+    """Admit entries that are held for review.
+
+    They enter the combined feed, pages and mails, where their dates put them.
+    """
     with opened(config) as app:
         found = find_feed(app, feed)
         with app.db.write() as conn:
