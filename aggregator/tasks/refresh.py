@@ -37,10 +37,18 @@ PATIENCE = timedelta(seconds=1)
 CLAIM = 200
 
 
-def refresh_due(app: App) -> Round:
-    """One round over every feed that is due now; when our own network is down, over a few."""
+def refresh_due(app: App, on_claimed: Callable[[], object] = lambda: None) -> Round:
+    """One round over every feed that is due now; when our own network is down, over a few.
+
+    ``on_claimed`` is called when all of them are in the fetcher's hand: what is left is a matter of their hosts.
+    """
     watch = OutageWatch(app)
-    return _run(app, _claim_due(app, watch), watch, on_result=None)
+
+    def claim() -> Iterator[Sequence[Feed]]:
+        yield from _claim_due(app, watch)
+        on_claimed()
+
+    return _run(app, claim(), watch, on_result=None)
 
 
 def refresh_feeds(

@@ -18,7 +18,7 @@ from tests.zoo.server import Endpoint, Visit, ZooServer
 
 OK = b"HTTP/1.1 200 OK\r\n"
 #: Addresses of one mix.
-MOST = 1_000
+MOST = 2_500
 
 
 async def healthy_after_a_while(visit: Visit) -> None:
@@ -47,6 +47,7 @@ MIXES: dict[str, list[Endpoint]] = {
     "lines": LINES,
     "floods": LINES + FLOODS,
     "bombs": LINES + BOMBS,
+    "all": LINES + FLOODS + BOMBS,
 }
 
 
