@@ -12,8 +12,9 @@ the result depends on the set of entries only, not on their order, nor on how ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 
 from aggregator.model.ids import EntryId
 from aggregator.model.lexicon import Lexicon
@@ -22,10 +23,16 @@ from aggregator.pipeline.group.certain import Hubs, Word, join_certain
 from aggregator.pipeline.group.clusters import THRESHOLD, link_averages
 from aggregator.pipeline.group.index import PairIndex, get_cell
 from aggregator.pipeline.group.naming import make_story
+from aggregator.pipeline.group.pairs import CERTAIN
 from aggregator.pipeline.group.reading import Reading, read_entry
 from aggregator.pipeline.group.terms import get_terms
 
 __all__ = ["StoryIndex", "group_entries"]
+
+#: More entries are never looked at together, unless certainty joins them.
+MAX_SET = 200
+#: By how much the bonds that count must be stronger, again and again, where more hang together.
+_TIGHTEN = 1.15
 
 _NO_WORDS = Lexicon()
 
@@ -47,8 +54,15 @@ def group_entries(
     their lowest entry id.
     """
     index = StoryIndex(rulings, lexicon, keep_stories=keep_stories)
-    index.add(candidates)
+    latest = {candidate.id: candidate for candidate in candidates}
+    for cell, some in groupby(sorted(latest.values(), key=_get_place), lambda c: get_cell(c.effective_at)):
+        index.take(some)
+        index.close(cell - 1)
     return index.regroup()
+
+
+def _get_place(candidate: GroupCandidate) -> tuple[datetime, EntryId]:
+    return candidate.effective_at, candidate.id
 
 
 class StoryIndex:
@@ -70,14 +84,39 @@ class StoryIndex:
 
     def add(self, candidates: Iterable[GroupCandidate]) -> frozenset[EntryId]:
         """Take in entries, new or edited ones; the ids of all whose story is to be made anew (see `regroup`)."""
+        new = tuple(candidates)
+        return self._spread(self.take(new), [candidate.id for candidate in new])
+
+    def take(self, candidates: Iterable[GroupCandidate]) -> set[EntryId]:
+        """As `add`, when all stories will be asked for: the ids of those whose bonds are others only."""
         touched: set[EntryId] = set()
         latest = {candidate.id: candidate for candidate in candidates}
-        for candidate in sorted(latest.values(), key=lambda c: (c.effective_at, c.id)):
+        readings: list[Reading] = []
+        for candidate in sorted(latest.values(), key=_get_place):
             if candidate.id in self._pairs.readings:
                 touched |= self._remove(candidate.id)
-            reading = read_entry(candidate, self._terms)
-            touched |= self._pairs.add(reading) | self._hubs.add(reading)
-        return frozenset(number for number in touched if number in self._pairs.readings)
+            readings.append(read_entry(candidate, self._terms))
+        touched |= self._pairs.add(readings)
+        for reading in readings:
+            touched |= self._hubs.add(reading)
+        return touched
+
+    def _spread(self, touched: Iterable[EntryId], new: Collection[EntryId]) -> frozenset[EntryId]:
+        """All whose set is another than before: those around ``touched``, and around what they were without ``new``."""
+        found: set[EntryId] = set()
+        before: set[EntryId] = set()
+        fresh = frozenset(new)
+        for number in touched:
+            if number in self._pairs.readings:
+                if number not in found:
+                    found |= self._find_set(number)
+                if number not in before and number not in fresh:
+                    before |= self._find_set(number, fresh)
+        return frozenset(found | before)
+
+    def close(self, cell: int) -> None:
+        """Save memory: no entry of a cell of time before this one (`index.get_cell`) will come or go any more."""
+        self._pairs.close(cell)
 
     def forget(self, before: datetime) -> frozenset[EntryId]:
         """Drop what is older, in steps of three days; the ids of the entries left whose story is to be made anew.
@@ -89,7 +128,7 @@ class StoryIndex:
         touched: set[EntryId] = set()
         for number in gone:
             touched |= self._remove(number)
-        return frozenset(touched.difference(gone))
+        return self._spread(touched.difference(gone), ())
 
     def regroup(self, ids: Iterable[EntryId] | None = None) -> tuple[GroupedStory, ...]:
         """The stories of these entries and of all that hang together with them; None: all stories."""
@@ -97,31 +136,44 @@ class StoryIndex:
         seen: set[EntryId] = set()
         for number in sorted(self._pairs.readings if ids is None else ids):
             if number not in seen:
-                members = self._find_connected(number)
-                seen.update(members)
-                stories += self._group(members)
+                members = self._find_set(number)
+                seen |= members
+                stories += self._group(sorted(members))
         return tuple(sorted(stories, key=lambda story: min(story.entry_ids)))
 
     def _remove(self, number: EntryId) -> set[EntryId]:
         reading = self._pairs.readings[number]
         return self._pairs.remove(number) | self._hubs.remove(reading)
 
-    def _find_connected(self, number: EntryId) -> list[EntryId]:
-        """Every entry that could end up in one story with this one, sorted."""
+    def _find_set(self, number: EntryId, without: Collection[EntryId] = ()) -> set[EntryId]:
+        """Every entry that could end up in one story with this one, itself included.
+
+        A set that would be too large is cut where it hangs loosest: only ever stronger bonds count until it is small
+        enough. The sets of two entries are the same or have nothing in common, whichever is asked for first.
+        """
+        least = THRESHOLD
+        found = self._find_connected(number, least, without)
+        while len(found) > MAX_SET and least < CERTAIN:
+            least = min(CERTAIN, least * _TIGHTEN)
+            found = self._find_connected(number, least, without)
+        return found
+
+    def _find_connected(self, number: EntryId, least: float, without: Collection[EntryId]) -> set[EntryId]:
+        """All that hang together by bonds of at least ``least``; some of them, more than `MAX_SET`, when too many."""
         found, stack = {number}, [number]
         hubs: set[object] = set()
-        while stack:
+        while stack and (len(found) <= MAX_SET or least >= CERTAIN):
             member = stack.pop()
-            near = [other for other, strength in self._pairs.bonds[member].items() if strength >= THRESHOLD]
+            near = [other for other, strength in self._pairs.bonds[member].items() if strength >= least]
             for hub, others in self._hubs.iter_hubs(self._pairs.readings[member]):
                 if hub not in hubs:
                     hubs.add(hub)
                     near += others
             for other in near:
-                if other not in found:
+                if other not in found and other not in without:
                     found.add(other)
                     stack.append(other)
-        return sorted(found)
+        return found
 
     def _group(self, members: Sequence[EntryId]) -> Iterator[GroupedStory]:
         readings: dict[EntryId, Reading] = {number: self._pairs.readings[number] for number in members}

@@ -22,10 +22,6 @@ THRESHOLD = 0.26 * CERTAIN
 _GROWTH = 0.15
 #: Of the strength between two clusters, so much is their strongest pair and the rest the mean.
 _STRONGEST = 0.15
-#: A set of entries that hang together is first cut where it hangs loosest when it holds more clusters than this.
-_MAX_SET = 400
-#: By how much the cut is tightened, again and again.
-_TIGHTEN = 1.2
 
 Bonds = Mapping[EntryId, Mapping[EntryId, int]]
 
@@ -82,13 +78,7 @@ def link_averages(
             if member in place and other in place and place[member] != place[other]:
                 apart[place[member]].add(place[other])
                 apart[place[other]].add(place[member])
-    joined: list[list[EntryId]] = []
-    for numbers in _cut(range(len(groups)), between, THRESHOLD):
-        if len(numbers) == 1:
-            joined.append(list(groups[numbers[0]]))
-        else:
-            joined += _Average(groups, numbers, between, apart).join_all()
-    return joined
+    return _Average(groups, between, apart).join_all()
 
 
 #: Other group -> (sum of strengths, strongest).
@@ -115,40 +105,14 @@ def _sum_bonds(
     return between, apart
 
 
-def _cut(numbers: Collection[int], between: Sequence[_Row], least: float) -> Iterator[list[int]]:
-    """The sets of groups that hang together by bonds of at least ``least``, none of them larger than allowed."""
-    waiting = dict.fromkeys(sorted(numbers))
-    while waiting:
-        first = next(iter(waiting))
-        del waiting[first]
-        found, stack = [first], [first]
-        while stack:
-            for other, (_, best) in between[stack.pop()].items():
-                if best >= least and other in waiting:
-                    del waiting[other]
-                    found.append(other)
-                    stack.append(other)
-        if len(found) > _MAX_SET and least < CERTAIN:
-            yield from _cut(found, between, min(CERTAIN, least * _TIGHTEN))
-        else:
-            yield sorted(found)
-
-
 class _Average:
-    """One set of groups while it is being joined. A cluster is known by the lowest number of its groups."""
+    """Groups while they are being joined. A cluster is known by the lowest number of its groups."""
 
-    def __init__(
-        self,
-        groups: Sequence[Sequence[EntryId]],
-        numbers: Sequence[int],
-        between: Sequence[_Row],
-        apart: Sequence[set[int]],
-    ) -> None:
-        inside = set(numbers)
-        self._members = {number: list(groups[number]) for number in numbers}
-        self._rows = {n: {other: row for other, row in between[n].items() if other in inside} for n in numbers}
-        self._apart = {number: apart[number] & inside for number in numbers}
-        self._turn = dict.fromkeys(numbers, 0)
+    def __init__(self, groups: Sequence[Sequence[EntryId]], between: list[_Row], apart: list[set[int]]) -> None:
+        self._members = {number: list(group) for number, group in enumerate(groups)}
+        self._rows = dict(enumerate(between))
+        self._apart = dict(enumerate(apart))
+        self._turn = dict.fromkeys(self._members, 0)
         self._heap: list[tuple[float, int, int, int, int]] = []
 
     def join_all(self) -> list[list[EntryId]]:

@@ -8,20 +8,20 @@ keys these are depends on the set of entries alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from itertools import combinations
-from sys import intern
+from itertools import combinations, product
 
 from aggregator.model.ids import EntryId
 from aggregator.pipeline.group.pairs import WINDOW, weigh
 from aggregator.pipeline.group.reading import Reading
 
 #: Entries of one cell of time under one key, beyond which the key is passed over there.
-MANY = 80
-#: A feature that weighs this much is a key by itself; two lighter ones that weigh `_PAIRED` make one together.
+MANY = 40
+#: A feature that weighs this much is a key by itself; lighter ones are so in pairs, if they weigh as much as `_PAIRED`.
 _ALONE, _PAIRED = 0.55, 0.3
-_MAX_PAIRED = 6
+#: Of the heaviest names so many are paired with so many of the heaviest other features, and those with each other.
+_NAMES, _OTHERS, _EACH_OTHER = 3, 5, 4
 _MAX_LINKS = 25
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -31,23 +31,31 @@ def get_cell(moment: datetime) -> int:
     return (moment - _EPOCH) // WINDOW
 
 
-def iter_keys(reading: Reading) -> Iterator[str]:
-    """What an entry is listed under."""
-    common: list[tuple[float, str]] = []
+def list_keys(reading: Reading) -> list[str]:
+    """What an entry is listed under, each once."""
+    keys: list[str] = []
+    names: list[tuple[float, str]] = []
+    others: list[tuple[float, str]] = []
     for feature, weight in reading.title.items():
         if weight >= _ALONE or feature[0] == "c":
-            yield feature
-        elif weight >= _PAIRED:
-            common.append((-weight, feature))
+            keys.append(feature)
+        if weight >= _PAIRED and feature[0] != "c":
+            (names if feature[0] == "n" else others).append((-weight, feature))
     for feature, weight in reading.more.items():
-        if weight >= _ALONE and feature[0] == "n":
-            yield feature
-    for (_, one), (_, other) in combinations(sorted(common)[:_MAX_PAIRED], 2):
-        yield intern(f"{min(one, other)}&{max(one, other)}")
+        if weight >= _PAIRED and feature[0] == "n":
+            names.append((-weight / 2, feature))
+            if weight >= _ALONE:
+                keys.append(feature)
+    names.sort()
+    others.sort()
+    chosen = [feature for _, feature in names[:_NAMES]]
+    beside = [feature for _, feature in others[:_OTHERS]]
+    pairs = [*combinations(chosen, 2), *product(chosen, beside), *combinations(beside[:_EACH_OTHER], 2)]
+    keys += [f"{one}&{other}" if one < other else f"{other}&{one}" for one, other in pairs]
     if reading.candidate.canonical_url:
-        yield "u:" + reading.candidate.canonical_url
-    for link in reading.candidate.links[:_MAX_LINKS]:
-        yield "u:" + link
+        keys.append("u:" + reading.candidate.canonical_url)
+    keys += ["u:" + link for link in reading.candidate.links[:_MAX_LINKS]]
+    return list(dict.fromkeys(keys))
 
 
 class PairIndex:
@@ -60,31 +68,39 @@ class PairIndex:
         self._lists: dict[tuple[int, str], list[EntryId]] = {}
         self._crowded: set[tuple[int, str]] = set()
 
-    def add(self, reading: Reading) -> set[EntryId]:
-        """The entries whose bonds are others now, ``reading``'s own included."""
-        number, cell = reading.candidate.id, get_cell(reading.candidate.effective_at)
-        self.readings[number] = reading
-        bonds = self.bonds[number] = {}
-        touched = {number}
-        keys = dict.fromkeys(iter_keys(reading))
-        for key in keys:
-            listed = self._lists.setdefault((cell, key), [])
-            listed.append(number)
-            if len(listed) == MANY + 1:
-                self._crowded.add((cell, key))
-                touched |= self._loosen(listed)
-        for other in self._find_others(number, keys, cell):
-            strength = weigh(reading, self.readings[other])
-            if strength:
-                bonds[other] = self.bonds[other][number] = strength
-                touched.add(other)
+    def add(self, readings: Sequence[Reading]) -> set[EntryId]:
+        """The entries whose bonds are others now, those of ``readings`` included."""
+        touched: set[EntryId] = set()
+        crowded: list[tuple[int, str]] = []
+        keys: list[list[str]] = []
+        for reading in readings:
+            number, cell = reading.candidate.id, get_cell(reading.candidate.effective_at)
+            self.readings[number] = reading
+            self.bonds[number] = {}
+            touched.add(number)
+            keys.append(list_keys(reading))
+            for key in keys[-1]:
+                listed = self._lists.setdefault((cell, key), [])
+                listed.append(number)
+                if len(listed) == MANY + 1:
+                    self._crowded.add((cell, key))
+                    crowded.append((cell, key))
+        for place in crowded:
+            touched |= self._loosen(self._lists[place])
+        for reading, of_reading in zip(readings, keys, strict=True):
+            number, cell = reading.candidate.id, get_cell(reading.candidate.effective_at)
+            bonds = self.bonds[number]
+            for other in self._find_others(number, of_reading, cell):
+                if other not in bonds and (strength := weigh(reading, self.readings[other])):
+                    bonds[other] = self.bonds[other][number] = strength
+                    touched.add(other)
         return touched
 
     def remove(self, number: EntryId) -> set[EntryId]:
         """Take one entry away; those that had a bond with it. Crowded keys stay so: whole cells go together."""
         reading = self.readings.pop(number)
         cell = get_cell(reading.candidate.effective_at)
-        for key in dict.fromkeys(iter_keys(reading)):
+        for key in list_keys(reading):
             listed = self._lists[cell, key]
             listed.remove(number)
             if not listed:
@@ -95,14 +111,29 @@ class PairIndex:
             del self.bonds[other][number]
         return set(others)
 
-    def _find_others(self, number: EntryId, keys: Iterable[str], cell: int) -> dict[EntryId, None]:
-        found: dict[EntryId, None] = {}
+    def close(self, cell: int) -> None:
+        """Nothing older than ``cell`` will be added any more: what was only there to find it goes."""
+        for place in [place for place in self._lists if place[0] < cell]:
+            del self._lists[place]
+
+    def _find_others(self, number: EntryId, keys: Iterable[str], cell: int) -> set[EntryId]:
+        """Those that meet ``number`` under a telling key, or under two: one word in common is no reason to look."""
+        found: set[EntryId] = set()
+        once: set[EntryId] = set()
         for key in keys:
-            if (cell, key) not in self._crowded:
-                for near in (cell - 1, cell, cell + 1):
-                    if (near, key) not in self._crowded:
-                        found.update(dict.fromkeys(self._lists.get((near, key), ())))
-        found.pop(number, None)
+            if (cell, key) in self._crowded:
+                continue
+            single = key[0] in "wc" and "&" not in key
+            for near in (cell - 1, cell, cell + 1):
+                listed = self._lists.get((near, key))
+                if listed is None or (near, key) in self._crowded:
+                    continue
+                if single:
+                    found.update(once.intersection(listed))
+                    once.update(listed)
+                else:
+                    found.update(listed)
+        found.discard(number)
         return found
 
     def _loosen(self, listed: Iterable[EntryId]) -> set[EntryId]:
@@ -113,7 +144,7 @@ class PairIndex:
             if not bonds:
                 continue
             reading = self.readings[number]
-            still = self._find_others(number, iter_keys(reading), get_cell(reading.candidate.effective_at))
+            still = self._find_others(number, list_keys(reading), get_cell(reading.candidate.effective_at))
             for other in [other for other in bonds if other not in still]:
                 del bonds[other], self.bonds[other][number]
                 touched |= {number, other}

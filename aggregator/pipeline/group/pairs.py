@@ -20,7 +20,7 @@ CERTAIN = 10_000
 #: Two entries that never stand in one story, unless the editor or an address says so.
 NEVER = -1
 #: Weaker bonds are none.
-FLOOR = 800
+FLOOR = 1_200
 
 #: A name or concept that one title holds counts so much when the other entry holds it beyond its title.
 _BEYOND = 0.5
@@ -44,18 +44,19 @@ def weigh(one: Reading, other: Reading) -> int:
     if distance > WINDOW or one.is_digest or other.is_digest:
         return 0
     same_feed = one.candidate.feed_id == other.candidate.feed_id
+    dot, shared = _share(one, other)
+    product = one.norm * other.norm
+    linked = 0.0 if same_feed else _get_linked(one, other)
+    if not dot or (dot * CERTAIN < FLOOR * product and not linked):
+        return 0
     likeness = compare_titles(one.surface, other.surface)
-    if likeness == "equal" or likeness == "near":
+    if likeness == "equal" or (likeness == "near" and not same_feed):
         return NEVER if same_feed else CERTAIN
     if likeness == "alike":
         return 0
-    dot, shared = _share(one, other)
-    linked = 0.0 if same_feed else _get_linked(one, other)
-    if not dot or (dot < 0.08 * one.norm * other.norm and not linked):
-        return 0
     if _contradict(one, other):
         return NEVER
-    strength = dot / (one.norm * other.norm) * min(1.0, shared / _ENOUGH) + linked
+    strength = dot / product * min(1.0, shared / _ENOUGH) + linked
     if one.events and other.events and one.events.isdisjoint(other.events):
         strength *= _OTHER_EVENT
     if one.orgs and other.orgs and one.orgs.isdisjoint(other.orgs):
@@ -68,41 +69,35 @@ def weigh(one: Reading, other: Reading) -> int:
 
 def _share(one: Reading, other: Reading) -> tuple[float, float]:
     """(product of the weights, sum of the smaller weights) of all that both hold."""
-    if len(one.title) > len(other.title):
-        one, other = other, one
-    words = one.language == other.language
     dot = total = 0.0
-    theirs, more = other.title, other.more
-    for feature, weight in one.title.items():
-        known = theirs.get(feature)
-        if known is None:
-            known = _discount(feature, weight, more.get(feature), words=words)
-        if known:
-            dot += weight * known
-            total += min(weight, known)
-    for feature, said in one.more.items():
-        weight = theirs.get(feature, 0.0)
-        if weight and feature not in one.title and (known := _discount(feature, weight, said, words=words)):
-            dot += weight * known
-            total += known
-    rounded = sum(1 for _ in _iter_rounded(one, other))
-    if rounded:
+    mine, theirs = one.title, other.title
+    for feature in mine.keys() & theirs.keys():
+        weight, known = mine[feature], theirs[feature]
+        dot += weight * known
+        total += weight if weight < known else known
+    if one.more or other.more:
+        words = one.language == other.language
+        for title, more in ((mine, other.more), (theirs, one.more)):
+            for feature in title.keys() & more.keys():
+                weight = title[feature]
+                if known := _discount(feature, weight, more[feature], words=words):
+                    dot += weight * known
+                    total += known
+    if one.amounts and other.amounts and (rounded := sum(1 for _ in _iter_rounded(one, other))):
         dot += 0.5 * rounded
         total += 0.7 * rounded
     return dot, total
 
 
-def _discount(feature: str, weight: float, said: float | None, *, words: bool) -> float:
+def _discount(feature: str, weight: float, said: float, *, words: bool) -> float:
     """What a feature of one title weighs that the other entry holds beyond its title; words of one language only."""
-    if said is None or (feature[0] == "w" and not words):
+    if feature[0] == "w" and not words:
         return 0.0
     return min(weight, said) * (_WORD_BEYOND if feature[0] == "w" else _BEYOND)
 
 
 def _iter_rounded(one: Reading, other: Reading) -> Iterator[tuple[Number, Number]]:
     """Amounts that are nearly, and not quite, the same."""
-    if not one.amounts or not other.amounts:
-        return
     for mine in one.amounts:
         for theirs in other.amounts:
             if mine.value != theirs.value and abs(mine.value - theirs.value) <= _ROUNDED * max(
@@ -113,9 +108,8 @@ def _iter_rounded(one: Reading, other: Reading) -> Iterator[tuple[Number, Number
 
 def _contradict(one: Reading, other: Reading) -> bool:
     """Another version of the same thing; or two notes of one pattern with other figures."""
-    for base, versions in one.versions.items():
-        theirs = other.versions.get(base)
-        if theirs and versions.isdisjoint(theirs):
+    for base in one.versions.keys() & other.versions.keys():
+        if one.versions[base].isdisjoint(other.versions[base]):
             return True
     return (
         len(one.figures) > 1
