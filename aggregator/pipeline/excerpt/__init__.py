@@ -118,7 +118,7 @@ def make_excerpt(text: str, language: str, limit: int = LIMIT, *, title: str = "
         head = head[len(title) :]
     lines = _iter_prose(head, title_key)
     sentences = _iter_taken(lines, language.partition("-")[0].lower(), title_key)
-    return _fill(sentences, limit, whole=whole, torn=whole and len(text) in _ROUND_LENGTHS)
+    return _fill(sentences, limit, whole=whole, torn=whole and len(text.strip()) in _ROUND_LENGTHS)
 
 
 def _begins_anew(rest: str) -> bool:
@@ -129,8 +129,11 @@ def _begins_anew(rest: str) -> bool:
 def _fill(sentences: Iterator[tuple[str, bool]], limit: int, *, whole: bool, torn: bool) -> str:
     """Sentences that fit; ``whole``: after the last of them nothing was left out, so that it may be a torn one."""
     taken: list[str] = []
-    text = ""
+    text = link = ""
     for sentence, begins in sentences:
+        if not taken and is_link(sentence):
+            link = link or sentence
+            continue
         longer = join_sentences(text, sentence)
         if count_columns(longer) > limit or (begins and count_columns(text) >= _ENOUGH):
             return _close(taken) or cut_sentence(sentence, limit)
@@ -138,6 +141,8 @@ def _fill(sentences: Iterator[tuple[str, bool]], limit: int, *, whole: bool, tor
             return _close(taken)
         text = longer
         taken.append(sentence)
+    if not taken and link:
+        return link if count_columns(link) <= limit else cut_sentence(link, limit)
     return _close(taken, last=whole, torn=torn)
 
 

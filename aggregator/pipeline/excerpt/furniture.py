@@ -82,7 +82,8 @@ _LINE = re.compile(
 )
 #: A whole sentence that is no prose.
 _SENTENCE = re.compile(
-    r"(?:(?:image|photo|picture|illustration|featured image|header image|screenshot)s?(?: (?:credit|source)s?| by"
+    r"(?:(?:image|photo|picture|illustration|featured image|header image|screenshot)s?(?: (?:credit|source"
+    r"|attribution)s?| by"
     r"| via| courtesy of)\b|credits?\s?:|photo\s?:|foto\s?:|bild\s?:|画像[:：]|写真[:：]|图源|圖源|图片来源"
     r"|圖片來源|사진=)"
     r"|(?:this|the) (?:post|article|story|entry|piece|essay) (?:was |is |has been )?(?:originally |first "
@@ -102,8 +103,9 @@ _SENTENCE = re.compile(
     r"|points\s?:\s?\d|\[link\]|\[comments\]"
     r"|(?:updated|posted|published|created|written) (?:by|on) .{2,60}\d{4}"
     r"|(?:[\w-]{2,20}, (?:[a-z]\.\s?-?){1,3},? ){2}"
+    r"|\[(?:last )?updated?\b|(?:update|edit|correction)s?(?: \(?[\d/. -]{4,12}\)?)?\s?[:：]"
     r"|(?:此主题)?相关图片|(?:[\w.'’-]{1,20},? ){1,4}et al\.?$|ceci est un (?:post|article) invité|guest post by"
-    r"|@\w{1,30}$",
+    r"|@\w{1,30}$|retrieved from\b",
     re.IGNORECASE,
 )
 #: From here to the end of its line there is no prose.
@@ -132,9 +134,9 @@ _TAIL_WORDS = (
 _HEAD = re.compile(
     r"(?:(?:arXiv:\S{1,40}\s)?Announce Type:\s?[\w-]{1,20}\s?)?(?:Abstract\s?[:.—–-]\s?)"
     r"|arXiv:\S{1,40}\sAnnounce Type:\s?[\w-]{1,20}\s"
-    r"|updated?:? \d{1,2} [a-z]{3,9}\.? \d{4}\s|\[(?:last )?(?:updated?|edit(?:ed)?|note)\b[^\[\]]{0,300}\]\s?"
+    r"|updated?:? \d{1,2} [a-z]{3,9}\.? \d{4}\s|\[(?:last )?(?:updated?|edit(?:ed)?|note)\b[^\[\]]{0,900}\]\.?\s?"
     r"|(?:tl;?dr|abstract|summary|要約|概要|摘要|导语|導讀)\s?[:：]\s?"
-    r"|(?:#{1,6}|[-*+–—]|>{1,3}|\d{1,2}[.)-](?=\s[A-Z]))\s(?=\S)|(?:…|\.{2,4})\s?(?=\S)"
+    r"|(?:#{1,6}|[-*+–—]|>{1,3}|\d{1,2}[.)-](?=\s[A-Z]))\s(?=\S)|(?:…|\.{2,4}|\?(?=\s))\s?(?=\S)"
     r"|[•▪‣·●○■□◆▲▼※►▶➤→👉🔗]\s?(?=\S)"
     r"|\d{1,2} ?min(?:ute)?s?(?: read)\b[\s|·•:—–-]{0,3}|[(（\[【](?:記者|记者"
     r"|by)[^()（）\[\]【】]{1,30}[)）\]】]\s?",
@@ -146,6 +148,11 @@ _EMPHASIS = re.compile(r"(?<![\w*])(\*\*|__|\*|~~)(?=\S)([^*~]{1,300}?)(?<=\S)\1
 _STRONG = re.compile(r"\*\*(?=\S)([^*]{1,300}?)(?<=\S)\*\*")
 _CODE = re.compile(r"(`{1,3})([^`]{1,200})\1")
 _REFERENCE = re.compile(r"&(?:#\d{2,6}|#x[0-9a-fA-F]{2,5}|[a-zA-Z]{2,8});")
+#: What WordPress would have replaced: a name with an underscore, or one of its own.
+_SHORTCODE = re.compile(
+    r"\[/?(?:[a-z]+_[a-z_]{1,60}|caption|gallery|embed|audio|video|playlist|button|row"
+    r"|column)\b[^\[\]]{0,1500}(?:\]|$|(?=\[))"
+)
 _LINKS_AFTER = re.compile(r"(?:\s?\[(?:link|comments|source|pdf|\d{1,2})\]){1,5}(?=\s|$)", re.IGNORECASE)
 _MARKS = frozenset("<[*_`&~")
 
@@ -160,7 +167,7 @@ def drop_markup(line: str) -> str:
         line = " ".join(drop_tags(line).split())
     if "[" in line:
         line = _MARKDOWN_LINK.sub(lambda found: "" if found[1] else found[2], line)
-        line = _LINKS_AFTER.sub("", line)
+        line = _SHORTCODE.sub("", _LINKS_AFTER.sub("", line))
     if "`" in line:
         line = _CODE.sub(r"\2", line)
     if "**" in line:
@@ -183,7 +190,7 @@ def drop_furniture(line: str) -> str:
     lower = line.lower()
     if any(map(lower.__contains__, _TAIL_WORDS)) and (found := _TAIL.search(line)):
         # A post that has its own name in such a sentence may hold several sentences: the line goes from there on.
-        line = line[: found.start()].rstrip()
+        line = line[: found.start()].rstrip() + ("…" if found[0][0] in "…." else "")
         if _is_bar(line):
             return ""
     return line.strip()

@@ -121,7 +121,7 @@ def iter_sentences(line: str, language: str) -> Iterator[str]:
 def _goes_on(pending: str, piece: str, language: str) -> bool:
     """Whether sentencex parted what is one sentence."""
     end, first = pending[-_TAIL:], piece[0]
-    if end[-2:] == " ." or (end[-1] in ".?" and (first.isdigit() or first in _LOWER or end.endswith("www."))):
+    if end[-2:] in (".", " .") or (end[-1] in ".?" and (first.isdigit() or first in _LOWER or end.endswith("www."))):
         return True  # nothing stands between: example.org, Node.js
     if first.islower() and end.rstrip()[-1:] in (".", "…"):
         return True
