@@ -106,7 +106,8 @@ def report(name: str, cases: list[Case], *, errors: bool) -> None:
         row = [language]
         for counts in (with_claim, alone):
             count = sum(counts.values(), Counter[bool]()) if language == "all" else counts[language]
-            row += [f"{count[True]}/{count.total()}", f"{count[True] / max(1, count.total()):.1%}"]
+            right = f"{count[True] / count.total():.1%}" if count.total() else "none"
+            row += [f"{count[True]}/{count.total()}", right]
         print(f"| {' | '.join(row)} |")
 
 
