@@ -16,7 +16,7 @@ CONFIG_VARIABLE = "AGGREGATOR_CONFIG"
 PASSWORD_VARIABLE = "AGGREGATOR_MAIL_SMTP_PASSWORD"
 
 #: Lists and mappings that one line of text cannot hold.
-FILE_ONLY = ("feeds", "newsletters", "interests")
+FILE_ONLY = ("feeds", "newsletters", "interests", "rules")
 
 
 def get_variables() -> dict[str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from aggregator.config.rules import FeedRule
 from aggregator.config.schema import Config, FeedOptions, FolderFeed, OpmlFeeds, UrlFeed
 from aggregator.errors import Problem
 from aggregator.model.feed import FOLDER_SCHEME, MAX_OPML_BYTES, FeedSpec, OpmlResult, PageRules
@@ -31,6 +32,12 @@ def find_feed_place(config: Config, url: str) -> str:
         if not isinstance(feed, OpmlFeeds) and _build_spec(config, feed).url == url:
             return f"{config.path}:{config.find_line('feeds', index)}"
     return ""
+
+
+def list_feed_rules(config: Config) -> tuple[tuple[str, tuple[FeedRule, ...]], ...]:
+    """(address, its rules) of the feeds and folders that have rules of their own."""
+    named = [feed for feed in config.feeds if not isinstance(feed, OpmlFeeds) and feed.rules]
+    return tuple((_build_spec(config, feed).url, feed.rules) for feed in named)
 
 
 def read_feed_lists(config: Config, parse_opml: OpmlParser) -> FeedLists:

@@ -12,11 +12,12 @@ from aggregator.config.checks import check_contradictions, check_oddities, check
 from aggregator.config.document import Document, read_document
 from aggregator.config.environment import PASSWORD_VARIABLE, apply_environment
 from aggregator.config.problems import find_problems
+from aggregator.config.rules import check_rules
 from aggregator.config.schema import Config
 from aggregator.errors import ConfigError, Problem
 
 #: Sections that may be left empty, as they are when all of their keys are commented out.
-SECTIONS = ("fetch", "feeds", "tags", "interests", "combined", "newsletters", "mail", "web", "log")
+SECTIONS = ("fetch", "feeds", "tags", "interests", "rules", "combined", "newsletters", "mail", "web", "log")
 MAX_SECRET_CHARACTERS = 4_096
 
 
@@ -33,6 +34,7 @@ def load_config(path: Path, environ: Mapping[str, str], *, folder: Path | None =
     variables = apply_environment(document, environ)
     check_repeats(document)
     check_contradictions(document)
+    check_rules(document)
     password = _find_password(document, (folder or path.parent).absolute(), environ.get(PASSWORD_VARIABLE, ""))
     try:
         config = Config.model_validate(document.values)

@@ -14,6 +14,7 @@ from pydantic import Discriminator, Field, PrivateAttr, SecretStr, Tag
 
 from aggregator.config.interests import Interests
 from aggregator.config.kinds import SECRET, SWITCH, choice, number, text, whole
+from aggregator.config.rules import FeedRule, Rule
 from aggregator.config.section import Section
 from aggregator.config.words import (
     CONTACT,
@@ -136,6 +137,7 @@ class UrlFeed(FeedOptions):
         "", description="In a JSON feed: where each item tells how much it is discussed."
     )
     page: Page | None = Field(None, description="The address is that of a page without a feed: how it is read.")
+    rules: tuple[FeedRule, ...] = Field((), description="Rules for its entries, asked before those of the list.")
 
 
 class FolderFeed(FeedOptions):
@@ -146,6 +148,7 @@ class FolderFeed(FeedOptions):
     url_prefix: Annotated[str, URL] = Field(
         "", description="What the posts' public addresses begin with; default: our own /entries/ID."
     )
+    rules: tuple[FeedRule, ...] = Field((), description="Rules for its entries, asked before those of the list.")
 
 
 class OpmlFeeds(FeedOptions):
@@ -303,6 +306,7 @@ class Config(Section):
     feeds: tuple[FeedItem, ...] = Field((), description="What is read: each with url, folder or opml.")
     tags: tuple[Path_, ...] = Field((), description="Files of your own tags, added to the shipped taxonomy.")
     interests: Interests = Field(Interests(), description="What the editor cares for, in plain words or in points.")
+    rules: tuple[Rule, ...] = Field((), description="What is done to entries: tags, out of sight, weight, section.")
     combined: Combined = Field(Combined(), description="The combined feed and the front page.")
     newsletters: tuple[Newsletter, ...] = Field((), description="The recurring mails.")
     mail: Mail = Field(Mail(), description="How mail leaves.")

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from aggregator import __version__
 from aggregator.config import schema
 from aggregator.config.document import Location, format_location
+from aggregator.config.feeds import list_feed_rules
+from aggregator.config.rules import FeedRule, build_rules
 from aggregator.errors import Problem
 from aggregator.model.feed import FeedSpec
 from aggregator.model.interest import Interests
@@ -34,6 +36,11 @@ def build_settings(
         tag_rules=tag_rules,
         language_means=language_means,
         interests=_build_interests(config),
+        rules=build_rules(
+            config.rules,
+            list_feed_rules(config),
+            {rule.tag.slug: rule.tag.kind for rule in tag_rules.rules},
+        ),
     )
 
 
@@ -44,19 +51,30 @@ def format_user_agent(contact: str, site_url: str) -> str:
 
 
 def find_unknown_tags(config: schema.Config, rules: TagRules) -> Iterator[Problem]:
-    """Tags that a newsletter or an interest asks for, but that nothing ever puts on an entry: for `check`."""
+    """Tags that a newsletter, an interest or a rule asks for, but that nothing ever puts on an entry: for `check`."""
     known = {rule.tag.slug for rule in rules.rules} | {tag for feed in config.feeds for tag in feed.tags}
+    known |= {tag for _, rule in _iter_rules(config) for tag in rule.tag}
     asked: list[tuple[Location, str]] = [
         (("interests", word), word) for word in config.interests.points if "://" not in word
     ]
     for index, newsletter in enumerate(config.newsletters):
         tags = enumerate(newsletter.filter.tags)
         asked += [(("newsletters", index, "filter", "tags", position), tag) for position, tag in tags]
+    for place, rule in _iter_rules(config):
+        asked += [((*place, "when", "tag"), tag) for tag in rule.when.tag]
+        asked += [((*place, "not", "tag"), tag) for tag in rule.unless.tag]
     for location, tag in asked:
         if tag not in known:
             message = f'found the tag "{tag}", expected one of `tags list` or of a feed'
             key, line = format_location(location), config.find_line(*location)
             yield Problem(file=str(config.path), line=line, key=key, message=message)
+
+
+def _iter_rules(config: schema.Config) -> Iterator[tuple[Location, FeedRule]]:
+    yield from ((("rules", index), rule) for index, rule in enumerate(config.rules))
+    for number, feed in enumerate(config.feeds):
+        own = () if isinstance(feed, schema.OpmlFeeds) else feed.rules
+        yield from ((("feeds", number, "rules", index), rule) for index, rule in enumerate(own))
 
 
 def _build_fetch(config: schema.Config) -> FetchSettings:

@@ -13,7 +13,7 @@ RuleAction = Literal["tag", "drop", "weight", "section", "stop"]
 RULE_EVIDENCE = "rule:"
 #: How expressions are compiled, here and where they are checked: bytes that one may take, and its instructions.
 EXPRESSION_MEMORY = 2 * 1024 * 1024
-MAX_INSTRUCTIONS = 20_000
+MAX_INSTRUCTIONS = 40_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +73,9 @@ class Rule:
     stop: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """All rules in their order. Compared by identity, so that what is made of them can be kept."""
+    """All rules in their order."""
 
     rules: tuple[Rule, ...] = ()
 

@@ -10,6 +10,7 @@ from aggregator.model.feed import FeedSpec
 from aggregator.model.interest import Interests
 from aggregator.model.lexicon import Lexicon
 from aggregator.model.newsletter import Newsletter
+from aggregator.model.rule import Rules
 from aggregator.model.tag import TagRules
 
 #: The largest document that is read, decoded: the parser takes no larger one, so no setting may allow it.
@@ -126,8 +127,10 @@ class Settings:
     mail: MailSettings
     tag_rules: TagRules
     #: The words by which titles are recognised as telling the same, for `pipeline.group`.
-    lexicon: Lexicon = field(default_factory=Lexicon, repr=False)
+    lexicon: Lexicon = field(default_factory=Lexicon, repr=False, compare=False)
     #: Language -> the mean of its vectors, for `pipeline.meaning`.
     language_means: tuple[tuple[str, tuple[float, ...]], ...] = field(default=(), repr=False)
     #: What the editor cares for: adds to, or takes from, the scores of stories.
-    interests: Interests = Interests()
+    interests: Interests = field(default_factory=Interests)
+    #: What the editor's rules do to entries.
+    rules: Rules = field(default_factory=Rules)

@@ -82,7 +82,9 @@ def test_every_key_behind_a_hash_may_be_uncommented(tmp_path: Path) -> None:
 
 
 def name_key(path: tuple[str, ...]) -> str:
-    return ".".join(part for part in path if not part.startswith("<")).replace(".[]", "[]")
+    """As the page calls it, which explains what rules hold once: for the list and ``when``."""
+    name = ".".join(part for part in path if not part.startswith("<")).replace(".[]", "[]")
+    return name.replace("feeds[].rules[].", "rules[].").replace("rules[].not.", "rules[].when.")
 
 
 @pytest.mark.parametrize("path", iter_keys(), ids=".".join)
