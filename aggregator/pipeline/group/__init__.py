@@ -30,7 +30,7 @@ from aggregator.pipeline.group.terms import get_terms
 __all__ = ["StoryIndex", "group_entries"]
 
 #: More entries are never looked at together, unless certainty joins them.
-MAX_SET = 200
+MAX_SET = 150
 #: By how much the bonds that count must be stronger, again and again, where more hang together.
 _TIGHTEN = 1.15
 

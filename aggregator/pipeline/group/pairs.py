@@ -27,9 +27,9 @@ _BEYOND = 0.5
 _WORD_BEYOND = 0.25
 #: What two entries share must weigh so much to count in full: one common word in two short titles is no event.
 _ENOUGH = 1.8
-_OTHER_EVENT, _OTHER_FIRM, _SAME_FEED = 0.7, 0.6, 0.8
+_OTHER_EVENT, _OTHER_FIRM, _SAME_FEED = 0.5, 0.6, 0.8
 #: What three days between them take away.
-_DECAY = 0.2
+_DECAY = 0.3
 #: What a link from one to the other, or to the same third page, adds.
 _LINKED, _LINKED_BOTH = 0.3, 0.15
 #: An entry with more links is a list of links.

@@ -20,12 +20,12 @@ from aggregator.pipeline.group.terms import Terms, Token, fold, split_tokens
 from aggregator.pipeline.group.titles import Title, read_title
 
 #: How much a feature says before rarity; a rare word says 1.0. A parent is a name that only its child brings along.
-_NAME, _PARENT, _CONCEPT, _VERSION, _PAIR = 1.2, 0.5, 1.0, 1.0, 0.5
+_NAME, _PARENT, _CONCEPT, _VERSION, _PAIR = 1.2, 0.5, 1.0, 1.0, 0.35
 _NUMBERS = {"amount": 1.2, "percent": 0.8, "plain": 0.35}
 #: Smaller numbers are everywhere.
 _SMALL = 12
 #: Events that say less are no reason to think that two titles tell of different ones.
-_TELLING = 0.5
+_TELLING = 0.35
 #: What is read, in characters.
 _TITLE_LIMIT, _SUMMARY_LIMIT = 400, 400
 
