@@ -42,7 +42,7 @@ def drop_site_name(title: str, names: Iterable[str], url: str) -> str:
 
 def _is_site(suffix: str, names: Iterable[str], url: str) -> bool:
     for name in names:
-        if suffix == _fold(name) or any(suffix == _fold(part) for part in _SEPARATOR.split(name)):
+        if suffix == _fold(name) or (len(suffix) > 2 and suffix in map(_fold, _SEPARATOR.split(name))):
             return True
     labels = (urlsplit(url).hostname or "").removeprefix("www.").split(".") if url else []
     known = {*labels[:-1], "".join(labels)} - {"com", "co", "org", "net", "blog", "news", "feeds", "feed", "rss"}

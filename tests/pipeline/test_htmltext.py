@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.pipeline.htmltext import count_reading_minutes, html_to_text, iter_tokens
+from aggregator.pipeline.htmltext import count_reading_minutes, drop_repeats, html_to_text, iter_tokens
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,40 @@ def test_reading_time_goes_by_words_and_by_characters_where_words_are_not_spaced
     text: str, language: str, minutes: int
 ) -> None:
     assert count_reading_minutes(text, language) == minutes
+
+
+@pytest.mark.parametrize(
+    ("why", "text", "kept"),
+    [
+        ("no repeats: as it is", "One thing.  Another thing.\n\nA third.", "One thing.  Another thing.\n\nA third."),
+        ("a paragraph twice", "One thing here.\n\nTwo of them.\n\nOne thing here.", "One thing here.\n\nTwo of them."),
+        ("a sentence twice", "One thing here. Two of them. One thing here.", "One thing here. Two of them."),
+        ("Japanese", "今日は晴れた。明日は雨だろう。今日は晴れた。", "今日は晴れた。明日は雨だろう。"),
+        ("short words are said twice on purpose", "No. No. Two of them.", "No. No. Two of them."),
+        ("marks of chunks", "One thing.\n\n---END---\n\n=== PART 2 ===\n\nTwo of them.", "One thing.\n\nTwo of them."),
+        ("a dash in a text is no mark", "One thing -- THE END -- of it.", "One thing -- THE END -- of it."),
+    ],
+)
+def test_what_a_text_says_twice_counts_once(why: str, text: str, kept: str) -> None:
+    assert drop_repeats(text).replace("\n\n\n\n", "\n\n").replace("\n\n\n\n", "\n\n") == kept
+
+
+def test_of_a_sentence_that_broke_off_and_was_begun_anew_the_whole_one_stays() -> None:
+    whole = "A writer that works in pieces begins a sentence and does not come to its end."
+    assert drop_repeats(f"First of all.\n\n{whole[:50]}\n\n---END---\n\nFirst of all.\n\n{whole}") == (
+        f"First of all.\n\n{whole}"
+    )
+
+
+@given(st.text(st.sampled_from("ab .。!\n"), max_size=200))
+def test_what_was_said_once_is_left_alone(text: str) -> None:
+    once = drop_repeats(text)
+    assert drop_repeats(once).split() == once.split()
+
+
+def test_endless_repeats_are_no_matter_of_time() -> None:
+    started = time.process_time()
+    drop_repeats("Said once more. " * 30_000)
+    drop_repeats("--- " * 100_000)
+    drop_repeats("---" * 100_000 + "END")
+    assert time.process_time() - started < 2

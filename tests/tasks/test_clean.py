@@ -6,11 +6,13 @@ import sqlalchemy as sa
 
 from aggregator.app import App
 from aggregator.model.ids import EntryId
-from aggregator.storage import cleaning, entries, meta
+from aggregator.storage import cleaning, entries, feeds, meta
 from aggregator.storage.entries import EntryQuery
 from aggregator.storage.schema import contents
 from aggregator.storage.schema import entries as table
 from aggregator.tasks.clean import CHUNK, clean_some, clean_stored, is_cleaning, plan_cleaning
+from aggregator.tasks.due import defer_due, get_tasks
+from aggregator.tasks.enrich import enrich_entry
 from aggregator.tasks.tag import tag_waiting
 from tests.fixtures.program import Program
 
@@ -100,14 +102,22 @@ def test_an_entry_that_was_edited_meanwhile_keeps_its_edit(program: Program) -> 
             (stale,) = cleaning.list_stale(conn, cleaning.get_cleaned_by(conn), 10)
         with app.db.write() as conn:
             conn.execute(sa.update(table).values(content_hash="edited", title="Edited"))
-        from aggregator.storage import feeds
-        from aggregator.tasks.enrich import enrich_entry
-
         with app.db.write() as conn:
             feed = feeds.get_feeds(conn, [stale.feed_id])[stale.feed_id]
             made = enrich_entry(stale.item, feed=feed, document=None)
             assert cleaning.save_cleaned(conn, {EntryId(stale.id): made}, now=app.now()) == 0
         assert [shown[0] for shown in read_shown(app)] == ["Edited"]
+
+
+def test_the_daemon_queues_it_as_long_as_entries_are_left(program: Program) -> None:
+    store(program, 1)
+    with program.app() as app:
+        make_old(app)
+        plan_cleaning(app)
+        defer_due(app)
+        assert not app.queue.defer("clean", key="clean")  # it waits already
+        get_tasks(app, pause=lambda _: False)["clean"]()
+        assert not is_cleaning(app)
 
 
 def test_the_command_cleans_with_progress_and_says_what_it_did(program: Program) -> None:
