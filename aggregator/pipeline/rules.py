@@ -6,6 +6,7 @@ no text and no expression can make it slow. The same entry and rules always give
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +26,8 @@ from aggregator.model.rule import (
 )
 from aggregator.model.tag import Field, TagEvidence
 
+#: To be raised when `decide` reads the same rules otherwise: stored entries are judged again then.
+READING = 1
 #: What stands further down is not searched, in characters.
 TEXT_LIMIT = 50_000
 LINE_LIMIT = 2_000
@@ -244,3 +247,8 @@ def _find_reason(rule: Rule, sight: _Sight) -> tuple[Field, str]:
         if patterns is not None:
             return name, _find(patterns, sight.get_bytes(name)) or ""
     return "feed", ""
+
+
+def get_fingerprint(rules: Rules) -> str:
+    """Another text when other verdicts may be given; empty when there is no rule."""
+    return hashlib.sha256(f"{READING} {rules!r}".encode()).hexdigest() if rules.rules else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
@@ -52,8 +52,11 @@ class EntryQuery:
     #: None: whichever; empty: none at all.
     ids: Collection[EntryId] | None = None
     story_ids: Collection[StoryId] | None = None
-    #: Leave out what a first import may not bring to the combined feed.
+    #: Leave out what a first import may not bring to the combined feed, and what is in no story yet: it may still be
+    #: waiting for the editor's rules.
     combined_only: bool = False
+    #: What the editor's rules keep from readers: left out unless it is asked for, alone or beside the rest.
+    hidden: Literal["out", "only", "too"] = "out"
 
 
 def find_known(conn: Connection, feed_id: FeedId, keys: Collection[str]) -> dict[str, tuple[EntryId, str]]:
@@ -111,13 +114,20 @@ def conditions(query: EntryQuery) -> list[sa.ColumnElement[bool]]:
         regions = entries.c.language.startswith(f"{query.language}-", autoescape=True)
         found.append(sa.or_(entries.c.language == query.language, regions))
     if query.combined_only:
-        found.append(entries.c.backlog.is_(False))
+        found += (entries.c.backlog.is_(False), entries.c.story_id.is_not(None))
+    if query.hidden != "too":
+        found.append(entries.c.hidden if query.hidden == "only" else is_shown())
     return found
 
 
-def get(conn: Connection, entry_id: EntryId) -> Entry | None:
-    """One entry."""
-    found = list_entries(conn, EntryQuery(ids=(entry_id,)))
+def is_shown() -> sa.ColumnElement[bool]:
+    """The condition on `entries` of everything that readers see: the editor's rules do not keep it from them."""
+    return sa.not_(entries.c.hidden)
+
+
+def get(conn: Connection, entry_id: EntryId, *, hidden: Literal["out", "too"] = "out") -> Entry | None:
+    """One entry; one that is kept from readers only when it is asked for."""
+    found = list_entries(conn, EntryQuery(ids=(entry_id,), hidden=hidden))
     return found[0] if found else None
 
 

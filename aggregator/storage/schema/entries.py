@@ -84,6 +84,7 @@ entries = sa.Table(
     sa.Index(None, "effective_at", "id"),
     sa.Index(None, "feed_id", "effective_at"),
     sa.Index(None, "story_id"),
+    sa.Index(None, "hidden", sqlite_where=sa.text("hidden = 1"), postgresql_where=sa.text("hidden")),
     sqlite_autoincrement=True,
 )
 

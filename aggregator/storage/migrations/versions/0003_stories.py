@@ -29,6 +29,8 @@ def _widen_entries() -> None:
     op.add_column("entries", sa.Column("hidden", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("entries", sa.Column("weight", sa.Double(), nullable=False, server_default="1"))
     op.add_column("entries", sa.Column("section", sa.Text(), nullable=False, server_default=sa.text("''")))
+    few = {"sqlite_where": sa.text("hidden = 1"), "postgresql_where": sa.text("hidden")}
+    op.create_index("ix_entries_hidden", "entries", ["hidden"], **few)
     op.add_column("contents", sa.Column("article_html", sa.Text(), nullable=False, server_default=sa.text("''")))
 
 
