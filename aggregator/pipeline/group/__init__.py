@@ -184,5 +184,10 @@ class StoryIndex:
         groups = list(certain.iter_sets())
         apart = self._word.get_apart(readings)
         bonds = {number: self._pairs.bonds[number] for number in members}
-        for group in link_averages(groups, bonds, apart):
+        headlines = {
+            number: (reading.candidate.feed_id, reading.surface.key, reading.surface.marks)
+            for number, reading in readings.items()
+            if reading.surface.key
+        }
+        for group in link_averages(groups, bonds, apart, headlines):
             yield make_story(sorted(group), readings, self._pairs.bonds, self._hubs, self._word)

@@ -68,9 +68,15 @@ class Sets:
 
 
 def link_averages(
-    groups: Sequence[Sequence[EntryId]], bonds: Bonds, never: Mapping[EntryId, Collection[EntryId]]
+    groups: Sequence[Sequence[EntryId]],
+    bonds: Bonds,
+    never: Mapping[EntryId, Collection[EntryId]],
+    headlines: Mapping[EntryId, object],
 ) -> list[list[EntryId]]:
-    """``groups`` (each stays whole) joined wherever the bonds between them are strong enough; ``never``: which not."""
+    """``groups`` (each stays whole) joined wherever the bonds between them are strong enough.
+
+    ``never``: entries that are not to be together; neither are two with one of the ``headlines`` (feed and title).
+    """
     place = {member: number for number, group in enumerate(groups) for member in group}
     between, apart = _sum_bonds(groups, bonds, place)
     for member, others in never.items():
@@ -78,7 +84,7 @@ def link_averages(
             if member in place and other in place and place[member] != place[other]:
                 apart[place[member]].add(place[other])
                 apart[place[other]].add(place[member])
-    return _Average(groups, between, apart).join_all()
+    return _Average(groups, between, apart, headlines).join_all()
 
 
 #: Other group -> (sum of strengths, strongest).
@@ -108,8 +114,18 @@ def _sum_bonds(
 class _Average:
     """Groups while they are being joined. A cluster is known by the lowest number of its groups."""
 
-    def __init__(self, groups: Sequence[Sequence[EntryId]], between: list[_Row], apart: list[set[int]]) -> None:
+    def __init__(
+        self,
+        groups: Sequence[Sequence[EntryId]],
+        between: list[_Row],
+        apart: list[set[int]],
+        headlines: Mapping[EntryId, object],
+    ) -> None:
         self._members = {number: list(group) for number, group in enumerate(groups)}
+        self._headlines = {
+            number: {headlines[member] for member in group if member in headlines}
+            for number, group in enumerate(groups)
+        }
         self._rows = dict(enumerate(between))
         self._apart = dict(enumerate(apart))
         self._turn = dict.fromkeys(self._members, 0)
@@ -123,9 +139,12 @@ class _Average:
         heapify(self._heap)
         while self._heap:
             _, one, other, turn, other_turn = heappop(self._heap)
-            if self._turn.get(one) == turn and self._turn.get(other) == other_turn and other not in self._apart[one]:
+            if self._turn.get(one) == turn and self._turn.get(other) == other_turn and self._may_meet(one, other):
                 self._merge(one, other)
         return list(self._members.values())
+
+    def _may_meet(self, one: int, other: int) -> bool:
+        return other not in self._apart[one] and self._headlines[one].isdisjoint(self._headlines[other])
 
     def _push(self, one: int, other: int) -> None:
         size, other_size = len(self._members[one]), len(self._members[other])
@@ -138,6 +157,7 @@ class _Average:
     def _merge(self, one: int, other: int) -> None:
         """``other`` (the higher number) goes into ``one``."""
         self._members[one] += self._members.pop(other)
+        self._headlines[one] |= self._headlines.pop(other)
         self._turn[one] += 1
         del self._turn[other]
         row = self._rows[one]

@@ -28,6 +28,8 @@ _WORD_BEYOND = 0.25
 #: What two entries share must weigh so much to count in full: one common word in two short titles is no event.
 _ENOUGH = 1.8
 _OTHER_EVENT, _OTHER_FIRM, _SAME_FEED = 0.5, 0.6, 0.8
+#: So many rare features in common outweigh that other words of events are used.
+_RARE, _MANY_RARE = 0.9, 2
 #: What three days between them take away.
 _DECAY = 0.3
 #: What a link from one to the other, or to the same third page, adds.
@@ -57,7 +59,7 @@ def weigh(one: Reading, other: Reading) -> int:
     if _contradict(one, other):
         return NEVER
     strength = dot / product * min(1.0, shared / _ENOUGH) + linked
-    if one.events and other.events and one.events.isdisjoint(other.events):
+    if one.events and other.events and one.events.isdisjoint(other.events) and _count_rare(one, other) < _MANY_RARE:
         strength *= _OTHER_EVENT
     if one.orgs and other.orgs and one.orgs.isdisjoint(other.orgs):
         strength *= _OTHER_FIRM
@@ -65,6 +67,11 @@ def weigh(one: Reading, other: Reading) -> int:
         strength *= _SAME_FEED
     strength *= 1 - _DECAY * (distance / WINDOW)
     return min(CERTAIN - 1, int(CERTAIN * strength)) if strength * CERTAIN >= FLOOR else 0
+
+
+def _count_rare(one: Reading, other: Reading) -> int:
+    """Rare names, words, versions and figures that both titles hold."""
+    return sum(f[0] in "nwv#" and one.title[f] >= _RARE for f in one.title.keys() & other.title.keys())
 
 
 def _share(one: Reading, other: Reading) -> tuple[float, float]:
