@@ -31,7 +31,7 @@ from aggregator.model.ids import EntryId
 from aggregator.model.parsed import ParsedEntry
 from aggregator.pipeline.htmltext import html_to_text
 from aggregator.pipeline.words import clean_line
-from aggregator.storage import entries, feeds
+from aggregator.storage import entries, feeds, rules
 from aggregator.storage.entries import EntryQuery
 from aggregator.tasks.clean import Cleaned, clean_some, is_cleaning, plan_cleaning
 
@@ -54,6 +54,7 @@ def list_entries(
     ] = None,
     tag: Annotated[str, typer.Option(metavar="SLUG", help="Only entries that bear this tag.")] = "",
     language: Annotated[str, typer.Option(metavar="CODE", help="Only entries in this language (en, ja, zh...).")] = "",
+    hidden: Annotated[bool, typer.Option("--hidden", help="Only those that your rules keep from readers.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List entries, newest first."""
@@ -66,7 +67,15 @@ def list_entries(
                 if found is None:
                     raise NotFound(f"no feed {feed} (see `aggregator feeds list`)")
                 feed_id = found.id
-            query = EntryQuery(since=begin, until=end, limit=limit, feed_id=feed_id, tag=tag, language=language)
+            query = EntryQuery(
+                since=begin,
+                until=end,
+                limit=limit,
+                feed_id=feed_id,
+                tag=tag,
+                language=language,
+                hidden="only" if hidden else "out",
+            )
             documents = [describe_entry(entry) for entry in entries.list_entries(conn, query)]
     print_list(as_json, documents, ("id", "effective_at", "language", "title", "feed_url"), empty="No entries.")
 
@@ -84,10 +93,12 @@ def show_entry(
 ) -> None:
     """Show one entry with its cleaned content, or with its history."""
     with opened(config) as app, app.db.read() as conn:
-        found = entries.get(conn, EntryId(entry))
+        found = entries.get(conn, EntryId(entry), hidden="too")
         if found is None:
             raise NotFound(f"no entry {entry}")
-        document = describe_entry(found)
+        document = describe_entry(found) | {"hidden": found.hidden, "weight": found.weight, "section": found.section}
+        decided = rules.get_ruled(conn, [found.id])[found.id].decisions
+        document["rules"] = [{"rule": said.rule, "action": said.action, "value": said.value} for said in decided]
         document["content_html"] = entries.get_content_html(conn, [found.id]).get(found.id, "")
         edits = _describe_history(conn, found.id) if history else []
     if as_json:
@@ -100,7 +111,12 @@ def show_entry(
 
 def _print_fields(document: Mapping[str, Any]) -> None:
     for name, value in document.items():
-        shown = ", ".join(tag["slug"] for tag in value) if name == "tags" else "" if value is None else value
+        if name == "tags":
+            shown = ", ".join(tag["slug"] for tag in value)
+        elif name == "rules":
+            shown = "; ".join(f"{said['rule']}: {said['action']} {said['value']}".strip() for said in value)
+        else:
+            shown = "" if value is None else value
         print_line(f"{name}: {shown}")
 
 

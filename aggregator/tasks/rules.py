@@ -44,6 +44,8 @@ def judge_entries(
 
     An entry that cannot be judged is left out: what is stored of it stays.
     """
+    if not app.settings.rules.rules:
+        return {entry.id: Verdict() for entry in found}
     verdicts: dict[EntryId, Verdict] = {}
     for entry in found:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -29,7 +31,7 @@ def _widen_entries() -> None:
     op.add_column("entries", sa.Column("hidden", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("entries", sa.Column("weight", sa.Double(), nullable=False, server_default="1"))
     op.add_column("entries", sa.Column("section", sa.Text(), nullable=False, server_default=sa.text("''")))
-    few = {"sqlite_where": sa.text("hidden = 1"), "postgresql_where": sa.text("hidden")}
+    few: dict[str, Any] = {"sqlite_where": sa.text("hidden = 1"), "postgresql_where": sa.text("hidden")}
     op.create_index("ix_entries_hidden", "entries", ["hidden"], **few)
     op.add_column("contents", sa.Column("article_html", sa.Text(), nullable=False, server_default=sa.text("''")))
 
