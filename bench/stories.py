@@ -94,8 +94,6 @@ def group_by_program(rows: Rows) -> Groups:
     with serve(documents) as port, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config = write_config(folder, [f"http://127.0.0.1:{port}{path}" for path in documents])
-        text = config.read_text(encoding="utf-8")
-        config.write_text(text.replace("[127.0.0.0/8]", "[127.0.0.0/8]\n  host_gap_seconds: 0\n  per_host: 8"))
         run(config, "fetch", "--all")
         found = json.loads(run(config, "stories", "list", "--json", "--limit", "0"))
     groups: Groups = {entry["guid"].removeprefix("urn:item:"): s["id"] for s in found for entry in s["entries"]}

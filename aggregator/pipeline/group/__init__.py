@@ -88,7 +88,7 @@ class StoryIndex:
         return self._spread(self.take(new), [candidate.id for candidate in new])
 
     def take(self, candidates: Iterable[GroupCandidate]) -> set[EntryId]:
-        """As `add`, when all stories will be asked for: the ids of those whose bonds are others only."""
+        """As `add`, when all stories will be asked for: the ids of those only that are tied to others."""
         touched: set[EntryId] = set()
         latest = {candidate.id: candidate for candidate in candidates}
         readings: list[Reading] = []

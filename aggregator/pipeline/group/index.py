@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from itertools import combinations, product
 
 from aggregator.model.ids import EntryId
+from aggregator.pipeline.group.clusters import THRESHOLD
 from aggregator.pipeline.group.pairs import WINDOW, weigh
 from aggregator.pipeline.group.reading import Reading
 
@@ -69,7 +70,10 @@ class PairIndex:
         self._crowded: set[tuple[int, str]] = set()
 
     def add(self, readings: Sequence[Reading]) -> set[EntryId]:
-        """The entries whose bonds are others now, those of ``readings`` included."""
+        """The entries that bonds tie to others than before, ``readings`` included.
+
+        A bond too weak to tie counts only between entries that others tie together.
+        """
         touched: set[EntryId] = set()
         crowded: list[tuple[int, str]] = []
         keys: list[list[str]] = []
@@ -93,11 +97,12 @@ class PairIndex:
             for other in self._find_others(number, of_reading, cell):
                 if other not in bonds and (strength := weigh(reading, self.readings[other])):
                     bonds[other] = self.bonds[other][number] = strength
-                    touched.add(other)
+                    if strength >= THRESHOLD:
+                        touched.add(other)
         return touched
 
     def remove(self, number: EntryId) -> set[EntryId]:
-        """Take one entry away; those that had a bond with it. Crowded keys stay so: whole cells go together."""
+        """Take one entry away; those that a bond tied to it. Crowded keys stay so: whole cells go together."""
         reading = self.readings.pop(number)
         cell = get_cell(reading.candidate.effective_at)
         for key in list_keys(reading):
@@ -109,7 +114,7 @@ class PairIndex:
         others = self.bonds.pop(number)
         for other in others:
             del self.bonds[other][number]
-        return set(others)
+        return {other for other, strength in others.items() if strength >= THRESHOLD}
 
     def close(self, cell: int) -> None:
         """Nothing older than ``cell`` will be added any more: what was only there to find it goes."""
