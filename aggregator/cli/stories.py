@@ -1,13 +1,14 @@
-"""``aggregator stories``: the entries about one event, ranked. Never regroups them."""
+"""``aggregator stories``: the entries about one event, ranked, and why. What changes them is in `ruling`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
+from aggregator.cli import ruling
 from aggregator.cli.console import (
-    MAX_NUMBER,
     ConfigOption,
     JsonOption,
     LimitOption,
@@ -22,12 +23,13 @@ from aggregator.cli.console import (
     read_instant,
 )
 from aggregator.errors import NotFound
-from aggregator.model.ids import StoryId
-from aggregator.model.story import Story
-from aggregator.storage import stories
+from aggregator.model.ids import EntryId, StoryId
+from aggregator.model.story import Ruling, Story, StoryLink
+from aggregator.storage import rulings, stories, story_groups
 from aggregator.storage.stories import StoryQuery
 
 commands = new_group("Stories: the entries about one event.")
+ruling.add_to(commands)
 
 
 @commands.command("list")
@@ -59,10 +61,11 @@ def list_stories(
 
 @commands.command("show")
 def show_story(
-    story: Annotated[
-        int, typer.Argument(metavar="STORY", min=1, max=MAX_NUMBER, help="Its number, as `stories list` shows it.")
-    ],
+    story: ruling.StoryArgument,
     config: ConfigOption = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="Also what ties each entry to the story, and what you said about it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show one story: its entries, and why it ranks where it does."""
@@ -72,10 +75,13 @@ def show_story(
             found = stories.get(conn, StoryId(found))
         if not isinstance(found, Story):
             raise NotFound(f"no story {story}")
+        ids = [entry.id for entry in found.entries]
+        links, said = story_groups.get_links(conn, ids), rulings.list_rulings(conn, ids)
     document = describe_story(found)
     document["reasons"] = [{"name": term.name, "value": term.value, "points": term.points} for term in found.reasons]
+    evidence = describe_why(found, links, said)
     if as_json:
-        print_json(document)
+        print_json(document | ({"why": evidence} if why else {}))
         return
     print_line(f"{found.id}: {found.lead.title}")
     rows = [(entry.effective_at, entry.feed_name, entry.language, entry.title, entry.url) for entry in found.entries]
@@ -84,6 +90,46 @@ def show_story(
         ("reason", "value", "points"),
         [(term.name, term.value, f"{term.points:+.2f}") for term in found.reasons],
         empty="Not scored yet.",
+    )
+    if why:
+        print_why(evidence)
+
+
+def describe_why(story: Story, links: Mapping[EntryId, StoryLink], said: Sequence[Ruling]) -> dict[str, Any]:
+    """The JSON document of what holds a story together."""
+    tied = [(entry, links.get(entry.id)) for entry in story.entries]
+    return {
+        "entries": [
+            {
+                "id": entry.id,
+                "title": entry.title,
+                "with": link.other_id if link else None,
+                "strength": round(link.strength, 3) if link else None,
+                "evidence": list(link.evidence) if link else [],
+            }
+            for entry, link in tied
+        ],
+        "rulings": [{"kind": r.kind, "entry": r.entry_id, "other": r.other_id} for r in said],
+    }
+
+
+def print_why(evidence: Mapping[str, Any]) -> None:
+    """The same for people."""
+    rows = [
+        (
+            e["id"],
+            e["with"],
+            "" if e["strength"] is None else f"{e['strength']:.2f}",
+            "; ".join(e["evidence"]),
+            e["title"],
+        )
+        for e in evidence["entries"]
+    ]
+    print_table(("entry", "with", "strength", "evidence", "title"), rows, empty="")
+    print_table(
+        ("your word", "entry", "other"),
+        [(said["kind"], said["entry"], said["other"]) for said in evidence["rulings"]],
+        empty="You said nothing about it.",
     )
 
 

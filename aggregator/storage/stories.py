@@ -1,4 +1,7 @@
-"""Stories: who belongs to which, what swallowed what, scores. Never decides any of it."""
+"""Stories as they are shown, and their scores. Never decides who belongs to which (`story_groups` writes that).
+
+Entries that the editor's rules hide are not shown, and neither is a story that has no other.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,24 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from aggregator.model.entry import Entry
-from aggregator.model.ids import EntryId, FeedId, StoryId
-from aggregator.model.story import GroupCandidate, GroupedStory, ScoreTerm, Story
-from aggregator.storage.engine import iter_chunks, lock_name, reserve_ids
+from aggregator.model.ids import StoryId
+from aggregator.model.story import ScoreTerm, Story
+from aggregator.storage.engine import iter_chunks
 from aggregator.storage.entries import EntryQuery, conditions, list_entries
-from aggregator.storage.meta import Identity
-from aggregator.storage.schema import entries, feeds, stories
+from aggregator.storage.schema import entries, stories
+from aggregator.storage.story_groups import get_oldest_ungrouped, lock, save_groups
+
+__all__ = [
+    "StoryQuery",
+    "find_unscored",
+    "forget_scores",
+    "get",
+    "get_oldest_ungrouped",
+    "list_stories",
+    "lock",
+    "save_groups",
+    "save_scores",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,86 +52,13 @@ class StoryQuery:
     combined_only: bool = False
 
 
-def get_oldest_ungrouped(conn: Connection) -> datetime | None:
-    """The ``effective_at`` of the oldest entry that is in no story yet; None when all are."""
-    query = sa.select(sa.func.min(entries.c.effective_at)).where(entries.c.story_id.is_(None))
-    return conn.execute(query).scalar()
-
-
-def get_candidates(conn: Connection, *, since: datetime) -> tuple[GroupCandidate, ...]:
-    """Every entry since then, grouped or not, oldest first."""
-    query = (
-        sa.select(
-            entries.c.id,
-            entries.c.story_id,
-            entries.c.feed_id,
-            feeds.c.weight,
-            entries.c.canonical_url,
-            entries.c.title,
-            entries.c.language,
-            entries.c.effective_at,
-            entries.c.url,
-        )
-        .join_from(entries, feeds)
-        .where(entries.c.effective_at >= since)
-        .order_by(entries.c.effective_at, entries.c.id)
-    )
-    return tuple(
-        GroupCandidate(
-            id=EntryId(row.id),
-            story_id=None if row.story_id is None else StoryId(row.story_id),
-            feed_id=FeedId(row.feed_id),
-            feed_weight=row.weight,
-            canonical_url=row.canonical_url,
-            title=row.title,
-            language=row.language,
-            effective_at=row.effective_at,
-            url=row.url,
-        )
-        for row in conn.execute(query)
-    )
-
-
-def save_groups(
-    conn: Connection, groups: Sequence[GroupedStory], *, now: datetime, identity: Identity
-) -> tuple[StoryId, ...]:
-    """Write what changed: new stories, new members, new leads, swallowed stories; the ids of those touched, in order.
-
-    ``updated_at`` moves only for a new lead. Members that a group does not name (too old to be looked at) stay.
-    """
-    lock(conn)
-    grouped = _find_groups(conn, groups)
-    made = [group for group in groups if group.story_id is None]
-    numbers = dict(zip(map(id, made), reserve_ids(conn, stories, len(made)), strict=True))
-    _insert(conn, [(numbers[id(group)], group) for group in made], now, identity)
-    touched: set[StoryId] = {StoryId(number) for number in numbers.values()}
-    moves: list[dict[str, int]] = []
-    for group in groups:
-        number = StoryId(numbers[id(group)]) if group.story_id is None else group.story_id
-        moved = [entry_id for entry_id in group.entry_ids if grouped.get(entry_id) != number]
-        moves += [{"moved_id": entry_id, "to_story": number} for entry_id in moved]
-        led = group.story_id is not None and _set_lead(conn, number, group.entry_ids[0], now)
-        if moved or led:
-            touched.add(number)
-        if group.merged_ids:
-            _merge(conn, number, group.merged_ids)
-            touched.add(number)
-    for some in iter_chunks(moves):
-        statement = sa.update(entries).where(entries.c.id == sa.bindparam("moved_id"))
-        conn.execute(statement.values(story_id=sa.bindparam("to_story")), list(some))
-    for ids in iter_chunks(sorted(touched)):
-        conn.execute(sa.update(stories).where(stories.c.id.in_(ids)).values(score=None))
-    return tuple(sorted(touched))
-
-
-def lock(conn: Connection) -> None:
-    """From now until the transaction ends nobody else groups: what is read stays true until it is written."""
-    lock_name(conn, "stories")
-
-
-def forget_scores(conn: Connection) -> None:
-    """All are to be reckoned anew: what they are made of beside the entries has changed."""
-    conn.execute(sa.update(stories).values(score=None))
+def forget_scores(conn: Connection, ids: Collection[StoryId] | None = None) -> None:
+    """These, or all, are to be reckoned anew: what they are made of beside the entries has changed."""
+    if ids is None:
+        conn.execute(sa.update(stories).values(score=None))
+        return
+    for some in iter_chunks(sorted(ids)):
+        conn.execute(sa.update(stories).where(stories.c.id.in_(some)).values(score=None))
 
 
 def find_unscored(conn: Connection, *, limit: int, hold: bool = False) -> tuple[StoryId, ...]:
@@ -125,59 +67,11 @@ def find_unscored(conn: Connection, *, limit: int, hold: bool = False) -> tuple[
     ``hold``: for the transaction that will write the scores. An edit of one of their entries waits until then to take
     the score away again, so that none stays that was made of what the entry said before.
     """
-    told = sa.exists().where(entries.c.story_id == stories.c.id)
+    told = sa.exists().where(entries.c.story_id == stories.c.id, entries.c.hidden.is_(False))
     query = sa.select(stories.c.id).where(stories.c.score.is_(None), stories.c.merged_into.is_(None), told)
     query = query.order_by(stories.c.id.desc()).limit(limit)
     found = conn.execute(query.with_for_update(of=stories) if hold else query).scalars()
     return tuple(StoryId(number) for number in found)
-
-
-def _find_groups(conn: Connection, groups: Iterable[GroupedStory]) -> dict[EntryId, StoryId | None]:
-    found: dict[EntryId, StoryId | None] = {}
-    for some in iter_chunks(sorted(entry_id for group in groups for entry_id in group.entry_ids)):
-        query = sa.select(entries.c.id, entries.c.story_id).where(entries.c.id.in_(some))
-        found |= {EntryId(number): story_id for number, story_id in conn.execute(query)}
-    return found
-
-
-def _insert(conn: Connection, made: Sequence[tuple[int, GroupedStory]], now: datetime, identity: Identity) -> None:
-    dates: dict[int, datetime] = {}
-    for some in iter_chunks([group.entry_ids[0] for _, group in made]):
-        query = sa.select(entries.c.id, entries.c.effective_at).where(entries.c.id.in_(some))
-        dates |= dict(conn.execute(query).all())
-    rows: list[dict[str, Any]] = [
-        {
-            "id": number,
-            "atom_id": identity.story_id(number),
-            "lead_entry_id": group.entry_ids[0],
-            "score": None,
-            "reasons": [],
-            "created_at": now,
-            # As old as its lead: a first import must not look like a hundred stories of this minute.
-            "updated_at": min(now, dates[group.entry_ids[0]]),
-        }
-        for number, group in made
-    ]
-    for part in iter_chunks(rows):
-        conn.execute(sa.insert(stories), list(part))
-
-
-def _set_lead(conn: Connection, story_id: StoryId, entry_id: EntryId, now: datetime) -> bool:
-    return bool(
-        conn.execute(
-            sa.update(stories)
-            .where(stories.c.id == story_id, stories.c.lead_entry_id != entry_id)
-            .values(lead_entry_id=entry_id, updated_at=now)
-        ).rowcount
-    )
-
-
-def _merge(conn: Connection, survivor: StoryId, swallowed: Sequence[StoryId]) -> None:
-    """What pointed at the swallowed ones points at the survivor: old addresses need one redirect, not a chain."""
-    for some in iter_chunks(swallowed):
-        gone = sa.or_(stories.c.id.in_(some), stories.c.merged_into.in_(some))
-        conn.execute(sa.update(stories).where(gone, stories.c.id != survivor).values(merged_into=survivor))
-        conn.execute(sa.update(entries).where(entries.c.story_id.in_(some)).values(story_id=survivor))
 
 
 def save_scores(conn: Connection, scores: Iterable[tuple[StoryId, float, Sequence[ScoreTerm]]]) -> None:
@@ -204,7 +98,7 @@ def list_stories(conn: Connection, query: StoryQuery) -> tuple[Story, ...]:
     numbers = _find_ids(conn, query)
     members: dict[StoryId, list[Entry]] = {}
     for entry in list_entries(conn, EntryQuery(story_ids=numbers)):
-        if entry.story_id is not None:
+        if entry.story_id is not None and not entry.hidden:
             members.setdefault(entry.story_id, []).append(entry)
     rows: dict[int, RowMapping] = {}
     for some in iter_chunks(numbers):
@@ -224,7 +118,7 @@ def _find_ids(conn: Connection, query: StoryQuery) -> list[StoryId]:
     )
     chosen: sa.Select[Any] = (
         sa.select(entries.c.story_id, newest)
-        .where(entries.c.story_id.is_not(None), *conditions(wanted))
+        .where(entries.c.story_id.is_not(None), entries.c.hidden.is_(False), *conditions(wanted))
         .group_by(entries.c.story_id)
         .order_by(newest.desc(), entries.c.story_id.desc())
     )
@@ -242,7 +136,7 @@ def _find_ids(conn: Connection, query: StoryQuery) -> list[StoryId]:
 
 
 def get(conn: Connection, story_id: StoryId) -> Story | StoryId | None:
-    """The story; the id of the one that swallowed it; None when there is no such story, or nothing in it any more."""
+    """The story; the id of the one that swallowed it; None when there is no such story, or nothing to show in it."""
     merged_into = conn.execute(sa.select(stories.c.merged_into).where(stories.c.id == story_id)).scalar()
     if merged_into is not None:
         return StoryId(merged_into)
@@ -251,8 +145,11 @@ def get(conn: Connection, story_id: StoryId) -> Story | StoryId | None:
 
 
 def _make_story(row: RowMapping, members: Sequence[Entry]) -> Story:
-    lead = row["lead_entry_id"]
-    ordered = sorted(members, key=lambda entry: (entry.id != lead, entry.effective_at, entry.id))
+    chosen = row["lead_entry_id"]
+    ordered = sorted(members, key=lambda entry: (entry.effective_at, entry.id))
+    # A lead that is hidden leaves its place to the one that grouping would choose next.
+    lead = next((e for e in ordered if e.id == chosen), None) or min(ordered, key=lambda entry: -entry.feed_weight)
+    ordered.sort(key=lambda entry: entry.id != lead.id)
     return Story(
         id=StoryId(row["id"]),
         atom_id=row["atom_id"],

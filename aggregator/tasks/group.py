@@ -2,58 +2,121 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from aggregator.app import App
 from aggregator.log import get_logger
-from aggregator.pipeline.group import group_entries
+from aggregator.model.ids import StoryId
+from aggregator.model.story import GroupedStory
 from aggregator.pipeline.rank import RULES, score_story
-from aggregator.storage import meta, placing, stories
+from aggregator.storage import meta, placing, stories, story_groups
 from aggregator.storage.stories import StoryQuery
 from aggregator.tasks.interests import get_interests
+from aggregator.tasks.links import note_links
+from aggregator.tasks.story_window import Slice, StoryWindow, find_slice, get_window
 from aggregator.tasks.tag import tag_waiting
 
 log = get_logger(__name__)
 
-#: A story takes entries up to three days after its last one; older neighbours cannot change.
-REACH = timedelta(days=3)
 #: Stories scored at a time: a first round touches all there are, and they come with their entries.
 CHUNK = 250
+#: So often a slice is done anew because others wrote meanwhile; then it waits for the next round.
+TRIES = 5
 #: Under this name the store keeps what the scores were made with, beside the entries.
 _BASIS = "basis of scores"
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def regroup_stories(app: App) -> int:
     """Put every entry that has no story yet into one, old or new, and score what has no score; the stories touched.
 
-    Entries that wait for their tags get them first: scores look at them.
-
-    Candidates are read in the transaction that writes the groups: two processes that group at once never make two
-    stories of one. Scores are reckoned after it, some at a time, the same way; a kill in between leaves them for the
-    next round.
+    Entries that wait for their tags get them first: grouping and scores look at them. Then it goes from the oldest
+    entry without a story to the newest, a slice at a time, so that a first import of months needs no more memory than
+    a day of news. A kill in between leaves the rest for the next round. Scores are reckoned last, some at a time, too.
     """
     tag_waiting(app)
-    touched = _group(app)
-    _forget_old_scores(app)
-    while _score(app):
-        pass
+    note_links(app)
+    touched = _group_new(app)
+    score_stories(app)
     return touched
 
 
-def _group(app: App) -> int:
+def score_stories(app: App) -> None:
+    """All that have no score, or one that was made with other interests or weights."""
+    _forget_old_scores(app)
+    while _score(app):
+        pass
+
+
+def regroup_since(app: App, since: datetime | None, *, progress: Callable[[int, int], None]) -> int:
+    """Group all entries from then on anew, None: all there are; how many stories have changed.
+
+    What the rules of grouping or the editor say now holds afterwards; done twice, the second time changes nothing.
+    ``progress`` is told (entries done, entries in all).
+    """
+    tag_waiting(app)
+    note_links(app, since=since or _BEGIN)
+    window, changed, done = get_window(app.db), 0, 0
     with app.db.read() as conn:
-        if stories.get_oldest_ungrouped(conn) is None:
-            return 0
+        total = story_groups.count_since(conn, since)
+        first = story_groups.find_first(conn, since)
+    while first is not None:
+        with app.db.read() as conn:
+            part = find_slice(conn, first)
+        changed += len(_group_slice(app, window, part, anew=True) or ())
+        with app.db.read() as conn:
+            first = story_groups.find_first(conn, part.last, after=True)
+            done = total - (story_groups.count_since(conn, first) if first else 0)
+        progress(done, total)
+    score_stories(app)
+    return changed
+
+
+def _group_new(app: App) -> int:
+    window, touched = get_window(app.db), 0
+    while True:
+        with app.db.read() as conn:
+            oldest = stories.get_oldest_ungrouped(conn)
+            part = find_slice(conn, oldest) if oldest is not None else None
+        if part is None:
+            return touched
+        saved = _group_slice(app, window, part)
+        if saved is None:
+            return touched
+        touched += len(saved)
+
+
+def _group_slice(app: App, window: StoryWindow, part: Slice, *, anew: bool = False) -> tuple[StoryId, ...] | None:
+    """The stories that changed; None when others wrote all the while, so that nothing could be saved.
+
+    Reading and thinking hold nobody up; what was thought is written when all that it rests on is still as it was read.
+    """
+    with window.lock:
+        for _ in range(TRIES):
+            with app.db.read() as conn:
+                groups = window.look(conn, part, app.settings.lexicon, anew=anew)
+            saved = _save(app, window, groups)
+            if saved is not None:
+                return saved
+            window.clear()
+    log.warning("stories.not_grouped", since=part.first, until=part.last)
+    return None
+
+
+def _save(app: App, window: StoryWindow, groups: Sequence[GroupedStory]) -> tuple[StoryId, ...] | None:
+    members = [entry_id for group in groups for entry_id in group.entry_ids]
+    if not members:
+        return ()
     with app.db.write() as conn:
         stories.lock(conn)
-        oldest = stories.get_oldest_ungrouped(conn)
-        if oldest is None:
-            return 0
-        candidates = stories.get_candidates(conn, since=oldest - REACH)
-        touched = stories.save_groups(conn, group_entries(candidates), now=app.now(), identity=meta.get_identity(conn))
-        meta.renew_revision(conn)
-    log.info("stories.grouped", entries=len(candidates), stories=len(touched))
-    return len(touched)
+        if story_groups.get_standings(conn, members) != {number: window.known[number] for number in members}:
+            return None
+        touched = stories.save_groups(conn, groups, now=app.now(), identity=meta.get_identity(conn))
+        if touched:
+            meta.renew_revision(conn)
+    log.info("stories.grouped", entries=len(members), stories=len(touched))
+    return touched
 
 
 def _forget_old_scores(app: App) -> None:

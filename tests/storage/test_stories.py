@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aggregator.model.entry import EntryChange
-from aggregator.model.ids import StoryId
-from aggregator.model.story import GroupCandidate, GroupedStory, ScoreTerm, Story
-from aggregator.storage import entries, stories
+from aggregator.model.ids import EntryId, StoryId
+from aggregator.model.story import GroupCandidate, GroupedStory, ScoreTerm, Story, StoryLink
+from aggregator.storage import changes, entries, entry_links, stories, story_groups
 from aggregator.storage.engine import Database
+from aggregator.storage.schema import entries as entry_table
 from aggregator.storage.stories import StoryQuery
 from tests.storage.samples import (
     DAY,
@@ -20,6 +23,7 @@ from tests.storage.samples import (
     ensure_feed,
     ensure_identity,
     make_entry,
+    make_tag,
     save_entries,
     save_story,
 )
@@ -31,18 +35,22 @@ def get_story(conn: Connection, story_id: StoryId) -> Story:
     return found
 
 
-def test_candidates_are_every_entry_since_then_grouped_or_not(db: Database) -> None:
+def test_candidates_come_with_what_grouping_looks_at(db: Database) -> None:
     with db.write() as conn:
         feed_id = ensure_feed(conn, weight=1.5)
-        newer, older = save_entries(conn, make_entry("a"), make_entry("b", language="ja"), feed_id=feed_id)
-        save_entries(conn, make_entry("c"), feed_id=feed_id, at=NOW - DAY)
-        oldest = stories.get_oldest_ungrouped(conn)
+        newer, older = save_entries(
+            conn, make_entry("a", excerpt="Of it."), make_entry("b"), feed_id=feed_id, tags={"a": ("openai",)}
+        )
+        topic = replace(make_tag("agents", "topic"), rule="other")
+        changes.save_tags(conn, {older: [topic]})
+        entry_links.save_links(conn, {newer: ["https://b.example/1"]})
         story_id = save_story(conn, newer)
-        found = stories.get_candidates(conn, since=NOW - MINUTE)
+        found = story_groups.get_candidates(conn, [newer, older, EntryId(4711)])
 
-    assert oldest == NOW - DAY
-    assert [candidate.id for candidate in found] == [older, newer]
-    assert found[1] == GroupCandidate(
+    assert [candidate.id for candidate in found] == sorted([newer, older])
+    by_id = {candidate.id: candidate for candidate in found}
+    assert by_id[older].tags == ()
+    assert by_id[newer] == GroupCandidate(
         id=newer,
         story_id=story_id,
         feed_id=feed_id,
@@ -52,7 +60,80 @@ def test_candidates_are_every_entry_since_then_grouped_or_not(db: Database) -> N
         language="en",
         effective_at=NOW,
         url="https://a.example/a",
+        summary="Of it.",
+        tags=(make_tag("openai"),),
+        links=("https://b.example/1",),
     )
+
+
+def test_standings_are_a_stretch_of_time_what_is_told_after_it_and_whole_stories(db: Database) -> None:
+    with db.write() as conn:
+        feed_id = ensure_feed(conn)
+
+        def save(key: str, at: datetime, *, ready: bool = True) -> EntryId:
+            (number,) = save_entries(
+                conn, make_entry(key), feed_id=feed_id, at=at, tags={key: ("ai",)} if ready else None
+            )
+            return number
+
+        long_ago, now, new = save("a", NOW - 30 * DAY), save("b", NOW), save("c", NOW)
+        waiting, ahead, ahead_new = save("d", NOW, ready=False), save("e", NOW + DAY), save("f", NOW + DAY)
+        save_story(conn, long_ago, now)
+        save_story(conn, ahead)
+        found = story_groups.list_standings(conn, since=NOW - DAY, until=NOW, grouped_until=NOW + 3 * DAY)
+        oldest = stories.get_oldest_ungrouped(conn)
+
+    assert set(found) == {long_ago, now, new, ahead}
+    assert not {waiting, ahead_new} & set(found)
+    assert oldest == NOW
+
+
+def test_a_member_that_leaves_makes_a_story_and_takes_its_evidence_along(db: Database) -> None:
+    later = NOW + DAY
+    with db.write() as conn:
+        identity = ensure_identity(conn)
+        one, two, three = save_entries(conn, make_entry("1"), make_entry("2"), make_entry("3"))
+        links = tuple(
+            StoryLink(entry_id=number, other_id=one, strength=0.5, evidence=("names: 青い",)) for number in (two, three)
+        )
+        (first,) = stories.save_groups(
+            conn, [GroupedStory(story_id=None, entry_ids=(one, two, three), links=links)], now=NOW, identity=identity
+        )
+        before = story_groups.get_links(conn, [one, two, three])
+        atom_id = get_story(conn, first).atom_id
+        parted = [
+            GroupedStory(story_id=first, entry_ids=(one, two), links=links[:1]),
+            GroupedStory(story_id=None, entry_ids=(three,)),
+        ]
+        touched = stories.save_groups(conn, parted, now=later, identity=identity)
+        again = stories.save_groups(
+            conn, [parted[0], replace(parted[1], story_id=touched[1])], now=later, identity=identity
+        )
+        old, new = get_story(conn, first), get_story(conn, touched[1])
+        after = story_groups.get_links(conn, [one, two, three])
+
+    assert before == {two: links[0], three: links[1]}
+    assert after == {two: links[0]}
+    assert (touched[0], again) == (first, ())
+    assert ([e.id for e in old.entries], [e.id for e in new.entries]) == ([one, two], [three])
+    assert (old.atom_id, old.updated_at) == (atom_id, NOW)
+    assert new.atom_id != atom_id
+
+
+def test_what_rules_hide_is_in_no_story_that_is_shown(db: Database) -> None:
+    with db.write() as conn:
+        feed_id = ensure_feed(conn, weight=2.0)
+        lead, other, alone = save_entries(conn, *(make_entry(key) for key in "abc"), feed_id=feed_id)
+        both, single = save_story(conn, lead, other), save_story(conn, alone)
+        conn.execute(sa.update(entry_table).where(entry_table.c.id.in_([lead, alone])).values(hidden=True))
+        found = {candidate.id: candidate for candidate in story_groups.get_candidates(conn, [lead, other])}
+        listed = stories.list_stories(conn, StoryQuery())
+
+        assert [entry.id for entry in get_story(conn, both).entries] == [other]
+        assert stories.get(conn, single) is None
+        assert [story.id for story in listed] == [both]
+        assert stories.find_unscored(conn, limit=9) == (both,)
+        assert found[lead].feed_weight < 0 < found[other].feed_weight
 
 
 def test_nothing_is_ungrouped_when_all_have_a_story(db: Database) -> None:

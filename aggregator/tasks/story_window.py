@@ -1,0 +1,128 @@
+"""The entries of a stretch of time, kept in memory between rounds, so that a new one costs what it touches.
+
+The database stays the truth: before each use the window looks at what is stored there now (one short row an entry) and
+takes in what is new or changed, whichever process did it. Never writes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from weakref import WeakKeyDictionary
+
+from sqlalchemy.engine import Connection
+
+from aggregator.model.ids import EntryId
+from aggregator.model.lexicon import Lexicon
+from aggregator.model.story import GroupedStory, Ruling
+from aggregator.pipeline.group import StoryIndex
+from aggregator.storage import rulings, story_groups
+from aggregator.storage.engine import Database
+from aggregator.storage.story_groups import Standing
+
+#: A story takes entries up to three days after its last one; older neighbours cannot change.
+REACH = timedelta(days=3)
+#: Entries that are looked at in one go, beside those that may be their neighbours.
+SLICE = 1_500
+#: Entries are taken in and compared so many at a time.
+PART = 250
+#: Beyond what a slice needs, so many entries stay in memory for the next.
+SPARE = 4_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Entries of [first, last], all that came before them within reach, and those after them that have a story."""
+
+    first: datetime
+    last: datetime
+
+    @property
+    def since(self) -> datetime:
+        """Where a cell of the index begins (`StoryIndex.forget` drops whole ones)."""
+        return _EPOCH + (self.first - REACH - _EPOCH) // REACH * REACH
+
+
+def find_slice(conn: Connection, first: datetime) -> Slice:
+    """The next entries from ``first`` on, as many as are looked at in one go."""
+    return Slice(first=first, last=story_groups.find_end(conn, first, SLICE))
+
+
+@dataclass(slots=True)
+class StoryWindow:
+    """An index of entries with what they were when they were read. To be used by one thread at a time: ``lock``."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    known: dict[EntryId, Standing] = field(default_factory=dict)
+    _times: dict[EntryId, datetime] = field(default_factory=dict)
+    _index: StoryIndex | None = None
+    _rulings: tuple[Ruling, ...] = ()
+
+    def look(self, conn: Connection, part: Slice, lexicon: Lexicon, *, anew: bool = False) -> tuple[GroupedStory, ...]:
+        """The stories around what is new or changed in ``part``; around all of it when ``anew``."""
+        wanted = story_groups.list_standings(conn, since=part.since, until=part.last, grouped_until=part.last + REACH)
+        said = rulings.list_rulings(conn)
+        if self._index is None or said != self._rulings or self._is_stale(wanted, part):
+            self.clear()
+            self._index, self._rulings = StoryIndex(said, lexicon, keep_stories=False), said
+        index = self._index
+        index.forget(part.since)
+        self._drop(part.since)
+        fresh = [n for n, standing in wanted.items() if self._is_fresh(n, standing)]
+        others = wanted.keys() - fresh
+        context = [number for number in others if self.known.get(number) != wanted[number]]
+        self._take(conn, context, wanted)
+        touched = self._take(conn, fresh, wanted)
+        if anew:
+            touched |= {n for n in wanted if part.first <= self._times[n] <= part.last}
+        return index.regroup(touched)
+
+    def clear(self) -> None:
+        """Forget all. One entry after the other: a large structure that goes at once holds up every thread."""
+        while self.known:
+            self.known.popitem()
+        if self._index is not None:
+            self._index.forget(datetime.max.replace(tzinfo=UTC))
+        self._times.clear()
+        self._index = None
+
+    def _is_fresh(self, number: EntryId, standing: Standing) -> bool:
+        """Whether its story may be another than the stored one: a new entry, or another text than it had."""
+        if standing.story_id is None:
+            return True
+        before = self.known.get(number)
+        return before is not None and (before.changed_at, before.hidden) != (standing.changed_at, standing.hidden)
+
+    def _is_stale(self, wanted: Mapping[EntryId, Standing], part: Slice) -> bool:
+        """Whether an entry of this time has gone, or memory holds much more than is needed."""
+        if len(self.known) > 2 * len(wanted) + SPARE:
+            return True
+        return any(n not in wanted and part.since <= at <= part.last for n, at in self._times.items())
+
+    def _drop(self, before: datetime) -> None:
+        for number in [number for number, at in self._times.items() if at < before]:
+            del self.known[number], self._times[number]
+
+    def _take(self, conn: Connection, ids: Collection[EntryId], wanted: Mapping[EntryId, Standing]) -> set[EntryId]:
+        """Read them and take them in; those whose story is to be made anew."""
+        assert self._index is not None
+        touched: set[EntryId] = set()
+        ordered = sorted(ids)
+        for start in range(0, len(ordered), PART):
+            candidates = story_groups.get_candidates(conn, ordered[start : start + PART])
+            touched |= self._index.add(candidates)
+            for candidate in candidates:
+                self.known[candidate.id] = wanted[candidate.id]
+                self._times[candidate.id] = candidate.effective_at
+        return touched
+
+
+_windows: WeakKeyDictionary[Database, StoryWindow] = WeakKeyDictionary()
+
+
+def get_window(db: Database) -> StoryWindow:
+    """The one of this database in this process."""
+    return _windows.setdefault(db, StoryWindow())
