@@ -129,3 +129,33 @@ def test_thousands_of_like_titles_take_no_square_time() -> None:
 
     assert len(group_entries(entries, (), LEXICON)) > 0
     assert time.process_time() - started < 30
+
+
+@given(
+    st.lists(
+        st.tuples(st.text(max_size=60), st.text(max_size=40), st.sampled_from(["en", "fr", "ja", "zh", "und", ""]))
+    )
+)
+def test_any_text_can_be_read(texts: list[tuple[str, str, str]]) -> None:
+    """Titles and excerpts are a publisher's: whatever they hold costs their own entry at most."""
+    entries = [
+        make(number, title, summary=summary, language=language, tags=(replace(make_tag("openai"), found=title[:5]),))
+        for number, (title, summary, language) in enumerate(texts, 1)
+    ]
+
+    stories = group_entries(entries, (), LEXICON)
+
+    assert sorted(number for story in stories for number in story.entry_ids) == [entry.id for entry in entries]
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["9" * 400, "1 000" * 80, "1,000," * 66, "$" * 400, "(" * 400, "(a/" * 130, " " * 400 + "(A/B)", "v1." * 130],
+)
+def test_no_title_takes_long(title: str) -> None:
+    """Patterns that could look again and again have bounds."""
+    started = time.process_time()
+
+    group_entries([make(1, title, summary=title), make(2, title + " and", summary=title)], (), LEXICON)
+
+    assert time.process_time() - started < 1
