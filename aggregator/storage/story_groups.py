@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection as Connection  # handed on, for what tasks say about it
 
 from aggregator.model.ids import EntryId, FeedId, StoryId
 from aggregator.model.story import GroupCandidate, GroupedStory, StoryLink

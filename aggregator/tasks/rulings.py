@@ -6,14 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from sqlalchemy.engine import Connection
-
 from aggregator.app import App
 from aggregator.errors import NotFound, UsageError
 from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.story import Ruling, RulingKind
 from aggregator.pipeline.group import group_entries
 from aggregator.storage import meta, rulings, stories, story_groups
+from aggregator.storage.story_groups import Connection
 from aggregator.tasks.group import score_stories
 from aggregator.tasks.tag import tag_waiting
 

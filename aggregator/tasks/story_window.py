@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from weakref import WeakKeyDictionary
 
-from sqlalchemy.engine import Connection
-
 from aggregator.model.ids import EntryId
 from aggregator.model.lexicon import Lexicon
 from aggregator.model.story import GroupedStory, Ruling
 from aggregator.pipeline.group import StoryIndex
 from aggregator.storage import rulings, story_groups
 from aggregator.storage.engine import Database
-from aggregator.storage.story_groups import Standing
+from aggregator.storage.story_groups import Connection, Standing
 
 #: A story takes entries up to three days after its last one; older neighbours cannot change.
 REACH = timedelta(days=3)
