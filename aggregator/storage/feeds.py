@@ -193,9 +193,11 @@ def resume(conn: Connection, feed_id: FeedId, *, now: datetime) -> bool:
 
 
 def list_feeds(conn: Connection) -> tuple[Feed, ...]:
-    """All feeds but removed ones, in the order they came, with how many entries each has; without their slices."""
-    counted = conn.execute(sa.select(entries.c.feed_id, sa.func.count()).group_by(entries.c.feed_id))
-    counts: dict[int, int] = dict(counted.all())
+    """All feeds but removed ones, in the order they came, with how many entries each shows; without their slices."""
+    query = sa.select(entries.c.feed_id, sa.func.count()).group_by(entries.c.feed_id)
+    counts: dict[int, int] = dict(conn.execute(query).all())
+    for number, hidden in conn.execute(query.where(entries.c.hidden)):  # few, and with an index of their own
+        counts[number] -= hidden
     rows = conn.execute(sa.select(feeds).where(feeds.c.removed_at.is_(None)).order_by(feeds.c.id)).mappings()
     return tuple(make_feed(row, entry_count=counts.get(row["id"], 0)) for row in rows)
 

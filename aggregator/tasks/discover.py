@@ -152,7 +152,7 @@ def check_move(app: App, feed: Feed, url: str) -> MoveCheck:
 def _remember(app: App, feed: Feed) -> Callable[[FoundFeed], bool]:
     """Tells whether a document is one of this feed's: by its newest stored entries, or by its title."""
     with app.db.read() as conn:
-        stored = entries.list_entries(conn, EntryQuery(feed_id=feed.id, limit=_REMEMBERED))
+        stored = entries.list_entries(conn, EntryQuery(feed_id=feed.id, limit=_REMEMBERED, hidden="too"))
     ids = {entry.guid for entry in stored if len(entry.guid) > _TELLING_ID}
     links = {entry.canonical_url for entry in stored if urlsplit(entry.canonical_url).path}
 
