@@ -71,7 +71,7 @@ class Stories:
 
 
 @given(ENTRIES, st.randoms(use_true_random=False))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.usefixtures("narrow")
 def test_one_by_one_or_all_at_once(entries: list[GroupCandidate], random: Any) -> None:
     """In any order, some together: with only what has changed grouped anew, the stories are those of one batch."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 
 from aggregator.model.ids import EntryId, FeedId, StoryId
 from aggregator.model.story import Ruling
@@ -73,7 +74,10 @@ class Hubs:
         """Those whose story may be another now."""
         touched: set[EntryId] = set()
         for hub in _list_hubs(reading):
-            self._hubs.setdefault(hub, {})[reading.candidate.id] = reading
+            members = self._hubs.setdefault(hub, {})
+            # One speaks for all: they hung together before by the hub itself.
+            touched.update(islice(members, 1))
+            members[reading.candidate.id] = reading
             touched |= self._look_again(hub)
         touched.update(number for number in self._word.merged.get(reading.candidate.id, ()) if self._has(number))
         return touched
