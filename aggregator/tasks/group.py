@@ -63,8 +63,8 @@ def regroup_since(app: App, since: datetime | None, *, progress: Callable[[int, 
         first = story_groups.find_first(conn, since)
     while first is not None:
         with app.db.read() as conn:
-            part = find_slice(conn, first)
-        changed += len(_group_slice(app, window, part, anew=True) or ())
+            part = find_slice(conn, first, anew=True)
+        changed += len(_group_slice(app, window, part) or ())
         with app.db.read() as conn:
             first = story_groups.find_first(conn, part.last, after=True)
             done = total - (story_groups.count_since(conn, first) if first else 0)
@@ -75,9 +75,11 @@ def regroup_since(app: App, since: datetime | None, *, progress: Callable[[int, 
 
 def _group_new(app: App) -> int:
     window, touched = get_window(app.db), 0
+    part: Slice | None = None
     while True:
         with app.db.read() as conn:
-            oldest = stories.get_oldest_ungrouped(conn)
+            first = story_groups.find_next_ungrouped(conn, part.last) if part else None
+            oldest = first or stories.get_oldest_ungrouped(conn)
             part = find_slice(conn, oldest) if oldest is not None else None
         if part is None:
             return touched
@@ -87,7 +89,7 @@ def _group_new(app: App) -> int:
         touched += len(saved)
 
 
-def _group_slice(app: App, window: StoryWindow, part: Slice, *, anew: bool = False) -> tuple[StoryId, ...] | None:
+def _group_slice(app: App, window: StoryWindow, part: Slice) -> tuple[StoryId, ...] | None:
     """The stories that changed; None when others wrote all the while, so that nothing could be saved.
 
     Reading and thinking hold nobody up; what was thought is written when all that it rests on is still as it was read.
@@ -95,7 +97,7 @@ def _group_slice(app: App, window: StoryWindow, part: Slice, *, anew: bool = Fal
     with window.lock:
         for _ in range(TRIES):
             with app.db.read() as conn:
-                groups = window.look(conn, part, app.settings.lexicon, anew=anew)
+                groups = window.look(conn, part, app.settings.lexicon)
             saved = _save(app, window, groups)
             if saved is not None:
                 return saved

@@ -28,6 +28,9 @@ SLICE = 1_500
 PART = 250
 #: Beyond what a slice needs, so many entries stay in memory for the next.
 SPARE = 4_000
+#: When stored stories are made anew, so much before and behind a slice is looked at: what hangs together by a chain of
+#: entries is then seen whole, whichever slice comes first.
+MARGIN = 3 * REACH
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -37,16 +40,23 @@ class Slice:
 
     first: datetime
     last: datetime
+    #: Whether its stored stories are to be made anew, too.
+    anew: bool = False
 
     @property
     def since(self) -> datetime:
         """Where a cell of the index begins (`StoryIndex.forget` drops whole ones)."""
-        return _EPOCH + (self.first - REACH - _EPOCH) // REACH * REACH
+        before = MARGIN if self.anew else REACH
+        return _EPOCH + (self.first - before - _EPOCH) // REACH * REACH
+
+    @property
+    def until(self) -> datetime:
+        return self.last + (MARGIN if self.anew else REACH)
 
 
-def find_slice(conn: Connection, first: datetime) -> Slice:
+def find_slice(conn: Connection, first: datetime, *, anew: bool = False) -> Slice:
     """The next entries from ``first`` on, as many as are looked at in one go."""
-    return Slice(first=first, last=story_groups.find_end(conn, first, SLICE))
+    return Slice(first=first, last=story_groups.find_end(conn, first, SLICE), anew=anew)
 
 
 @dataclass(slots=True)
@@ -57,24 +67,28 @@ class StoryWindow:
     known: dict[EntryId, Standing] = field(default_factory=dict)
     _times: dict[EntryId, datetime] = field(default_factory=dict)
     _index: StoryIndex | None = None
+    _since: datetime | None = None
     _rulings: tuple[Ruling, ...] = ()
 
-    def look(self, conn: Connection, part: Slice, lexicon: Lexicon, *, anew: bool = False) -> tuple[GroupedStory, ...]:
-        """The stories around what is new or changed in ``part``; around all of it when ``anew``."""
-        wanted = story_groups.list_standings(conn, since=part.since, until=part.last, grouped_until=part.last + REACH)
+    def look(self, conn: Connection, part: Slice, lexicon: Lexicon) -> tuple[GroupedStory, ...]:
+        """The stories around what is new or changed in ``part``; around all of it when that is asked for."""
+        wanted = story_groups.list_standings(conn, since=part.since, until=part.last, grouped_until=part.until)
         said = rulings.list_rulings(conn)
         if self._index is None or said != self._rulings or self._is_stale(wanted, part):
             self.clear()
             self._index, self._rulings = StoryIndex(said, lexicon, keep_stories=False), said
         index = self._index
-        index.forget(part.since)
-        self._drop(part.since)
-        fresh = [n for n, standing in wanted.items() if self._is_fresh(n, standing)]
-        others = wanted.keys() - fresh
-        context = [number for number in others if self.known.get(number) != wanted[number]]
+        if self._since is None or part.since > self._since:
+            # Older members of stories that still live come back below, and stay until the next step.
+            index.forget(part.since)
+            self._drop(part.since)
+        self._since = part.since
+        news = [n for n, standing in wanted.items() if standing[0] is None or self.known.get(n) != standing]
+        fresh = [number for number in news if self._is_fresh(number, wanted[number])]
+        context = set(news).difference(fresh)
         self._take(conn, context, wanted)
         touched = self._take(conn, fresh, wanted)
-        if anew:
+        if part.anew:
             touched |= {n for n in wanted if part.first <= self._times[n] <= part.last}
         return index.regroup(touched)
 
@@ -85,7 +99,7 @@ class StoryWindow:
         if self._index is not None:
             self._index.forget(datetime.max.replace(tzinfo=UTC))
         self._times.clear()
-        self._index = None
+        self._index = self._since = None
 
     def _is_fresh(self, number: EntryId, standing: Standing) -> bool:
         """Whether its story may be another than the stored one: a new entry, or another text than it had."""
@@ -98,7 +112,8 @@ class StoryWindow:
         """Whether an entry of this time has gone, or memory holds much more than is needed."""
         if len(self.known) > 2 * len(wanted) + SPARE:
             return True
-        return any(n not in wanted and part.since <= at <= part.last for n, at in self._times.items())
+        since, last = part.since, part.last
+        return any(n not in wanted and since <= at <= last for n, at in self._times.items())
 
     def _drop(self, before: datetime) -> None:
         for number in [number for number, at in self._times.items() if at < before]:

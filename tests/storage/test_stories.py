@@ -82,7 +82,9 @@ def test_standings_are_a_stretch_of_time_what_is_told_after_it_and_whole_stories
         save_story(conn, ahead)
         found = story_groups.list_standings(conn, since=NOW - DAY, until=NOW, grouped_until=NOW + 3 * DAY)
         oldest = stories.get_oldest_ungrouped(conn)
+        then = [story_groups.find_next_ungrouped(conn, NOW + wait) for wait in (-MINUTE, MINUTE, 2 * DAY)]
 
+    assert then == [NOW, NOW + DAY, None]
     assert set(found) == {long_ago, now, new, ahead}
     assert not {waiting, ahead_new} & set(found)
     assert oldest == NOW
