@@ -38,7 +38,7 @@ def get_oldest_ungrouped(conn: Connection) -> datetime | None:
 
 
 def find_next_ungrouped(conn: Connection, since: datetime) -> datetime | None:
-    """As `get_oldest_ungrouped`, from then on: cheap where most of what follows is in no story, as in a first import."""
+    """As `get_oldest_ungrouped`, from then on: cheap where most that follows is in no story (a first import)."""
     # The plus sign keeps SQLite from taking the index of stories, under which all of a first import stands in one heap.
     in_none = sa.literal_column("+entries.story_id").is_(None)
     query = sa.select(entries.c.effective_at).where(entries.c.effective_at >= since, in_none, _has_tags())
