@@ -15,8 +15,9 @@ from aggregator.model.ids import EntryId, FeedId
 from aggregator.model.tag import TagEvidence
 from aggregator.pipeline.htmltext import html_to_text
 from aggregator.pipeline.tag import find_tags
-from aggregator.storage import changes, entries, feeds, meta
+from aggregator.storage import changes, entries, feeds, meta, rules
 from aggregator.storage.entries import EntryQuery
+from aggregator.tasks.rules import judge_entries
 
 log = get_logger(__name__)
 
@@ -39,11 +40,14 @@ def _tag_some(app: App) -> int:
         claimed = changes.claim_changes(conn, CHUNK)
         if not claimed:
             return 0
-        found = entries.list_entries(conn, EntryQuery(ids=tuple(claimed)))
+        found = entries.list_entries(conn, EntryQuery(ids=tuple(claimed), hidden="too"))
         texts = entries.get_content_html(conn, tuple(claimed))
         by_id = feeds.get_feeds(conn, [entry.feed_id for entry in found])
     tags = {entry.id: _find_tags(app, entry, texts, by_id) for entry in found}
+    verdicts = judge_entries(app, found, texts, by_id, tags)
+    tags |= {number: (*tags[number], *verdict.tags) for number, verdict in verdicts.items()}
     with app.db.write() as conn:
+        rules.save_verdicts(conn, verdicts)
         changes.save_tags(conn, tags, claimed)
         meta.renew_revision(conn)
     return len(claimed)
