@@ -96,8 +96,12 @@ def _group_slice(app: App, window: StoryWindow, part: Slice) -> tuple[StoryId, .
     """
     with window.lock:
         for _ in range(TRIES):
-            with app.db.read() as conn:
-                groups = window.look(conn, part, app.settings.lexicon)
+            try:
+                with app.db.read() as conn:
+                    groups = window.look(conn, part, app.settings.lexicon)
+            except BaseException:
+                window.drop()  # half of it was taken in
+                raise
             saved = _save(app, window, groups)
             if saved is not None:
                 return saved

@@ -98,6 +98,11 @@ class StoryWindow:
             self.known.popitem()
         if self._index is not None:
             self._index.forget(datetime.max.replace(tzinfo=UTC))
+        self.drop()
+
+    def drop(self) -> None:
+        """Forget all at once: nothing that an error left half done may stay."""
+        self.known.clear()
         self._times.clear()
         self._index = self._since = None
 

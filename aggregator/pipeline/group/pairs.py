@@ -58,7 +58,8 @@ def weigh(one: Reading, other: Reading) -> int:
         return 0
     if _contradict(one, other):
         return NEVER
-    strength = dot / product * min(1.0, shared / _ENOUGH) + linked
+    # A title of nothing but links weighs nothing.
+    strength = (dot / product * min(1.0, shared / _ENOUGH) if product else 0.0) + linked
     if one.events and other.events and one.events.isdisjoint(other.events) and _count_rare(one, other) < _MANY_RARE:
         strength *= _OTHER_EVENT
     if one.orgs and other.orgs and one.orgs.isdisjoint(other.orgs):
