@@ -30,6 +30,7 @@ from aggregator.scheduler import start_clock
 from aggregator.tasks.clean import plan_cleaning
 from aggregator.tasks.due import get_tasks
 from aggregator.tasks.startup import prepare_database, recover_claims, spread_overdue, upgrade_database
+from aggregator.tasks.tag import plan_retagging
 
 if TYPE_CHECKING:
     import uvicorn
@@ -65,6 +66,7 @@ def run(config: ConfigOption = None) -> None:
                 recover_claims(app)
                 spread_overdue(app)
                 plan_cleaning(app)
+                plan_retagging(app)
                 keep_loaded()
                 daemon.serve(stop, keeper)
             finally:

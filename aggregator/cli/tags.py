@@ -1,4 +1,4 @@
-"""``aggregator tags``: what entries are about, and why. Never tags anything."""
+"""``aggregator tags``: what entries are about, and why; stored entries tagged again. Never decides what a tag means."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from aggregator.app import App
 from aggregator.cli.console import (
     MAX_NUMBER,
     ConfigOption,
@@ -25,6 +26,8 @@ from aggregator.errors import NotFound
 from aggregator.model.ids import EntryId
 from aggregator.pipeline.tag import get_tags
 from aggregator.storage import entries, tags
+from aggregator.tasks.group import regroup_stories
+from aggregator.tasks.tag import Tagged, is_retagging, plan_retagging, retag_some
 
 commands = new_group("Tags and the evidence behind them.")
 
@@ -64,7 +67,7 @@ def explain_tags(
 ) -> None:
     """Say which words and which rule put each tag on an entry."""
     with opened(config) as app, app.db.read() as conn:
-        found = entries.get(conn, EntryId(entry))
+        found = entries.get(conn, EntryId(entry), hidden="too")
         if found is None:
             raise NotFound(f"no entry {entry}")
     rows = [
@@ -78,3 +81,44 @@ def explain_tags(
     print_table(
         ("tag", "kind", "field", "found", "rule", "times"), [list(row.values()) for row in rows], empty="No tags."
     )
+
+
+@commands.command("refresh")
+def refresh_tags(
+    config: ConfigOption = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Although the taxonomy has not changed since the last time.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tag stored entries again after a change of the taxonomy.
+
+    The newest come first. It can be broken off and goes on with the next call; the daemon does it when it starts.
+    A daemon that runs keeps its own taxonomy until it is started again.
+    """
+    with opened(config) as app:
+        total = plan_retagging(app, anew=everything)
+        done = _retag_with_progress(app, total, show=not as_json)
+        regroup_stories(app)
+    if as_json:
+        print_json({"entries": done.read, "changed": done.changed})
+    elif total:
+        print_line(f"{done.read} entries read again, {done.changed} bear other tags now.")
+    else:
+        print_line("All entries are tagged with this taxonomy.")
+
+
+def _retag_with_progress(app: App, total: int, *, show: bool) -> Tagged:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    read = changed = 0
+    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
+        bar = progress.add_task("Tagging", total=total)
+        while is_retagging(app):
+            some = retag_some(app)
+            read, changed = read + some.read, changed + some.changed
+            progress.update(bar, completed=min(read, total))
+    return Tagged(read=read, changed=changed)

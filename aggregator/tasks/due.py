@@ -18,6 +18,7 @@ from aggregator.tasks.issues import make_due_issues
 from aggregator.tasks.lists import follow_lists
 from aggregator.tasks.lost import find_lost, search_lost
 from aggregator.tasks.refresh import prune_traces, refresh_due
+from aggregator.tasks.tag import is_retagging, retag_stored
 from aggregator.tasks.websub import can_be_called, leave_hubs, renew_hubs
 
 log = get_logger(__name__)
@@ -34,6 +35,8 @@ def defer_due(app: App) -> None:
         app.queue.defer("errands", key="errands")
     if is_cleaning(app):
         app.queue.defer("clean", key="clean")
+    if is_retagging(app):
+        app.queue.defer("retag", key="retag")
     _defer_mails(app)
 
 
@@ -52,6 +55,7 @@ def get_tasks(app: App, *, pause: Callable[[float], bool] = sleep) -> Mapping[st
         "search": partial(_search, app),
         "clean": partial(clean_stored, app, pause=pause),
         "deliver": partial(_deliver, app, pause),
+        "retag": partial(_retag, app, pause),
     }
 
 
@@ -74,6 +78,13 @@ def _run_errands(app: App) -> None:
     follow_lists(app)
     renew_hubs(app)
     leave_hubs(app)
+
+
+def _retag(app: App, pause: Callable[[float], bool]) -> None:
+    """Beside the rounds: stored entries are tagged again after a change of the taxonomy, their stories scored."""
+    retag_stored(app, pause=pause)
+    if not pause(0):
+        regroup_stories(app)
 
 
 def _search(app: App, feed_ids: str) -> None:

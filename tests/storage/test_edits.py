@@ -210,11 +210,11 @@ def test_an_entry_that_changes_while_it_is_tagged_waits_on(db: Database) -> None
     assert after == ({}, (make_tag("new"),))
 
 
-def test_changes_are_claimed_a_few_at_a_time(db: Database) -> None:
+def test_changes_are_claimed_a_few_at_a_time_newest_first(db: Database) -> None:
     with db.write() as conn:
         ids = save_entries(conn, *(make_entry(f"k{number}") for number in range(1_200)))
         some = changes.claim_changes(conn, 500)
         changes.save_tags(conn, dict.fromkeys(ids, ()))
 
-        assert list(some) == sorted(ids)[:500]
+        assert list(some) == sorted(ids, reverse=True)[:500]
         assert changes.find_lag(conn, NOW) == (0, 0.0)

@@ -6,16 +6,20 @@ whole entry: the publisher's categories, the editor's feed tags, its own address
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aggregator.model.tag import Field, Tag, TagEvidence, TagRule, TagRules
 from aggregator.pipeline.tag.folding import View, fold_label, holds, view_text
 from aggregator.pipeline.tag.matching import Found, Matcher, get_matcher, iter_found
 
-__all__ = ["find_tags", "get_tags"]
+__all__ = ["find_tags", "get_fingerprint", "get_tags"]
 
+#: To be raised when `find_tags` reads the same rules otherwise: stored entries are tagged again then.
+READING = 1
 #: What stands further down hardly says what an entry is about, and a hostile text could be endless. In characters.
 TEXT_LIMIT = 20_000
 TITLE_LIMIT = 1_000
@@ -82,6 +86,15 @@ def _count(claim: _Claim) -> TagEvidence:
 def get_tags(rules: TagRules) -> dict[str, Tag]:
     """slug -> Tag, for pages and feeds that show names."""
     return {rule.tag.slug: rule.tag for rule in rules.rules}
+
+
+@lru_cache(maxsize=4)
+def get_fingerprint(rules: TagRules) -> str:
+    """Another text when other tags may be found: a hash of all rules, and of the way in which they are read."""
+    whole = hashlib.sha256(str(READING).encode())
+    for rule in rules.rules:
+        whole.update(repr(rule).encode())
+    return whole.hexdigest()
 
 
 def _claim(claims: _Claims, tag: Tag, where: Field, position: int, words: str, rule: str) -> None:
