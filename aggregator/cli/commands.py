@@ -14,6 +14,7 @@ from aggregator.cli import (
     fetch,
     issues,
     publish,
+    rules,
     run,
     setup,
     stats,
@@ -58,6 +59,7 @@ cli.add_typer(feeds.commands, name="feeds")
 cli.add_typer(entries.commands, name="entries")
 cli.add_typer(stories.commands, name="stories")
 cli.add_typer(tags.commands, name="tags")
+cli.add_typer(rules.commands, name="rules")
 cli.add_typer(issues.commands, name="issues")
 cli.add_typer(subscribers.commands, name="subscribers")
 cli.add_typer(db.commands, name="db")
