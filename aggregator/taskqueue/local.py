@@ -18,7 +18,7 @@ _Job = tuple[str, str, dict[str, int | str]]
 class LocalQueue:
     """Jobs by name and key; one job of a key waits or runs at a time."""
 
-    def __init__(self, *, workers: int = 4) -> None:
+    def __init__(self, *, workers: int = 14) -> None:
         self._workers = workers
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()

@@ -18,6 +18,7 @@ from aggregator.tasks.issues import make_due_issues
 from aggregator.tasks.lists import follow_lists
 from aggregator.tasks.lost import find_lost, search_lost
 from aggregator.tasks.refresh import prune_traces, refresh_due
+from aggregator.tasks.rounds import Rounds
 from aggregator.tasks.tag import is_retagging, retag_stored
 from aggregator.tasks.websub import can_be_called, leave_hubs, renew_hubs
 
@@ -49,8 +50,10 @@ def _defer_mails(app: App) -> None:
 
 def get_tasks(app: App, *, pause: Callable[[float], bool] = sleep) -> Mapping[str, Callable[..., None]]:
     """Every task that the queue may call, by name. ``pause`` waits so many seconds and says whether we are to stop."""
+    rounds = Rounds(app.queue, partial(_fetch_due, app), lambda: pause(0))
     return {
-        "round": partial(_round, app, pause),
+        "round": partial(_round, app, rounds, pause),
+        "tail": rounds.wait,
         "errands": partial(_run_errands, app),
         "search": partial(_search, app),
         "clean": partial(clean_stored, app, pause=pause),
@@ -59,10 +62,10 @@ def get_tasks(app: App, *, pause: Callable[[float], bool] = sleep) -> Mapping[st
     }
 
 
-def _round(app: App, pause: Callable[[float], bool]) -> None:
+def _round(app: App, rounds: Rounds, pause: Callable[[float], bool]) -> None:
     """First what is due to be read, then the issues: after downtime an issue holds what was missed."""
     try:
-        _refresh(app)
+        _refresh(app, rounds)
     except Exception as error:
         if pause(0):
             log.info("refresh.stopped", reason=str(error))  # a fetcher that a shutdown has closed
@@ -92,17 +95,21 @@ def _search(app: App, feed_ids: str) -> None:
     search_lost(app, [FeedId(int(number)) for number in feed_ids.split()])
 
 
-def _refresh(app: App) -> None:
+def _refresh(app: App, rounds: Rounds) -> None:
     with app.db.read() as conn:
         due = feeds.has_due(conn, now=app.now())
     if due:
-        if lost := find_lost(app, refresh_due(app).results):
-            app.queue.defer("search", key="search", feed_ids=" ".join(map(str, lost)))
-        app.sandbox.rest()
+        rounds.run()
     regroup_stories(app)
     if due:
         prune_traces(app)
         release_freed()
+
+
+def _fetch_due(app: App, on_claimed: Callable[[], object]) -> None:
+    if lost := find_lost(app, refresh_due(app, on_claimed).results):
+        app.queue.defer("search", key="search", feed_ids=" ".join(map(str, lost)))
+    app.sandbox.rest()
 
 
 def _deliver(app: App, pause: Callable[[float], bool]) -> None:
