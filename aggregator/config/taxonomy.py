@@ -1,7 +1,7 @@
 """Reads the taxonomy: the shipped file, then the editor's additions, into `TagRules`. Never matches anything.
 
 The files are composed to YAML nodes and no further, which is fast, gives every mistake its line, and reads ``no`` and
-``4.10`` as the words they are. `docs/taxonomy.md` says how a tag is written.
+``4.10`` as the words they are. `docs/tags.md` says how a tag is written.
 """
 
 from __future__ import annotations

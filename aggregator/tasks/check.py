@@ -54,7 +54,7 @@ def find_idle_feed_tags(settings: Settings) -> Iterator[str]:
         )
         if not known:
             more = f" and {len(urls) - 1} more feeds" if len(urls) > 1 else ""
-            yield f'tag "{tag}" of {urls[0]}{more} is not in the taxonomy and is put on nothing (see docs/taxonomy.md)'
+            yield f'tag "{tag}" of {urls[0]}{more} is not in the taxonomy and is put on nothing (see docs/tags.md)'
 
 
 def _try_all(settings: Settings, templates: Templates, now: datetime) -> Iterator[str]:
