@@ -48,6 +48,8 @@ class GroupCandidate:
     tags: tuple[TagEvidence, ...] = ()
     #: Canonical addresses that its content links to; its own may be among them.
     links: tuple[str, ...] = ()
+    #: What the title means, as `pipeline.meaning` encodes it; empty where there is no encoder.
+    meaning: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -13,12 +14,18 @@ from aggregator.storage.engine import iter_chunks
 from aggregator.storage.schema import entries, meanings
 
 
-def find_missing(conn: Connection, *, limit: int) -> tuple[tuple[EntryId, str, str], ...]:
-    """(id, title, language) of up to ``limit`` entries that have no vector and no story yet, the newest first."""
+def find_missing(
+    conn: Connection, *, limit: int, since: datetime | None = None
+) -> tuple[tuple[EntryId, str, str], ...]:
+    """(id, title, language) of up to ``limit`` entries that have no vector, the newest first.
+
+    Of those that have no story yet; with ``since`` of all from then on.
+    """
+    asked = entries.c.story_id.is_(None) if since is None else entries.c.effective_at >= since
     query = (
         sa.select(entries.c.id, entries.c.title, entries.c.language)
         .join_from(entries, meanings, meanings.c.entry_id == entries.c.id, isouter=True)
-        .where(entries.c.story_id.is_(None), meanings.c.entry_id.is_(None))
+        .where(asked, meanings.c.entry_id.is_(None))
         .order_by(entries.c.effective_at.desc(), entries.c.id.desc())
         .limit(limit)
     )
@@ -33,12 +40,3 @@ def save(conn: Connection, vectors: Mapping[EntryId, bytes]) -> None:
         insert_rows(
             conn, meanings, [{"entry_id": number, "vector": vectors[number]} for number in some if number in known]
         )
-
-
-def get_vectors(conn: Connection, ids: Collection[EntryId]) -> dict[EntryId, bytes]:
-    """Those of ``ids`` that have one."""
-    found: dict[EntryId, bytes] = {}
-    for some in iter_chunks(sorted(ids)):
-        query = sa.select(meanings.c.entry_id, meanings.c.vector).where(meanings.c.entry_id.in_(some))
-        found |= {EntryId(number): bytes(vector) for number, vector in conn.execute(query)}
-    return found

@@ -17,7 +17,7 @@ from aggregator.model.story import GroupCandidate, GroupedStory, StoryLink
 from aggregator.model.tag import TagEvidence
 from aggregator.storage.engine import iter_chunks, lock_name, reserve_ids
 from aggregator.storage.meta import Identity
-from aggregator.storage.schema import entries, entry_changes, entry_tags, feeds, stories, story_links
+from aggregator.storage.schema import entries, entry_changes, entry_tags, feeds, meanings, stories, story_links
 
 #: As a feed's weight: an entry that the editor's rules hide leads no story that has another entry.
 HIDDEN_WEIGHT = -1.0
@@ -123,7 +123,9 @@ def get_candidates(conn: Connection, ids: Iterable[EntryId]) -> tuple[GroupCandi
         entries.c.excerpt.label("summary"),
         entries.c.links,
         sa.case((entries.c.hidden, HIDDEN_WEIGHT), else_=feeds.c.weight).label("feed_weight"),
+        meanings.c.vector.label("meaning"),
     ).join_from(entries, feeds)
+    query = query.join(meanings, meanings.c.entry_id == entries.c.id, isouter=True)
     found: list[GroupCandidate] = []
     for some in iter_chunks(sorted(ids)):
         tags = _get_names(conn, some)
@@ -133,6 +135,7 @@ def get_candidates(conn: Connection, ids: Iterable[EntryId]) -> tuple[GroupCandi
                 "feed_id": FeedId(row["feed_id"]),
                 "links": tuple(row["links"] or ()),
                 "tags": tuple(tags.get(row["id"], ())),
+                "meaning": bytes(row["meaning"] or b""),
             }
             found.append(GroupCandidate(**values))
     return tuple(found)

@@ -14,6 +14,7 @@ from aggregator.storage import meta, placing, stories, story_groups
 from aggregator.storage.stories import StoryQuery
 from aggregator.tasks.interests import get_interests
 from aggregator.tasks.links import note_links
+from aggregator.tasks.meaning import encode_waiting
 from aggregator.tasks.story_window import Slice, StoryWindow, find_slice, get_window
 from aggregator.tasks.tag import tag_waiting
 
@@ -37,6 +38,7 @@ def regroup_stories(app: App) -> int:
     """
     tag_waiting(app)
     note_links(app)
+    encode_waiting(app)
     touched = _group_new(app)
     score_stories(app)
     return touched
@@ -57,6 +59,7 @@ def regroup_since(app: App, since: datetime | None, *, progress: Callable[[int, 
     """
     tag_waiting(app)
     note_links(app, since=since or _BEGIN)
+    encode_waiting(app, since=since or _BEGIN)
     window, changed, done = get_window(app.db), 0, 0
     with app.db.read() as conn:
         total = story_groups.count_since(conn, since)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from aggregator.app import App
 from aggregator.log import get_logger
 from aggregator.pipeline.meaning import encode_meaning, find_problem
@@ -13,10 +15,10 @@ log = get_logger(__name__)
 CHUNK = 100
 
 
-def encode_waiting(app: App) -> int:
-    """Give every entry without a story its vector; how many got one. Nothing happens where there is no encoder.
+def encode_waiting(app: App, *, since: datetime | None = None) -> int:
+    """Give every entry without a story its vector, with ``since`` all from then on; how many got one.
 
-    An edited headline keeps the vector of the first: its story is found by then.
+    Nothing happens where there is no encoder. An edited headline keeps the vector of the first: its story is known.
     """
     means = dict(app.settings.language_means)
     if find_problem(means):
@@ -24,7 +26,7 @@ def encode_waiting(app: App) -> int:
     count = 0
     while True:
         with app.db.read() as conn:
-            waiting = meanings.find_missing(conn, limit=CHUNK)
+            waiting = meanings.find_missing(conn, limit=CHUNK, since=since)
         if not waiting:
             break
         vectors = {number: encode_meaning(title, language, means) for number, title, language in waiting}

@@ -27,7 +27,8 @@ LEAVES = st.sampled_from((
     "title link guid id description summary content content:encoded author dc:creator pubDate updated published "
     "dc:date category dc:subject media:title media:description media:keywords itunes:keywords itunes:author "
     "itunes:summary itunes:subtitle enclosure tags rights language ttl source contributor name email uri abstract "
-    "x:unknown unknown media:thumbnail creativeCommons:license comments a:link a:title image created slash:comments thr:total"
+    "x:unknown unknown media:thumbnail creativeCommons:license comments a:link a:title image created "
+    "slash:comments thr:total"
 ).split())
 PARENTS = st.sampled_from((
     "author media:group media:content x:box box image source contributor itunes:owner title content textinput item "

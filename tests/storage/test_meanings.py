@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from aggregator.model.ids import EntryId
-from aggregator.storage import meanings
+from aggregator.storage import meanings, story_groups
 from aggregator.storage.engine import Database
-from tests.storage.samples import make_entry, save_entries, save_story
+from tests.storage.samples import MINUTE, NOW, make_entry, save_entries, save_story
 
 
 def test_entries_without_a_story_wait_for_their_vector_the_newest_first(db: Database) -> None:
@@ -14,6 +14,7 @@ def test_entries_without_a_story_wait_for_their_vector_the_newest_first(db: Data
         save_story(conn, told)
         assert meanings.find_missing(conn, limit=10) == ((newest, "Title of a", "ja"), (oldest, "Title of c", "en"))
         assert meanings.find_missing(conn, limit=1) == ((newest, "Title of a", "ja"),)
+        assert [number for number, _, _ in meanings.find_missing(conn, limit=9, since=NOW - MINUTE)] == [newest, told]
 
 
 def test_a_vector_takes_the_place_of_the_one_before_and_no_entry_has_none(db: Database) -> None:
@@ -22,4 +23,5 @@ def test_a_vector_takes_the_place_of_the_one_before_and_no_entry_has_none(db: Da
         meanings.save(conn, {one: b"\x01\xff", other: b"", EntryId(other + 1): b"\x02"})
         meanings.save(conn, {one: b"\x03\x80"})
         assert meanings.find_missing(conn, limit=10) == ()
-        assert meanings.get_vectors(conn, [one, other, EntryId(other + 1)]) == {one: b"\x03\x80", other: b""}
+        found = story_groups.get_candidates(conn, [one, other])
+        assert [candidate.meaning for candidate in found] == [b"\x03\x80", b""]

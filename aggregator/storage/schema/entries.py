@@ -96,8 +96,6 @@ contents = sa.Table(
     number("policy_version"),
     text("content_html"),
     sa.Column("parsed", sa.LargeBinary, nullable=False),
-    # Since revision 0003: the article as its own page has it, cleaned; empty: not fetched.
-    later_text("article_html"),
 )
 
 #: What an entry said before its edits, the latest few.
@@ -173,18 +171,6 @@ rulings = sa.Table(
     one_of("kind", RulingKind),
     sa.Index(None, "entry_id"),
     sa.Index(None, "other_id"),
-)
-
-#: Entries whose article is to be fetched in full, with what became of it.
-fulltexts = sa.Table(
-    "fulltexts",
-    metadata,
-    sa.Column("entry_id", Id, sa.ForeignKey("entries.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    # NULL: done with, one way or another.
-    instant("due_at", optional=True),
-    number("tries"),
-    text("reason"),
-    sa.Index(None, "due_at"),
 )
 
 #: Vectors of what entries mean, where an encoder is installed (`pipeline.meaning`).

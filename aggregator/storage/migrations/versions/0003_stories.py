@@ -1,4 +1,4 @@
-"""What makes stories: links and discussion of entries, the editor's rules and rulings, articles in full, meanings."""
+"""What makes stories: links and discussion of entries, the editor's rules and rulings, meanings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ def upgrade() -> None:
     _create_rule_decisions()
     _create_story_links()
     _create_rulings()
-    _create_fulltexts()
     _create_meanings()
 
 
@@ -33,7 +32,6 @@ def _widen_entries() -> None:
     op.add_column("entries", sa.Column("section", sa.Text(), nullable=False, server_default=sa.text("''")))
     few: dict[str, Any] = {"sqlite_where": sa.text("hidden = 1"), "postgresql_where": sa.text("hidden")}
     op.create_index("ix_entries_hidden", "entries", ["hidden"], **few)
-    op.add_column("contents", sa.Column("article_html", sa.Text(), nullable=False, server_default=sa.text("''")))
 
 
 def _entry(name: str, table: str, *, optional: bool = False) -> tuple[sa.Column[int], sa.ForeignKeyConstraint]:
@@ -80,18 +78,6 @@ def _create_rulings() -> None:
     )
     op.create_index("ix_rulings_entry_id", "rulings", ["entry_id"])
     op.create_index("ix_rulings_other_id", "rulings", ["other_id"])
-
-
-def _create_fulltexts() -> None:
-    op.create_table(
-        "fulltexts",
-        *_entry("entry_id", "fulltexts"),
-        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("tries", sa.Integer(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("entry_id", name="pk_fulltexts"),
-    )
-    op.create_index("ix_fulltexts_due_at", "fulltexts", ["due_at"])
 
 
 def _create_meanings() -> None:
