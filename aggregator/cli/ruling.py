@@ -103,7 +103,10 @@ def unpin(story: StoryArgument, config: ConfigOption = None, as_json: JsonOption
 
 
 def regroup(config: ConfigOption = None, since: SinceOption = None, as_json: JsonOption = False) -> None:
-    """Group stored entries anew, for when the rules of grouping have changed. What the editor said stays."""
+    """Group stored entries anew.
+
+    For when the rules of grouping have changed. What the editor said stays.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

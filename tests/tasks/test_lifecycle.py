@@ -11,6 +11,7 @@ from aggregator.model.feed import FetchRequest, Hop, Reply
 from aggregator.pipeline.lifecycle import say_held
 from aggregator.storage import entries, feed_edits, feeds, fetchlog, held
 from aggregator.storage.entries import EntryQuery
+from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.refresh import LEASE
 from tests.tasks.world import (
     DAY,
@@ -249,6 +250,7 @@ def test_a_burst_that_nothing_explains_is_held_until_an_editor_admits_it(open_de
     desk = open_desk(A)
 
     def count_combined() -> int:
+        regroup_stories(desk.app)
         with desk.app.db.read() as conn:
             return len(entries.list_entries(conn, EntryQuery(combined_only=True)))
 

@@ -18,6 +18,7 @@ from aggregator.storage import entries
 from aggregator.storage.entries import EntryQuery
 from aggregator.storage.entry_saving import MAX_EDITS
 from aggregator.storage.entry_versions import MAX_VERSIONS, list_versions
+from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.refresh import refresh_feeds
 from tests.zoo.conftest import START, Zoo, check_healthy, get_feed, list_stored, run_round, wait_until_due
 from tests.zoo.documents import atom, bodies_in_turn, item, rss, serve
@@ -193,6 +194,7 @@ def test_entries_without_dates_stand_where_they_were_first_seen(zoo: Zoo) -> Non
         run_round(app)
         stored = list_stored(app, url)
         assert [entry.effective_at for entry in stored] == [START] * 30 + [zoo.clock.now] * 3
+        regroup_stories(app)
         with app.db.read() as conn:
             shown = entries.list_entries(conn, EntryQuery(combined_only=True))
         assert len(shown) == 10 + 3, "of a first import the newest ten, and what came later"
