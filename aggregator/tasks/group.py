@@ -96,21 +96,29 @@ def _group_slice(app: App, window: StoryWindow, part: Slice) -> tuple[StoryId, .
     """The stories that changed; None when others wrote all the while, so that nothing could be saved.
 
     Reading and thinking hold nobody up; what was thought is written when all that it rests on is still as it was read.
+    An entry that cannot be thought about costs itself: it is told alone.
     """
     with window.lock:
         for _ in range(TRIES):
             try:
                 with app.db.read() as conn:
                     groups = window.look(conn, part, app.settings.lexicon)
-            except BaseException:
+            except BaseException as error:
                 window.drop()  # half of it was taken in
-                raise
+                if not isinstance(error, Exception) or not _find_spoilt(app, window, part):
+                    raise
+                continue
             saved = _save(app, window, groups)
             if saved is not None:
                 return saved
             window.clear()
     log.warning("stories.not_grouped", since=part.first, until=part.last)
     return None
+
+
+def _find_spoilt(app: App, window: StoryWindow, part: Slice) -> bool:
+    with app.db.read() as conn:
+        return window.find_spoilt(conn, part, app.settings.lexicon)
 
 
 def _save(app: App, window: StoryWindow, groups: Sequence[GroupedStory]) -> tuple[StoryId, ...] | None:

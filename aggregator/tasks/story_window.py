@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from weakref import WeakKeyDictionary
 
+from aggregator.log import get_logger
 from aggregator.model.ids import EntryId
 from aggregator.model.lexicon import Lexicon
 from aggregator.model.story import GroupedStory, Ruling
@@ -19,6 +20,8 @@ from aggregator.pipeline.group import StoryIndex
 from aggregator.storage import rulings, story_groups
 from aggregator.storage.engine import Database
 from aggregator.storage.story_groups import Connection, Standing
+
+log = get_logger(__name__)
 
 #: A story takes entries up to three days after its last one; older neighbours cannot change.
 REACH = timedelta(days=3)
@@ -65,6 +68,8 @@ class StoryWindow:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     known: dict[EntryId, Standing] = field(default_factory=dict)
+    #: Entries that the index cannot digest: it sees them without their words.
+    spoilt: set[EntryId] = field(default_factory=set)
     _times: dict[EntryId, datetime] = field(default_factory=dict)
     _index: StoryIndex | None = None
     _since: datetime | None = None
@@ -91,6 +96,18 @@ class StoryWindow:
         if part.anew:
             touched |= {n for n in wanted if part.first <= self._times[n] <= part.last}
         return index.regroup(touched)
+
+    def find_spoilt(self, conn: Connection, part: Slice, lexicon: Lexicon) -> bool:
+        """After an error: look for entries that raise one by themselves; whether there are any not known before."""
+        before = len(self.spoilt)
+        wanted = story_groups.list_standings(conn, since=part.since, until=part.last, grouped_until=part.until)
+        for candidate in story_groups.get_candidates(conn, sorted(wanted.keys() - self.spoilt)):
+            try:
+                StoryIndex((), lexicon).add([candidate])
+            except Exception:
+                log.exception("entry.not_grouped", entry=candidate.id)
+                self.spoilt.add(candidate.id)
+        return len(self.spoilt) > before
 
     def clear(self) -> None:
         """Forget all. One entry after the other: a large structure that goes at once holds up every thread."""
@@ -130,7 +147,12 @@ class StoryWindow:
         touched: set[EntryId] = set()
         ordered = sorted(ids)
         for start in range(0, len(ordered), PART):
-            candidates = story_groups.get_candidates(conn, ordered[start : start + PART])
+            candidates = [
+                replace(candidate, title="", summary="", tags=(), links=())
+                if candidate.id in self.spoilt
+                else candidate
+                for candidate in story_groups.get_candidates(conn, ordered[start : start + PART])
+            ]
             touched |= self._index.add(candidates)
             for candidate in candidates:
                 self.known[candidate.id] = wanted[candidate.id]

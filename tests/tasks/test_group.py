@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from aggregator.app import App
-from aggregator.model.story import Story
+from aggregator.model.story import GroupCandidate, Story
+from aggregator.pipeline import group as grouping
+from aggregator.pipeline.group.reading import Reading, read_entry
+from aggregator.pipeline.group.terms import Terms
 from aggregator.storage import feeds, stories
 from aggregator.storage.stories import StoryQuery
 from aggregator.tasks import group
@@ -117,3 +120,25 @@ def test_two_that_group_at_once_make_one_story_of_each_entry(program: Program) -
 
     assert len(found) == 4
     assert sorted(story.id for story in found) == [1, 2, 3, 4]
+
+
+def test_an_entry_that_grouping_cannot_digest_costs_itself_only(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Now, and as the neighbour of what comes later."""
+    program.configure(feeds=[{"folder": "posts"}])
+
+    def read(candidate: GroupCandidate, terms: Terms) -> Reading:
+        if "harbour" in candidate.title:
+            raise ZeroDivisionError
+        return read_entry(candidate, terms)
+
+    monkeypatch.setattr(grouping, "read_entry", read)
+    with program.app() as app:
+        for numbers in ((0, 1), (2,)):
+            for number in numbers:
+                write_post(program, number)
+            read_posts(app)
+            regroup_stories(app)
+        told = [entry.title for story in list_stories(app) for entry in story.entries]
+    assert len(told) == 3
