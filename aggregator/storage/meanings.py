@@ -9,8 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aggregator.model.ids import EntryId
-from aggregator.storage.bulk import insert_rows
-from aggregator.storage.engine import iter_chunks
+from aggregator.storage.engine import insert, iter_chunks
 from aggregator.storage.schema import entries, meanings
 
 
@@ -33,10 +32,12 @@ def find_missing(
 
 
 def save(conn: Connection, vectors: Mapping[EntryId, bytes]) -> None:
-    """Write vectors in place of those that the entries have; ids of no entry are passed over."""
+    """Write vectors, also beside another process that writes the same; ids of no entry are passed over."""
+    statement = insert(conn, meanings)
+    statement = statement.on_conflict_do_update(index_elements=["entry_id"], set_={"vector": statement.excluded.vector})
     for some in iter_chunks(sorted(vectors)):
-        conn.execute(sa.delete(meanings).where(meanings.c.entry_id.in_(some)))
         known = set(conn.execute(sa.select(entries.c.id).where(entries.c.id.in_(some))).scalars())
-        insert_rows(
-            conn, meanings, [{"entry_id": number, "vector": vectors[number]} for number in some if number in known]
-        )
+        if known:
+            conn.execute(
+                statement, [{"entry_id": number, "vector": vectors[EntryId(number)]} for number in sorted(known)]
+            )

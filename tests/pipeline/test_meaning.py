@@ -57,9 +57,11 @@ def test_a_text_that_says_nothing_has_no_vector() -> None:
 
 @pytest.fixture
 def loaded_anew() -> Iterator[None]:
-    meaning._load_encoder.cache_clear()
+    for cached in (meaning._load_encoder, meaning._ask_test):
+        cached.cache_clear()
     yield
-    meaning._load_encoder.cache_clear()
+    for cached in (meaning._load_encoder, meaning._ask_test):
+        cached.cache_clear()
 
 
 @pytest.mark.usefixtures("loaded_anew")
