@@ -9,7 +9,7 @@ import typer
 
 from aggregator.cli.console import ConfigOption, opened
 from aggregator.publish import publish_tree
-from aggregator.tasks.pages import iter_site
+from aggregator.tasks.site.export import iter_site
 
 
 def publish(

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from aggregator.app import App
 from aggregator.storage import meta
-from aggregator.tasks.pages import Found, Page, find_page
+from aggregator.tasks.site.found import Found, Page
+from aggregator.tasks.site.routes import find_page
 
 MAX_PAGES = 500
 MAX_BYTES = 32 * 1024 * 1024

@@ -13,7 +13,7 @@ from aggregator.errors import StorageError
 from aggregator.log import get_logger
 from aggregator.render.links import get_root
 from aggregator.render.page import render_error
-from aggregator.tasks.pages import Moved, Page
+from aggregator.tasks.site.found import Moved, Page
 from aggregator.web.cache import PageCache
 from aggregator.web.headers import SecurityHeaders
 from aggregator.web.health import check_health, check_readiness
@@ -47,7 +47,7 @@ def create_site(app: App) -> ASGIApp:
 
 
 def show_page(request: Request) -> Response:
-    """Any page of `tasks.pages`: 200, 301, 304 or 404."""
+    """Any page of `tasks.site`: 200, 301, 304 or 404."""
     found = request.app.state.cache.find(_path(request))
     if found is None:
         return _error_page(request, 404)

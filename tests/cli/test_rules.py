@@ -10,8 +10,9 @@ import pytest
 from aggregator.storage import entries
 from aggregator.storage.entries import EntryQuery
 from aggregator.tasks.group import regroup_stories
-from aggregator.tasks.pages import Page, find_page
 from aggregator.tasks.refresh import refresh_feeds
+from aggregator.tasks.site.found import Page
+from aggregator.tasks.site.routes import find_page
 from aggregator.tasks.tag import plan_retagging, retag_stored
 from tests.fixtures.program import Program
 

@@ -10,8 +10,9 @@ from aggregator.app import App
 from aggregator.model.story import Story
 from aggregator.storage import stories
 from aggregator.storage.stories import StoryQuery
-from aggregator.tasks.pages import Page, find_page
 from aggregator.tasks.river import build_feed, build_stories_page
+from aggregator.tasks.site.found import Page
+from aggregator.tasks.site.routes import find_page
 from tests.fixtures.program import Program
 from tests.fixtures.smtp_server import SmtpServer
 from tests.tasks.paper import SLOT, Paper

@@ -19,7 +19,8 @@ from aggregator.model.ids import StoryId
 from aggregator.model.story import GroupedStory
 from aggregator.storage import meta, stories, subscribers
 from aggregator.storage.stories import StoryQuery
-from aggregator.tasks import pages
+from aggregator.tasks.site.found import Found
+from aggregator.tasks.site.routes import find_page
 from aggregator.tasks.subscribe import UNSUBSCRIBE
 from aggregator.tokens import sign_token
 from aggregator.web.cache import PageCache
@@ -302,9 +303,9 @@ def test_the_cache_is_bounded_and_remembers_nothing_that_is_not_there(
     _, app, _ = site
     made: list[str] = []
 
-    def count(app: App, path: str) -> pages.Found:
+    def count(app: App, path: str) -> Found:
         made.append(path)
-        return pages.find_page(app, path)
+        return find_page(app, path)
 
     monkeypatch.setattr("aggregator.web.cache.find_page", count)
     fixed = app.now()
