@@ -18,22 +18,17 @@ from markupsafe import Markup, escape
 
 from aggregator import __version__
 from aggregator.model.entry import Entry
-from aggregator.model.feed import Feed
 from aggregator.model.settings import Site
 from aggregator.model.shown import (
     EntryPage,
-    FeedsPage,
     IssuePage,
-    IssuesPage,
     StoriesPage,
     StoryPage,
-    TagCount,
-    TagsPage,
 )
 from aggregator.render.idiom import Idiom
 from aggregator.render.links import get_root
 from aggregator.render.templates import Templates
-from aggregator.render.words import cut_text, get_feed_name
+from aggregator.render.words import cut_text
 
 #: Stories shown with their excerpts; the rest are one line each.
 FULL_STORIES = 12
@@ -41,8 +36,6 @@ _ASSETS = ("style.css", "icon.svg")
 #: As `pipeline.clean` writes them.
 _IMAGE = re.compile(r'<img(?: [a-z]++="[^"]*+")*+>')
 _ALT = re.compile(r' alt="([^"]*+)"')
-#: The groups of the tag index, in order; the template names them.
-_KINDS = ("org", "product", "topic")
 
 
 @cache
@@ -65,22 +58,22 @@ def _load_assets() -> Mapping[str, tuple[str, bytes]]:
 
 def render_front(page: StoriesPage, *, site: Site, templates: Templates) -> str:
     """``/``: this week's stories, then every entry by day."""
-    say = _get_idiom(site)
-    return _render("front.html", site, templates, page=page, days=_group_days(page, say), full=FULL_STORIES)
+    say = get_idiom(site)
+    return render_page("front.html", site, templates, page=page, days=_group_days(page, say), full=FULL_STORIES)
 
 
 def render_tag(page: StoriesPage, *, site: Site, templates: Templates) -> str:
     """``/tags/TAG``: the same for one tag."""
-    say = _get_idiom(site)
+    say = get_idiom(site)
     activity = next((a for a in page.mentioned if page.tag and a.tag.slug == page.tag.slug), None)
     days = _group_days(page, say)
-    return _render("tag.html", site, templates, page=page, days=days, full=FULL_STORIES, activity=activity)
+    return render_page("tag.html", site, templates, page=page, days=days, full=FULL_STORIES, activity=activity)
 
 
 def render_entry(page: EntryPage, *, site: Site, templates: Templates) -> str:
     """``/entries/ID``. ``page.content_html`` comes from `pipeline.clean`: shown as it is, but for its pictures."""
     content = Markup(_IMAGE.sub(_describe_image, page.content_html))
-    return _render("entry.html", site, templates, page=page, content=content)
+    return render_page("entry.html", site, templates, page=page, content=content)
 
 
 def _describe_image(image: re.Match[str]) -> str:
@@ -92,37 +85,13 @@ def _describe_image(image: re.Match[str]) -> str:
 def render_story(page: StoryPage, *, site: Site, templates: Templates) -> str:
     """``/stories/ID``: all its entries in the order they came."""
     timeline = sorted(page.story.entries, key=lambda entry: (entry.effective_at, entry.id))
-    return _render("story.html", site, templates, page=page, timeline=timeline)
-
-
-def render_tags(page: TagsPage, *, site: Site, templates: Templates) -> str:
-    """``/tags/``: every tag in use, by kind, by name."""
-
-    def by_name(count: TagCount) -> tuple[str, str]:
-        return (count.tag.name.casefold(), count.tag.slug)
-
-    kinds = [(kind, sorted((c for c in page.tags if c.tag.kind == kind), key=by_name)) for kind in _KINDS]
-    return _render("tags.html", site, templates, page=page, kinds=[pair for pair in kinds if pair[1]])
-
-
-def render_feeds(page: FeedsPage, *, site: Site, templates: Templates) -> str:
-    """``/feeds``: whom we read, by name, and how each of them stands."""
-
-    def by_name(feed: Feed) -> tuple[str, int]:
-        return (get_feed_name(feed.name).casefold(), feed.id)
-
-    return _render("feeds.html", site, templates, feeds=sorted(page.feeds, key=by_name))
-
-
-def render_issues(page: IssuesPage, *, site: Site, templates: Templates) -> str:
-    """``/issues/``: the archive of every newsletter."""
-    return _render("issues.html", site, templates, page=page)
+    return render_page("story.html", site, templates, page=page, timeline=timeline)
 
 
 def render_issue(page: IssuePage, *, site: Site, templates: Templates) -> str:
     """``/issues/NEWSLETTER/SLUG``: the frozen body (our own rendering) in the site's frame."""
     body = Markup(page.web_html)
-    return _render("issue.html", site, templates, page=page, body=body)
+    return render_page("issue.html", site, templates, page=page, body=body)
 
 
 def render_unsubscribe(
@@ -136,20 +105,21 @@ def render_unsubscribe(
     """``/unsubscribe/TOKEN``: asks with a button that posts to the same address; ``done``: says that it is done.
     Shows ``address`` when given."""
     values = {"newsletter_title": newsletter_title, "address": address, "done": done}
-    return _render("unsubscribe.html", site, templates, **values)
+    return render_page("unsubscribe.html", site, templates, **values)
 
 
 def render_error(site: Site, status: int, message: str, *, templates: Templates) -> str:
     """A plain page for what went wrong; ``message`` is a sentence for the reader and is escaped like all text."""
-    return _render("error.html", site, templates, status=status, message=message)
+    return render_page("error.html", site, templates, status=status, message=message)
 
 
-def _render(name: str, site: Site, templates: Templates, **values: Any) -> str:
+def render_page(name: str, site: Site, templates: Templates, **values: Any) -> str:
+    """Template ``name`` with what every page knows: ``site``, ``root``, ``say``, ``assets``, ``version``, ``cut``."""
     return templates.render(
         name,
         site=site,
         root=get_root(site),
-        say=_get_idiom(site),
+        say=get_idiom(site),
         assets={plain: hashed for plain, (hashed, _) in _load_assets().items()},
         version=__version__,
         cut=cut_text,
@@ -157,7 +127,8 @@ def _render(name: str, site: Site, templates: Templates, **values: Any) -> str:
     )
 
 
-def _get_idiom(site: Site) -> Idiom:
+def get_idiom(site: Site) -> Idiom:
+    """How the site says dates, numbers and names of languages."""
     return Idiom(language=site.language, timezone=site.timezone)
 
 

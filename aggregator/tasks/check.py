@@ -27,6 +27,7 @@ from aggregator.model.shown import (
 from aggregator.model.story import ScoreTerm, Story
 from aggregator.model.tag import Tag, TagActivity, TagEvidence
 from aggregator.pipeline.tag import find_tags
+from aggregator.render import lists
 from aggregator.render import page as pages
 from aggregator.render.newsletter import render_issue
 from aggregator.render.templates import Templates
@@ -90,9 +91,9 @@ def _list_pages(site: Site, templates: Templates, now: datetime) -> tuple[Callab
         lambda: pages.render_tag(_make_front(story, issue, now, tag=_TAG), site=site, templates=templates),
         lambda: pages.render_entry(entry, site=site, templates=templates),
         lambda: pages.render_story(StoryPage(story=story, tags=_TAGS), site=site, templates=templates),
-        lambda: pages.render_tags(tags, site=site, templates=templates),
-        lambda: pages.render_feeds(FeedsPage(feeds=(_make_feed(now),)), site=site, templates=templates),
-        lambda: pages.render_issues(archive, site=site, templates=templates),
+        lambda: lists.render_tags(tags, site=site, templates=templates),
+        lambda: lists.render_feeds(FeedsPage(feeds=(_make_feed(now),)), site=site, templates=templates),
+        lambda: lists.render_issues(archive, site=site, templates=templates),
         lambda: pages.render_issue(past, site=site, templates=templates),
         lambda: pages.render_unsubscribe(site, templates=templates, newsletter_title="Sample", address="a@example.org"),
         lambda: pages.render_error(site, 404, "Sample", templates=templates),

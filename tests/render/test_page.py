@@ -23,7 +23,7 @@ from aggregator.model.shown import (
 )
 from aggregator.model.story import ScoreTerm
 from aggregator.pipeline.clean import clean_html
-from aggregator.render import page
+from aggregator.render import lists, page
 from aggregator.render.newsletter import render_issue
 from aggregator.render.templates import Templates, load_templates
 from aggregator.web.headers import HEADERS
@@ -48,12 +48,12 @@ ARCHIVE = IssuesPage(newsletters=(NewsletterIssues(slug="weekly", title=NEWSLETT
 PAGES: dict[str, Renderer] = {
     "front": lambda s, t: page.render_front(FRONT, site=s, templates=t),
     "tag": lambda s, t: page.render_tag(replace(FRONT, tag=TAGS["chips"]), site=s, templates=t),
-    "tags": lambda s, t: page.render_tags(TagsPage(tags=COUNTS), site=s, templates=t),
+    "tags": lambda s, t: lists.render_tags(TagsPage(tags=COUNTS), site=s, templates=t),
     "entry": lambda s, t: page.render_entry(ENTRY_PAGE, site=s, templates=t),
     "excerpt": lambda s, t: page.render_entry(replace(ENTRY_PAGE, content_html="", story=None), site=s, templates=t),
     "story": lambda s, t: page.render_story(StoryPage(story=STORIES[0], tags=TAGS), site=s, templates=t),
-    "feeds": lambda s, t: page.render_feeds(FeedsPage(feeds=tuple(FEEDS.values())), site=s, templates=t),
-    "issues": lambda s, t: page.render_issues(ARCHIVE, site=s, templates=t),
+    "feeds": lambda s, t: lists.render_feeds(FeedsPage(feeds=tuple(FEEDS.values())), site=s, templates=t),
+    "issues": lambda s, t: lists.render_issues(ARCHIVE, site=s, templates=t),
     "issue": make_issue_page,
     "leave": lambda s, t: page.render_unsubscribe(s, templates=t, newsletter_title="Weekly", address="a@example.org"),
     "left": lambda s, t: page.render_unsubscribe(s, templates=t, newsletter_title="Weekly", done=True),
@@ -242,7 +242,7 @@ def test_whom_we_read_shows_no_path_of_our_disk() -> None:
     """A folder feed has a name or its folder's last part, and no link."""
     feed = next(iter(FEEDS.values()))
     folder = replace(feed, title="", site_url="", spec=replace(feed.spec, url="folder:/srv/newsroom/posts", title=""))
-    text = page.render_feeds(FeedsPage(feeds=(folder,)), site=SITE, templates=TEMPLATES)
+    text = lists.render_feeds(FeedsPage(feeds=(folder,)), site=SITE, templates=TEMPLATES)
 
     assert "/srv" not in text
     assert "posts" in html.document_fromstring(text).find(".//ul[@class='roll']").text_content()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aggregator.app import App
 from aggregator.model.shown import FeedsPage, IssuePage, IssuesPage, NewsletterIssues, TagCount, TagsPage
+from aggregator.render import lists
 from aggregator.render import page as pages
 from aggregator.storage import feeds, issues, tags
 from aggregator.tasks.site.found import Page, list_tags, make_html, route
@@ -14,19 +15,19 @@ def _render_tags(app: App) -> Page:
     with app.db.read() as conn:
         counts = tags.list_tags(conn)
     used = tuple(TagCount(tag=known[slug], entry_count=count) for slug, _, count in counts if slug in known)
-    return make_html(pages.render_tags(TagsPage(tags=used), site=app.settings.site, templates=app.templates))
+    return make_html(lists.render_tags(TagsPage(tags=used), site=app.settings.site, templates=app.templates))
 
 
 def _render_feeds(app: App) -> Page:
     with app.db.read() as conn:
         stored = tuple(feed for feed in feeds.list_feeds(conn) if feed.state == "active")
-    return make_html(pages.render_feeds(FeedsPage(feeds=stored), site=app.settings.site, templates=app.templates))
+    return make_html(lists.render_feeds(FeedsPage(feeds=stored), site=app.settings.site, templates=app.templates))
 
 
 def _render_issues(app: App) -> Page:
     with app.db.read() as conn:
         stored = issues.list_issues(conn, states=issues.FROZEN)
-    lists = tuple(
+    archive = tuple(
         NewsletterIssues(
             slug=newsletter.slug,
             title=newsletter.title,
@@ -35,7 +36,7 @@ def _render_issues(app: App) -> Page:
         for newsletter in app.settings.newsletters
     )
     return make_html(
-        pages.render_issues(IssuesPage(newsletters=lists), site=app.settings.site, templates=app.templates)
+        lists.render_issues(IssuesPage(newsletters=archive), site=app.settings.site, templates=app.templates)
     )
 
 
