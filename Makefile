@@ -11,7 +11,7 @@ IMAGE ?= ai-news-aggregator
 SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-test packages run demo test lint format soak lock image clean
+.PHONY: help install install-test packages run demo test lint format messages soak lock image clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,15 @@ lint: install-test ## ruff, mypy --strict, import contracts
 format: install-test ## let ruff put the code in order
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format .
+
+messages: install ## words of the templates into every catalogue (aggregator/data/locale); then translate what is new
+	@mkdir -p var
+	@$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --no-location --sort-output --width 120 \
+	  --project ai-news-aggregator --version "" --output-file var/messages.pot templates
+	@for po in aggregator/data/locale/*/messages.po; do \
+	  $(BIN)/pybabel --quiet update --input-file var/messages.pot --output-file "$$po" --locale "$$(basename "$$(dirname "$$po")")" \
+	    --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width 120 || exit 1; \
+	done
 
 soak: packages install-test ## the long tests; leaves a dated result file in var/soak
 	@mkdir -p var/soak

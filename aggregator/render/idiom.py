@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
     from babel import Locale
@@ -34,7 +37,7 @@ class Idiom:
         return self._write("yMMMd", at, MMM="MMMM")
 
     def weekday(self, at: datetime) -> str:
-        """``Thursday 4 December``."""
+        """``Thursday 4 December``, ``12月4日(木)``: in brackets a weekday stays short."""
         return self._write("MMMEd", at, MMM="MMMM", E="EEEE").replace(",", "")
 
     def clock(self, at: datetime) -> str:
@@ -42,8 +45,12 @@ class Idiom:
         return f"{at.astimezone(_get_zone(self.timezone)):%H:%M}"
 
     def moment(self, at: datetime) -> str:
-        """``4 December 2025, 20:39``."""
-        return f"{self.full_day(at)}, {self.clock(at)}"
+        """``4 December 2025, 20:39``, ``2025年12月4日 20:39``."""
+        return self._add_clock(self.full_day(at), at)
+
+    def short_moment(self, at: datetime) -> str:
+        """``4 Dec, 20:39``, ``12月4日 20:39``."""
+        return self._add_clock(self.short_day(at), at)
 
     def iso(self, at: datetime) -> str:
         """For ``<time datetime>``: UTC, seconds."""
@@ -67,6 +74,15 @@ class Idiom:
 
         return format_decimal(count, locale=_get_locale(self.language))
 
+    def listing(self, parts: Sequence[str]) -> str:
+        """``A, B and C``, ``A、B、C``. When one of ``parts`` is markup, the result is, and the others are escaped."""
+        from babel.lists import format_list
+
+        marked = any(hasattr(part, "__html__") for part in parts)
+        ready = [escape(part) for part in parts] if marked else list(parts)
+        text = format_list(ready, locale=_get_locale(self.language))
+        return Markup(text) if marked else text
+
     def is_foreign(self, language: str) -> bool:
         """Whether text in ``language`` (BCP 47) is to be marked on a page of this one."""
         return bool(language) and language != "und" and language.lower() != self.language.lower()
@@ -78,14 +94,20 @@ class Idiom:
             return ""
         return str(_get_locale(self.language).languages.get(primary, ""))
 
+    def _add_clock(self, day: str, at: datetime) -> str:
+        pattern = str(_get_locale(self.language).datetime_formats["medium"])
+        return pattern.replace("{1}", day).replace("{0}", self.clock(at))
+
     def _write(self, skeleton: str, at: datetime, **wider: str) -> str:
-        """By the locale's own pattern for ``skeleton``, which CLDR has in short; ``wider`` lengthens fields."""
+        """By the locale's own pattern for ``skeleton``, which CLDR has in short; ``wider`` lengthens fields, but for
+        one in brackets, where a language wants it short."""
         from babel.dates import format_datetime
 
         locale = _get_locale(self.language)
         pattern = locale.datetime_skeletons[skeleton].pattern
         for short, long in wider.items():
-            pattern = pattern if long in pattern else pattern.replace(short, long)
+            if long not in pattern and f"({short})" not in pattern:
+                pattern = pattern.replace(short, long)
         return format_datetime(at, pattern, tzinfo=_get_zone(self.timezone), locale=locale)
 
 

@@ -1,14 +1,17 @@
 """Loads and renders the Jinja templates of pages and mails. Never builds a template out of a value.
 
 Feed text only ever enters as a value: autoescape is on for every template but plain text (``.txt``), which has no
-markup to break out of, and the environment is sandboxed, because editors may bring templates of their own.
+markup to break out of, and the environment is sandboxed, because editors may bring templates of their own. Each
+template speaks the language of its reader: that of the newsletter, or of the site (`catalogues`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from gettext import NullTranslations
 from importlib import resources
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +21,7 @@ from markupsafe import Markup
 
 from aggregator.errors import Problem, RenderError
 from aggregator.render import figures, links, tagnames, words
+from aggregator.render.catalogues import Catalogues, load_translations
 
 _SUFFIXES = ("html", "mjml", "txt")
 
@@ -25,25 +29,42 @@ _SUFFIXES = ("html", "mjml", "txt")
 class Templates:
     """The templates of all folders, the first folder that has a name wins."""
 
-    def __init__(self, loader: BaseLoader) -> None:
-        self._environment = _make_environment(loader)
+    def __init__(self, loader: BaseLoader, catalogues: Catalogues | None = None) -> None:
+        self._loader = loader
+        self._catalogues = catalogues or Catalogues(())
+        self._lock = Lock()
+        #: One for each set of catalogues in use, so that what Jinja keeps of a template is of one language only.
+        self._environments: dict[tuple[Path, ...], SandboxedEnvironment] = {}
 
     def render(self, name: str, **values: object) -> str:
-        """The text of template ``name``; raises RenderError that names the template and, where known, its line."""
+        """The text of template ``name``; raises RenderError that names the template and, where known, its line.
+
+        In the language of ``say`` (`Idiom`), else of ``site``, else in English.
+        """
         try:
-            return self._environment.get_template(name).render(values)
+            return self._get_environment(_get_language(values)).get_template(name).render(values)
         except TemplateSyntaxError as error:
             raise RenderError(f"{error.name or name}:{error.lineno}: {error.message}") from error
+        except RenderError:
+            raise
         except Exception as error:
             place = _find_place(error.__traceback__) or name
             raise RenderError(f"{place}: {type(error).__name__}: {error}") from error
 
+    def _get_environment(self, language: str) -> SandboxedEnvironment:
+        files = self._catalogues.choose(language)
+        with self._lock:
+            if files not in self._environments:
+                self._environments[files] = _make_environment(self._loader, load_translations(files))
+            return self._environments[files]
+
     def check(self) -> tuple[Problem, ...]:
-        """Compiles every template; a Problem for each that cannot be."""
-        problems = []
-        for name in sorted(self._environment.list_templates(extensions=_SUFFIXES)):
+        """Compiles every template and every catalogue; a Problem for each that cannot be."""
+        problems = list(self._catalogues.check())
+        environment = _make_environment(self._loader, NullTranslations())
+        for name in sorted(environment.list_templates(extensions=_SUFFIXES)):
             try:
-                self._environment.get_template(name)
+                environment.get_template(name)
             except TemplateSyntaxError as error:
                 message = error.message or "syntax error"
                 problems.append(Problem(file=error.filename or name, line=error.lineno, key="", message=message))
@@ -53,14 +74,30 @@ class Templates:
 
 
 def load_templates(folders: Sequence[Path] = ()) -> Templates:
-    """Templates from ``folders`` in order, then from those shipped with the program. A folder may be missing."""
+    """Templates from ``folders`` in order, then from those shipped with the program. A folder may be missing.
+
+    Catalogues likewise, from ``locale/`` in each.
+    """
     package = resources.files("aggregator")
     installed = package.joinpath("templates")
     shipped = installed if installed.is_dir() else package.joinpath("..", "templates")  # a checkout has them at its top
-    return Templates(FileSystemLoader([*(str(folder) for folder in folders), str(shipped)]))
+    ours = Path(str(package.joinpath("data", "locale")))
+    return Templates(
+        FileSystemLoader([*(str(folder) for folder in folders), str(shipped)]),
+        Catalogues([*(folder / "locale" for folder in folders), ours]),
+    )
 
 
-def _make_environment(loader: BaseLoader) -> SandboxedEnvironment:
+def _get_language(values: Mapping[str, object]) -> str:
+    """A newsletter may speak another language than the site that it is shown on: its own idiom says so."""
+    for key in ("say", "site"):
+        language = getattr(values.get(key), "language", "")
+        if isinstance(language, str) and language:
+            return language
+    return ""
+
+
+def _make_environment(loader: BaseLoader, translations: NullTranslations) -> SandboxedEnvironment:
     environment = SandboxedEnvironment(
         loader=loader,
         autoescape=_wants_escaping,
@@ -71,9 +108,8 @@ def _make_environment(loader: BaseLoader) -> SandboxedEnvironment:
         keep_trailing_newline=True,
         extensions=["jinja2.ext.i18n"],
     )
-    # English is the language of the templates; catalogues for other languages plug in here.
-    install: Callable[..., None] = environment.install_null_translations  # type: ignore[attr-defined]
-    install(newstyle=True)
+    install: Callable[..., None] = environment.install_gettext_translations  # type: ignore[attr-defined]
+    install(translations, newstyle=True)
     filters: dict[str, Callable[..., Any]] = {
         "headline": words.set_headline,
         "excerpt": words.set_excerpt,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from markupsafe import Markup
 
 from aggregator.render.idiom import Idiom
 
@@ -16,7 +17,7 @@ AT = datetime(2025, 12, 4, 20, 39, tzinfo=UTC)
     [
         ("en", "5 December", "Friday 5 December"),
         ("en-US", "December 5", "Friday December 5"),
-        ("ja", "12月5日", "12月5日(金曜日)"),
+        ("ja", "12月5日", "12月5日(金)"),
         ("de", "5. Dezember", "Freitag 5. Dezember"),
         ("xx-nowhere", "5 December", "Friday 5 December"),
     ],
@@ -51,6 +52,34 @@ def test_a_language_is_named_only_when_it_is_another() -> None:
     ]
     assert Idiom(language="ja", timezone="UTC").language_name("en") == "英語"
     assert (say.is_foreign("ja"), say.is_foreign("und"), say.is_foreign("en")) == (True, False, False)
+
+
+@pytest.mark.parametrize(
+    ("language", "moment", "short", "day", "span"),
+    [
+        ("en", "5 December 2025, 05:39", "5 Dec, 05:39", "5 December 2025", "28 Nov – 5 Dec 2025"),
+        ("ja", "2025年12月5日 05:39", "12月5日 05:39", "2025年12月5日", "2025年11月28日～12月5日"),
+        ("de", "5. Dezember 2025, 05:39", "5. Dez., 05:39", "5. Dezember 2025", "28. Nov. – 5. Dez. 2025"),
+    ],
+)
+def test_moments_and_spans_are_put_together_by_the_language(
+    language: str, moment: str, short: str, day: str, span: str
+) -> None:
+    """A comma in English, none in Japanese."""
+    say = Idiom(language=language, timezone="Asia/Tokyo")
+
+    assert (say.moment(AT), say.short_moment(AT), say.full_day(AT)) == (moment, short, day)
+    assert say.span(AT - timedelta(days=7), AT).replace("\u2009", " ") == span
+
+
+def test_a_list_has_the_words_of_its_language_and_stays_safe() -> None:
+    """Parts that are no markup are escaped when one is."""
+    english, japanese = (Idiom(language=tag, timezone="UTC") for tag in ("en", "ja"))
+
+    assert (english.listing(["A"]), english.listing(["A", "B", "C"])) == ("A", "A, B and C")
+    assert japanese.listing(["A", "B", "C"]) == "A、B、C"
+    assert japanese.listing([Markup("<b>A</b>"), "<B>", "{0}"]) == Markup("<b>A</b>、&lt;B&gt;、{0}")
+    assert not isinstance(english.listing(["<B>", "C"]), Markup)
 
 
 def test_numbers_have_their_separators() -> None:
