@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
-from threading import Lock
 
 from aggregator.errors import Problem, RenderError
 
@@ -22,7 +21,6 @@ class Catalogues:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
-        self._lock = Lock()
         self._chosen: dict[str, tuple[Path, ...]] = {}
 
     def choose(self, language: str) -> tuple[Path, ...]:
@@ -30,10 +28,9 @@ class Catalogues:
 
         Empty: English.
         """
-        with self._lock:
-            if language not in self._chosen:
-                self._chosen[language] = self._find(language)
-            return self._chosen[language]
+        if language not in self._chosen:
+            self._chosen[language] = self._find(language)
+        return self._chosen[language]
 
     def _find(self, language: str) -> tuple[Path, ...]:
         parts = _fold(language).split("-")

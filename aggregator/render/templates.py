@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from gettext import NullTranslations
 from importlib import resources
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
 from typing import Any
 
@@ -32,7 +31,6 @@ class Templates:
     def __init__(self, loader: BaseLoader, catalogues: Catalogues | None = None) -> None:
         self._loader = loader
         self._catalogues = catalogues or Catalogues(())
-        self._lock = Lock()
         #: One for each set of catalogues in use, so that what Jinja keeps of a template is of one language only.
         self._environments: dict[tuple[Path, ...], SandboxedEnvironment] = {}
 
@@ -53,10 +51,9 @@ class Templates:
 
     def _get_environment(self, language: str) -> SandboxedEnvironment:
         files = self._catalogues.choose(language)
-        with self._lock:
-            if files not in self._environments:
-                self._environments[files] = _make_environment(self._loader, load_translations(files))
-            return self._environments[files]
+        if files not in self._environments:
+            self._environments[files] = _make_environment(self._loader, load_translations(files))
+        return self._environments[files]
 
     def check(self) -> tuple[Problem, ...]:
         """Compiles every template and every catalogue; a Problem for each that cannot be."""
