@@ -40,6 +40,15 @@ class Idiom:
         """``Thursday 4 December``, ``12月4日(木)``: in brackets a weekday stays short."""
         return self._write("MMMEd", at, MMM="MMMM", E="EEEE").replace(",", "")
 
+    def month(self, at: datetime) -> str:
+        """``December 2025``, ``2025年12月``."""
+        return self._write("yMMM", at, MMM="MMMM")
+
+    def month_alone(self, at: datetime) -> str:
+        """``December``, ``12月``: under a heading that names its year."""
+        # Not LLLL: Babel mixes up stand-alone names when one process speaks several languages.
+        return self._write("MMM", at, LLL="MMMM", MMM="MMMM")
+
     def clock(self, at: datetime) -> str:
         """``20:39``, 24 hours in every language: these stand in columns."""
         return f"{at.astimezone(_get_zone(self.timezone)):%H:%M}"
@@ -93,6 +102,12 @@ class Idiom:
         if primary in ("", "und", "mul", "zxx", self.language.partition("-")[0].lower()):
             return ""
         return str(_get_locale(self.language).languages.get(primary, ""))
+
+    def own_name(self, language: str) -> str:
+        """What a language is called by those who speak it (``日本語`` for ``ja``); empty for what has no name."""
+        primary = language.partition("-")[0].lower()
+        locale = _get_locale(primary)
+        return str(locale.languages.get(primary, "")) if locale.language == primary else ""
 
     def _add_clock(self, day: str, at: datetime) -> str:
         pattern = str(_get_locale(self.language).datetime_formats["medium"])

@@ -85,3 +85,20 @@ def test_a_list_has_the_words_of_its_language_and_stays_safe() -> None:
 def test_numbers_have_their_separators() -> None:
     """1,204 in English, 1.204 in German."""
     assert [Idiom(language=tag, timezone="UTC").number(1204) for tag in ("en", "de")] == ["1,204", "1.204"]
+
+
+def test_months_are_named_in_each_language_even_in_one_process() -> None:
+    """Babel's stand-alone names of months leak from one language into the next."""
+    at = datetime(2025, 12, 1, tzinfo=UTC)
+    said = [Idiom(language=language, timezone="UTC") for language in ("ja", "zh", "fr", "de", "en")]
+
+    assert [one.month_alone(at) for one in said] == ["12月", "十二月", "décembre", "Dezember", "December"]
+    assert [one.month(at) for one in said[::4]] == ["2025年12月", "December 2025"]
+
+
+def test_a_language_is_called_what_its_speakers_call_it() -> None:
+    """Whatever the site speaks; what is no language has no name."""
+    say = Idiom(language="en", timezone="UTC")
+
+    assert [say.own_name(language) for language in ("ja", "pt-BR", "en")] == ["日本語", "português", "English"]
+    assert not any(say.own_name(language) for language in ("", "und", "xx", "x-klingon"))
