@@ -8,7 +8,6 @@ from datetime import datetime
 
 from aggregator.model.entry import Entry
 from aggregator.model.feed import Feed
-from aggregator.model.ids import FeedId
 from aggregator.model.newsletter import Issue
 from aggregator.model.story import Story
 from aggregator.model.tag import Tag, TagActivity
@@ -31,23 +30,6 @@ class StoriesPage:
     mentioned: tuple[TagActivity, ...]
     issues: tuple[Issue, ...]
     #: slug -> Tag, for the names of the tags that the stories bear.
-    tags: Mapping[str, Tag]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedDocument:
-    """A feed to publish: one entry per story (its lead), the others named in its content."""
-
-    #: ``atom:id`` of the feed: a ``tag:`` URI that never changes.
-    id: str
-    title: str
-    #: Its own address and that of the page it stands for.
-    self_url: str
-    page_url: str
-    updated_at: datetime
-    stories: tuple[Story, ...]
-    #: Where the entries come from, for ``atom:source``.
-    feeds: Mapping[FeedId, Feed]
     tags: Mapping[str, Tag]
 
 

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, time
 from aggregator.app import App
 from aggregator.model.entry import Entry
 from aggregator.model.ids import StoryId
-from aggregator.model.shown import FeedDocument, StoriesPage
+from aggregator.model.published import PublishedFeed
+from aggregator.model.shown import StoriesPage
 from aggregator.model.story import Story
 from aggregator.model.tag import Tag, TagActivity
 from aggregator.pipeline.rank import order_stories
 from aggregator.pipeline.tag import get_tags
+from aggregator.render.items import make_story_item
 from aggregator.storage import entries, feeds, issues, meta, stories, tags
 from aggregator.storage.entries import EntryQuery
 from aggregator.storage.stories import StoryQuery
@@ -53,38 +55,57 @@ def build_stories_page(app: App, *, tag: Tag | None = None) -> StoriesPage:
     )
 
 
-def build_feed(app: App, *, tag: Tag | None = None) -> FeedDocument:
+def build_feed(app: App, *, tag: Tag | None = None) -> PublishedFeed:
     """``/feed.atom`` or a tag's: stories by their lead's effective date, newest first, or every entry, as configured.
 
     When the window holds more stories than the feed may, the best ranked of it are taken, as on the front page.
     """
-    now, combined, site = app.now(), app.settings.combined, app.settings.site
+    now, site = app.now(), app.settings.site
     slug = tag.slug if tag else ""
-    found = _choose_stories(app, slug, now) if combined.one_per_story else ()
+    found = _list_stories(app, slug, now)
     with app.db.read() as conn:
         identity = meta.get_identity(conn)
-        if not combined.one_per_story:
-            listed = entries.list_entries(
-                conn, EntryQuery(until=now, limit=combined.limit, tag=slug, combined_only=True)
-            )
-            found = tuple(_stand_alone(entry, now) for entry in listed)
         sources = feeds.get_feeds(conn, sorted({story.lead.feed_id for story in found}))
-    ordered = tuple(sorted(found, key=lambda story: (story.lead.effective_at, story.id), reverse=True))
-    path = f"/tags/{slug}" if slug else "/"
-    return FeedDocument(
-        id=f"tag:{identity.authority},{identity.minted_on.isoformat()}:feed{f'/tags/{slug}' if slug else ''}",
+    known = get_tags(app.settings.tag_rules)
+    ordered = sorted(found, key=lambda story: (story.lead.effective_at, story.id), reverse=True)
+    own_id = f"tag:{identity.authority},{identity.minted_on.isoformat()}:feed"
+    return PublishedFeed(
+        id=f"{own_id}{f'/tags/{slug}' if slug else ''}",
         title=f"{site.title}: {tag.name}" if tag else site.title,
+        subtitle=site.description,
+        language=site.language,
+        author=site.author,
         self_url=f"{site.url}{f'/tags/{slug}' if slug else '/feed'}.atom",
-        page_url=f"{site.url}{path}",
+        page_url=f"{site.url}{f'/tags/{slug}' if slug else '/'}",
         # Of what is in it, never the clock: the same content gives the same bytes and so the same ETag.
         updated_at=max(
             (instant for story in ordered for instant in _list_changes(story, now)),
             default=datetime.combine(identity.minted_on, time(), UTC),
         ),
-        stories=ordered,
-        feeds=sources,
-        tags=get_tags(app.settings.tag_rules),
+        items=tuple(
+            make_story_item(
+                story,
+                feed=sources.get(story.lead.feed_id),
+                tags=known,
+                site=site,
+                feed_id=own_id,
+                templates=app.templates,
+            )
+            for story in ordered
+        ),
+        other_formats={},
+        scheme=f"{site.url}/tags/",
     )
+
+
+def _list_stories(app: App, slug: str, now: datetime) -> tuple[Story, ...]:
+    """Stories, or every entry as a story of its own."""
+    combined = app.settings.combined
+    if combined.one_per_story:
+        return _choose_stories(app, slug, now)
+    query = EntryQuery(until=now, limit=combined.limit, tag=slug, combined_only=True)
+    with app.db.read() as conn:
+        return tuple(_stand_alone(entry, now) for entry in entries.list_entries(conn, query))
 
 
 def _choose_stories(app: App, slug: str, now: datetime) -> tuple[Story, ...]:

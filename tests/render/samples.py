@@ -10,7 +10,7 @@ from aggregator.model.feed import Feed, FeedSpec
 from aggregator.model.ids import EntryId, FeedId, IssueId, StoryId
 from aggregator.model.newsletter import ComposedIssue, Continuity, Issue, Newsletter
 from aggregator.model.settings import Site
-from aggregator.model.shown import FeedDocument, StoriesPage
+from aggregator.model.shown import StoriesPage
 from aggregator.model.story import ScoreTerm, Story
 from aggregator.model.tag import Tag, TagActivity, TagEvidence, TagKind
 
@@ -303,16 +303,6 @@ FRONT = StoriesPage(
     story_count=187,
     mentioned=MENTIONED,
     issues=ISSUES,
-    tags=TAGS,
-)
-DOCUMENT = FeedDocument(
-    id="tag:news.example.org,2025-11-01:feed",
-    title=SITE.title,
-    self_url=f"{SITE.url}/feed.atom",
-    page_url=f"{SITE.url}/",
-    updated_at=NOW,
-    stories=STORIES,
-    feeds=FEEDS,
     tags=TAGS,
 )
 COMPOSED = ComposedIssue(

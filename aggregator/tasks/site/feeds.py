@@ -11,14 +11,14 @@ ATOM = "application/atom+xml; charset=utf-8"
 
 
 def _render_feed(app: App) -> Page:
-    return Page(body=render_atom(build_feed(app), app.settings.site), content_type=ATOM)
+    return Page(body=render_atom(build_feed(app)), content_type=ATOM)
 
 
 def _render_tag_feed(app: App, slug: str) -> Page | None:
     tag = list_tags(app).get(slug)
     if tag is None:
         return None
-    return Page(body=render_atom(build_feed(app, tag=tag), app.settings.site), content_type=ATOM)
+    return Page(body=render_atom(build_feed(app, tag=tag)), content_type=ATOM)
 
 
 ROUTES = (

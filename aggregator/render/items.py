@@ -1,0 +1,226 @@
+"""What stands in our feeds: a story by its lead, an entry, an issue, as values that all formats take.
+
+Everything hostile is made legal and safe here, so that the formats only write. Never loads anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from html import unescape
+from typing import TypeVar
+
+from markupsafe import Markup
+
+from aggregator.model.entry import Entry
+from aggregator.model.feed import Feed
+from aggregator.model.newsletter import Issue, Newsletter, RenderedIssue
+from aggregator.model.parsed import Enclosure
+from aggregator.model.published import FeedItem, FeedOrigin, Format, PublishedFeed
+from aggregator.model.settings import Site
+from aggregator.model.story import Story
+from aggregator.model.tag import Tag
+from aggregator.render.extensions import get_language
+from aggregator.render.links import get_public_url, get_web_url
+from aggregator.render.tagnames import get_name, list_tags
+from aggregator.render.templates import Templates
+from aggregator.render.words import get_feed_name, get_headline, keep_legal
+
+T = TypeVar("T")
+
+GENERATOR = "AI News Aggregator"
+#: Media types of the formats.
+FORMATS: Mapping[Format, str] = {
+    "atom": "application/atom+xml",
+    "rss": "application/rss+xml",
+    "json": "application/feed+json",
+}
+#: How many "also covered by" links an item carries.
+MAX_OTHERS = 10
+_IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*")
+#: As `pipeline.clean` writes them.
+_IMAGE = re.compile(r'<img((?: [a-z]++="[^"]*+")*+)>')
+_ATTRIBUTE = re.compile(r' ([a-z]++)="([^"]*+)"')
+#: A picture that is smaller than this, as it says itself, is a counter or an ornament.
+_SMALLEST = 32
+
+
+def make_story_item(
+    story: Story,
+    *,
+    feed: Feed | None,
+    tags: Mapping[str, Tag],
+    site: Site,
+    feed_id: str,
+    templates: Templates,
+    content_html: str = "",
+) -> FeedItem:
+    """``story`` by its lead. ``feed`` is the lead's; None when it is gone: then only its name is known.
+
+    ``content_html`` is the lead's cleaned content where its feed lets us show it whole, else empty: then the excerpt
+    stands in its place. ``feed_id`` is the id of the feed of everything: a source that has no id and no public address
+    gets one below it. Raises RenderError when the template ``feed_item.html`` is broken.
+    """
+    lead = story.lead
+    named = list_tags(story, tags)
+    name = get_feed_name(feed.name if feed else lead.feed_name)
+    values = {
+        "story": story,
+        "others": story.others[:MAX_OTHERS],
+        "more": max(0, len(story.others) - MAX_OTHERS),
+        "content": Markup(keep_legal(content_html)),
+        "source_name": name,
+        "source_url": get_web_url(feed.site_url) if feed else "",
+        "tags": named,
+    }
+    return FeedItem(
+        id=story.atom_id,
+        url=get_web_url(lead.url) or f"{site.url}/entries/{lead.id}",
+        title=get_headline(lead),
+        language=get_language(lead.language),
+        author=_get_line(lead.author) or name or _get_line(site.title),
+        published_at=lead.published_at or lead.effective_at,
+        updated_at=story.updated_at,
+        summary=keep_legal(lead.excerpt),
+        content_html=templates.render("feed_item.html", site=site, **values).strip(),
+        categories=tuple((tag.slug, keep_legal(get_name(tag, site.language))) for tag in named),
+        enclosures=_list_enclosures(lead),
+        image_url=find_image(lead, content_html),
+        origin=_make_origin(lead, feed, feed_id),
+    )
+
+
+def make_issue_item(
+    issue: Issue, rendered: RenderedIssue, *, item_id: str, newsletter: Newsletter, site: Site
+) -> FeedItem:
+    """A frozen issue of ``newsletter``, whole. ``item_id`` is an IRI that never changes.
+
+    The addresses in its body become absolute, relative ones by the address of its own page, and what only a browser
+    with our style sheet makes sense of (classes, charts, numbers in the margin) is left out.
+    """
+    url = f"{site.url}/issues/{newsletter.slug}/{issue.slug}"
+    frozen_at = issue.frozen_at or issue.slot_at
+    return FeedItem(
+        id=item_id,
+        url=url,
+        title=_get_line(issue.subject) or _get_line(rendered.subject) or f"{_get_line(newsletter.title)} {issue.slug}",
+        language=get_language(newsletter.language),
+        author=_get_line(site.author) or _get_line(site.title),
+        published_at=frozen_at,
+        updated_at=frozen_at,
+        summary=_get_line(rendered.preheader),
+        content_html=_make_portable(rendered.web_html, url),
+    )
+
+
+def find_image(entry: Entry, content_html: str) -> str:
+    """The lead image: the first picture among the enclosures, else the first https picture of the cleaned content
+    that does not say it is tiny; empty when there is none."""
+    for enclosure in entry.enclosures:
+        if enclosure.type.startswith("image/") and (url := get_web_url(enclosure.url)):
+            return url
+    for image in _IMAGE.finditer(content_html):
+        attributes = {name: unescape(value) for name, value in _ATTRIBUTE.findall(image[1])}
+        url = get_web_url(attributes.get("src", ""))
+        if url.startswith("https://") and not any(_is_tiny(attributes.get(side, "")) for side in ("width", "height")):
+            return url
+    return ""
+
+
+def write_each(items: Iterable[FeedItem], write: Callable[[FeedItem], T]) -> tuple[T, ...]:
+    """What ``write`` makes of each item. One that it cannot write costs only itself, and an id stands once (RFC 4287
+    4.1.1: no two entries with one id and one date)."""
+    written: dict[str, T] = {}
+    for item in items:
+        if item.id in written:
+            continue
+        try:
+            written[item.id] = write(item)
+        except (ValueError, TypeError, OverflowError):
+            continue
+    return tuple(written.values())
+
+
+def get_title(feed: PublishedFeed) -> str:
+    """Its title in one legal line; its id when nothing is left of it: a feed of a search is called by what a stranger
+    typed, and all formats want a title."""
+    return _get_line(feed.title) or feed.id
+
+
+def list_relations(feed: PublishedFeed) -> tuple[tuple[str, str], ...]:
+    """(rel, address) of the hub and of the feed's other documents (RFC 5005 3 and 4), those that there are."""
+    places = feed.places
+    found = (
+        ("hub", feed.hub_url),
+        ("first", places.first),
+        ("previous", places.previous),
+        ("next", places.next),
+        ("current", places.current),
+        ("prev-archive", places.prev_archive),
+        ("next-archive", places.next_archive),
+    )
+    return tuple((relation, url) for relation, url in found if url)
+
+
+def _get_line(text: str) -> str:
+    return " ".join(keep_legal(text).split())
+
+
+def _is_tiny(size: str) -> bool:
+    return size.isascii() and size.isdigit() and len(size) < 9 and int(size) < _SMALLEST
+
+
+def _list_enclosures(entry: Entry) -> tuple[Enclosure, ...]:
+    """Those with an address that a reader may follow, each once."""
+    found: dict[str, Enclosure] = {}
+    for enclosure in entry.enclosures:
+        url = get_web_url(enclosure.url)
+        if url and url not in found:
+            kind = enclosure.type if _MEDIA_TYPE.fullmatch(enclosure.type) else ""
+            length = enclosure.length if enclosure.length is not None and enclosure.length >= 0 else None
+            found[url] = Enclosure(url=url, type=kind, length=length)
+    return tuple(found.values())
+
+
+def _make_origin(entry: Entry, feed: Feed | None, feed_id: str) -> FeedOrigin:
+    own_id = _get_source_id(entry, feed, feed_id)
+    if feed is None:
+        return FeedOrigin(id=own_id, title=get_feed_name(entry.feed_name))
+    return FeedOrigin(
+        id=own_id,
+        title=get_feed_name(feed.name),
+        self_url=get_public_url(feed.spec),
+        page_url=get_web_url(feed.site_url),
+        updated_at=feed.feed_updated_at,
+        rights=_get_line(feed.rights),
+        author=_get_line(feed.author),
+        language=get_language(feed.language),
+    )
+
+
+def _get_source_id(entry: Entry, feed: Feed | None, feed_id: str) -> str:
+    """The feed's own id where it is an IRI, else its public address, else one of ours."""
+    own = keep_legal(feed.atom_id) if feed else ""
+    if _IRI.fullmatch(own):
+        return get_web_url(own) or own  # a web address may hold a password
+    return (get_public_url(feed.spec) if feed else "") or f"{feed_id}/{entry.feed_id}"
+
+
+#: What stays of the elements of an issue's body.
+_KEPT_ATTRIBUTES = frozenset({"href", "lang", "dir", "datetime", "start", "title", "alt"})
+
+
+def _make_portable(web_html: str, page_url: str) -> str:
+    """Our own HTML, for readers elsewhere."""
+    from lxml import html
+
+    body = html.fragment_fromstring(keep_legal(web_html), create_parent="div")
+    for element in list(body.iter("svg", "script", "style", "form")) + body.xpath('.//*[@aria-hidden="true"]'):
+        element.drop_tree()
+    body.make_links_absolute(page_url, resolve_base_href=False)
+    for element in body.iter():
+        for name in set(element.attrib) - _KEPT_ATTRIBUTES:
+            del element.attrib[name]
+    text: str = html.tostring(body, encoding="unicode")
+    return text
