@@ -34,6 +34,11 @@ class TagEvidence:
     #: How often, in title and text together.
     count: int = 1
 
+    @property
+    def is_speaker(self) -> bool:
+        """Whether it is the company itself that speaks: its feed bears the tag, or the entry lies on its own site."""
+        return self.kind == "org" and self.field in ("feed", "url")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alias:

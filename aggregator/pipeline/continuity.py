@@ -6,8 +6,6 @@ when an earlier issue told it.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
@@ -15,25 +13,9 @@ from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId
 from aggregator.model.newsletter import Continuity
 from aggregator.model.story import Story
+from aggregator.pipeline.amounts import iter_amounts
 
 MAX_PUBLISHERS, MAX_NUMBERS, MAX_NAMES = 3, 2, 3
-
-_UNITS = {
-    "%": "%", "percent": "%", "per cent": "%", "パーセント": "%",
-    "k": "e3", "thousand": "e3", "m": "e6", "mn": "e6", "million": "e6", "millions": "e6", "millionen": "e6",
-    "b": "e9", "bn": "e9", "billion": "e9", "billions": "e9", "milliard": "e9", "milliards": "e9", "milliarden": "e9",
-    "tn": "e12", "trillion": "e12", "万": "e4", "萬": "e4", "億": "e8", "亿": "e8", "兆": "e12", "万亿": "e12",
-}  # fmt: skip
-_NAMED = "|".join(sorted(map(re.escape, _UNITS), key=len, reverse=True))
-#: Amounts that are news: with a currency before them, or a unit or a currency behind them.
-_AMOUNT = re.compile(
-    r"(?<![A-Za-z\u00c0-\u024f0-9.,])(?P<money>[$€£¥₩]|US\$|USD |EUR )?"
-    r"(?P<number>\d{1,3}(?:[,’ ]\d{3})+(?:\.\d+)?|\d{1,12}(?:[.,]\d{1,3})?)"
-    rf"(?:[ \u00a0-]?(?P<unit>{_NAMED})(?![A-Za-z]))?"
-    r"(?P<behind>ドル|円|美元|元|ウォン|ユーロ|[ \u00a0]?(?:dollars|euros|€))?",
-    re.I,
-)
-_SPACES = re.compile(r"\s+")
 
 
 def compare_coverage(story: Story, known: Collection[EntryId], *, mailed: bool) -> Continuity:
@@ -60,39 +42,6 @@ def compare_coverage(story: Story, known: Collection[EntryId], *, mailed: bool) 
 def _by_date(entries: Iterable[Entry]) -> list[str]:
     ordered = sorted(entries, key=lambda entry: (entry.effective_at, entry.id))
     return [entry.feed_name for entry in ordered]
-
-
-def iter_amounts(text: str) -> Iterable[tuple[str, str]]:
-    """Amounts as they are compared (``$6.5e9``) and as they stand (``$6.5 billion``)."""
-    for found in _AMOUNT.finditer(unicodedata.normalize("NFKC", text[:2_000])):
-        written = (found["unit"] or "").lower()
-        unit = _UNITS.get(written, "")
-        # "70B" alone is the size of a model, "5m" a distance.
-        if found["money"] or found["behind"] or (unit and written not in ("k", "m", "b")):
-            digits = _read_digits(found["number"])
-            money = (found["money"] or "").strip() or (found["behind"] or "").strip()
-            yield f"{_CURRENCIES.get(money.lower(), money)}{digits}{unit}", _SPACES.sub(" ", found[0].strip())
-
-
-_CURRENCIES = {
-    "us$": "$",
-    "usd": "$",
-    "dollars": "$",
-    "ドル": "$",
-    "美元": "$",
-    "eur": "€",
-    "euros": "€",
-    "ユーロ": "€",
-    "円": "¥",
-}
-
-
-def _read_digits(text: str) -> str:
-    """``1,000`` and ``1 000`` -> ``1000``; ``6,5`` -> ``6.5``."""
-    if re.fullmatch(r"\d+,\d{1,2}", text):
-        text = text.replace(",", ".")
-    plain = re.sub(r"[,’ ]", "", text)
-    return f"{float(plain):g}"
 
 
 def _find_numbers(fresh: Sequence[Entry], old: Collection[str]) -> tuple[str, ...]:

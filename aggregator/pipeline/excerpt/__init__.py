@@ -25,7 +25,7 @@ from aggregator.pipeline.excerpt.sentences import (
     mark_cut,
 )
 
-__all__ = ["ELLIPSIS", "LIMIT", "choose_excerpt", "count_columns", "make_excerpt"]
+__all__ = ["ELLIPSIS", "LIMIT", "choose_excerpt", "count_columns", "list_sentences", "make_excerpt"]
 
 #: Columns of an excerpt; wide characters take two.
 LIMIT = 280
@@ -119,6 +119,19 @@ def make_excerpt(text: str, language: str, limit: int = LIMIT, *, title: str = "
     lines = _iter_prose(head, title_key)
     sentences = _iter_taken(lines, language.partition("-")[0].lower(), title_key)
     return _fill(sentences, limit, whole=whole, torn=whole and len(text.strip()) in _ROUND_LENGTHS)
+
+
+def list_sentences(text: str, language: str, *, title: str = "", limit: int = 6_000) -> tuple[str, ...]:
+    """The whole sentences of the first ``limit`` characters of ``text`` that are prose, each as it stands.
+
+    Left out is what `make_excerpt` leaves out, and what breaks off.
+    """
+    title_key = _fold(title[:300])
+    lines = _iter_prose(_LOST.sub("", text.lstrip()[:limit]), title_key)
+    taken = [sentence for sentence, _ in _iter_taken(lines, language.partition("-")[0].lower(), title_key)]
+    if len(text) > limit:
+        taken = taken[:-1]
+    return tuple(one for one in taken if not (is_link(one) or is_cut(one) or leads_on(one)) and ends_like_sentence(one))
 
 
 def _begins_anew(rest: str) -> bool:

@@ -64,9 +64,7 @@ def _iter_facts(entries: Sequence[Entry]) -> Iterator[ScoreTerm]:
     yield ScoreTerm(
         name="weight", value=f"{weight:g}", points=2 * log2(weight) if weight > 1 else 2 * (max(weight, 0.0) - 1)
     )
-    officials = sorted(
-        {tag.slug for entry in entries for tag in entry.tags if tag.kind == "org" and _is_own(tag.field)}
-    )
+    officials = sorted({tag.slug for entry in entries for tag in entry.tags if tag.is_speaker})
     yield ScoreTerm(name="official source", value=" ".join(officials[:3]), points=1.5 if officials else 0.0)
     minutes = max(entry.reading_minutes for entry in entries)
     yield ScoreTerm(name="length", value=f"{minutes} min", points=0.15 * min(max(minutes, 0), MAX_MINUTES))
@@ -78,11 +76,6 @@ def _iter_facts(entries: Sequence[Entry]) -> Iterator[ScoreTerm]:
         value=str(talk),
         points=min(MAX_DISCUSSION, PER_DOUBLED_DISCUSSION * log2(1 + max(talk, 0))),
     )
-
-
-def _is_own(field: str) -> bool:
-    """The feed itself bears the company's tag, or the entry lies on the company's own site."""
-    return field in ("feed", "url")
 
 
 def _iter_rulings(entries: Sequence[Entry], rulings: Sequence[Ruling]) -> Iterator[ScoreTerm]:
