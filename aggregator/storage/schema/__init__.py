@@ -28,8 +28,10 @@ from aggregator.storage.schema.mailing import (
     subscriptions,
     suppressions,
 )
+from aggregator.storage.schema.search import INDEX_NAME, search_entries, search_words
 
 __all__ = [
+    "INDEX_NAME",
     "contents",
     "deliveries",
     "entries",
@@ -52,6 +54,8 @@ __all__ = [
     "renderings",
     "rule_decisions",
     "rulings",
+    "search_entries",
+    "search_words",
     "stories",
     "story_links",
     "subscribers",
