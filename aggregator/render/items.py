@@ -44,6 +44,8 @@ _IMAGE = re.compile(r'<img((?: [a-z]++="[^"]*+")*+)>')
 _ATTRIBUTE = re.compile(r' ([a-z]++)="([^"]*+)"')
 #: A picture that is smaller than this, as it says itself, is a counter or an ornament.
 _SMALLEST = 32
+#: Smileys, badges and drawings, which never say their size or are none that a list of news can show.
+_ORNAMENT = re.compile(r"/(?:emoji|smilies|[a-z]++-smileys)/|//img\.shields\.io/|\.svg(?:[?#]|$)")
 
 
 def make_story_item(
@@ -123,17 +125,18 @@ def find_image(entry: Entry, content_html: str) -> str:
     for image in _IMAGE.finditer(content_html):
         attributes = {name: unescape(value) for name, value in _ATTRIBUTE.findall(image[1])}
         url = get_web_url(attributes.get("src", ""))
-        if url.startswith("https://") and not any(_is_tiny(attributes.get(side, "")) for side in ("width", "height")):
+        tiny = any(_is_tiny(attributes.get(side, "")) for side in ("width", "height"))
+        if url.startswith("https://") and not tiny and not _ORNAMENT.search(url):
             return url
     return ""
 
 
 def write_each(items: Iterable[FeedItem], write: Callable[[FeedItem], T]) -> tuple[T, ...]:
-    """What ``write`` makes of each item. One that it cannot write costs only itself, and an id stands once (RFC 4287
-    4.1.1: no two entries with one id and one date)."""
+    """What ``write`` makes of each item, in order. One that it cannot write, or that lacks what every format must have,
+    costs only itself; an id stands once (RFC 4287 4.1.1: no two entries with one id and one date)."""
     written: dict[str, T] = {}
     for item in items:
-        if item.id in written:
+        if item.id in written or not all((item.id, item.url, item.title, item.content_html)):
             continue
         try:
             written[item.id] = write(item)
