@@ -9,6 +9,7 @@
     │   └── SchemaMismatch         older (run `db upgrade`) or newer than this program
     ├── ParseError             a document is no feed we can read: failure class and reason
     ├── RenderError            a template or a value could not be rendered
+    ├── PublishError           a file of the static site could not be written
     ├── MailError              a message was not accepted
     │   ├── RecipientRefused       the fault lies with this address
     │   ├── SenderRefused          the fault lies with us: login, relaying, policy; pause the issue
@@ -78,6 +79,10 @@ class ParseError(AggregatorError):
 
 class RenderError(AggregatorError):
     """A template or a value could not be rendered; the message names the template and its line, if known."""
+
+
+class PublishError(AggregatorError):
+    """A file of the static site could not be written; the message names it. What was there before is still there."""
 
 
 class MailError(AggregatorError):

@@ -2,56 +2,333 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import brotli
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from aggregator.errors import UsageError
-from aggregator.publish import publish_tree
+from aggregator.errors import PublishError, RenderError, UsageError
+from aggregator.publish import WORKSHOP, File, Published, publish_tree
+
+LONG = b"<p>" + b"A sentence that is long enough to be compressed. " * 20
+OTHER = LONG.replace(b"sentence", b"SENTENCE")
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def make_file(name: str, body: bytes | None, stamp: str = "") -> File:
+    return File(name=name, make=lambda: body, stamp=stamp)
+
+
+def put(folder: Path, files: Mapping[str, bytes | None]) -> Published:
+    return publish_tree(folder, [make_file(name, body) for name, body in files.items()])
+
+
+def see(folder: Path) -> dict[str, bytes]:
+    """Every file that readers can see."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in sorted(found.items()) if not name.startswith(WORKSHOP)}
+
+
+def see_times(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if WORKSHOP not in path.parts}
+
+
+def check_forms(folder: Path) -> None:
+    """Every compressed form holds its file, and bears its time."""
+    for path in folder.rglob("*"):
+        if path.suffix in (".gz", ".br"):
+            unpack: Callable[[bytes], bytes] = gzip.decompress if path.suffix == ".gz" else brotli.decompress
+            plain = path.with_suffix("")
+            assert unpack(path.read_bytes()) == plain.read_bytes()
+            assert path.stat().st_mtime_ns == plain.stat().st_mtime_ns
 
 
 def test_a_tree_is_written_and_a_second_time_left_alone(tmp_path: Path) -> None:
-    files = [("static/a.css", b"a"), ("index.html", b"<p>")]
+    """Not one file is touched: its time, and what web servers make of it, stay."""
+    files = {"static/a.css": LONG, "index.html": LONG, "short.html": b"<p>"}
 
-    first, second = publish_tree(tmp_path / "site", files), publish_tree(tmp_path / "site", files)
+    first = put(tmp_path / "site", files)
+    before = see_times(tmp_path / "site")
+    second = put(tmp_path / "site", files)
 
-    assert (tmp_path / "site" / "static" / "a.css").read_bytes() == b"a"
-    assert (first.written, first.unchanged) == (2, 0)
-    assert (second.written, second.unchanged, second.removed) == (0, 2, 0)
+    assert (first.written, first.unchanged) == (3, 0)
+    assert (second.written, second.unchanged, second.removed) == (0, 3, 0)
+    assert see_times(tmp_path / "site") == before
+    assert sorted(see(tmp_path / "site")) == [
+        *("index.html", "index.html.br", "index.html.gz", "short.html"),
+        *("static/a.css", "static/a.css.br", "static/a.css.gz"),
+    ]
+    check_forms(tmp_path / "site")
+
+
+def test_two_machines_make_the_same_bytes(tmp_path: Path) -> None:
+    """No clock and no name of a file is inside the compressed forms."""
+    for name in ("one", "two"):
+        put(tmp_path / name, {"index.html": LONG})
+
+    assert see(tmp_path / "one") == see(tmp_path / "two")
+
+
+def test_pictures_and_the_like_are_not_compressed(tmp_path: Path) -> None:
+    put(tmp_path, {"a.png": LONG, "b.atom": LONG})
+
+    assert sorted(see(tmp_path)) == ["a.png", "b.atom", "b.atom.br", "b.atom.gz"]
+
+
+def test_a_changed_file_has_new_forms_and_one_that_is_short_now_has_none(tmp_path: Path) -> None:
+    put(tmp_path, {"a.html": LONG, "b.html": LONG})
+    done = put(tmp_path, {"a.html": OTHER, "b.html": b"<p>"})
+
+    assert done.written == 2
+    assert sorted(see(tmp_path)) == ["a.html", "a.html.br", "a.html.gz", "b.html"]
+    check_forms(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["stale", "gone", "old plain"])
+def test_a_form_that_does_not_belong_to_its_file_is_made_anew(tmp_path: Path, damage: str) -> None:
+    """As a kill between two renames leaves it; the file itself is not touched."""
+    put(tmp_path, {"a.html": LONG})
+    old = {form: (tmp_path / f"a.html{form}").read_bytes() for form in (".br", ".gz")}
+    put(tmp_path, {"a.html": OTHER})
+    if damage == "old plain":
+        (tmp_path / "a.html").write_bytes(LONG)
+    elif damage == "gone":
+        (tmp_path / "a.html.br").unlink()
+    else:
+        (tmp_path / "a.html.gz").write_bytes(old[".gz"])
+        os.utime(tmp_path / "a.html.gz", ns=(1, 1))
+    before = (tmp_path / "a.html").stat().st_mtime_ns
+
+    assert put(tmp_path, {"a.html": OTHER}).written == 1
+
+    assert (tmp_path / "a.html").read_bytes() == OTHER
+    assert (damage == "old plain") or (tmp_path / "a.html").stat().st_mtime_ns == before
+    check_forms(tmp_path)
 
 
 def test_what_is_not_published_any_more_goes_and_the_editors_own_files_stay(tmp_path: Path) -> None:
-    publish_tree(tmp_path, [("old.html", b"1"), ("index.html", b"2")])
+    """With its compressed forms, and the folders that it leaves empty."""
+    put(tmp_path, {"tags/old/index.html": LONG, "tags/index.html": LONG, "index.html": LONG})
+    (tmp_path / "CNAME").write_text("theirs")
+    (tmp_path / "tags" / "old" / "theirs.txt").write_text("theirs")
+
+    done = put(tmp_path, {"index.html": LONG})
+
+    assert done.removed == 2
+    assert sorted(see(tmp_path)) == ["CNAME", "index.html", "index.html.br", "index.html.gz", "tags/old/theirs.txt"]
+    (tmp_path / "tags" / "old" / "theirs.txt").unlink()
+    put(tmp_path, {"index.html": LONG, "tags/old/index.html": LONG})
+    put(tmp_path, {"index.html": LONG})
+    assert not (tmp_path / "tags" / "old").exists()
+
+
+def test_a_file_that_gives_way_leaves_the_editors_own_in_its_place(tmp_path: Path) -> None:
+    """robots.txt, say."""
     (tmp_path / "robots.txt").write_text("theirs")
+    ours = File(name="robots.txt", make=lambda: LONG, gives_way=True)
 
-    done = publish_tree(tmp_path, [("index.html", b"3")])
+    publish_tree(tmp_path, [ours])
+    assert (tmp_path / "robots.txt").read_text() == "theirs"
 
-    assert done.removed == 1
-    assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] != ".") == ["index.html", "robots.txt"]
+    (tmp_path / "robots.txt").unlink()
+    publish_tree(tmp_path, [ours])
+    assert publish_tree(tmp_path, [ours]).unchanged == 1
+    assert (tmp_path / "robots.txt").read_bytes() == LONG
 
 
-def test_a_failure_half_way_leaves_no_half_file(tmp_path: Path) -> None:
-    def files() -> object:
-        yield "index.html", b"new"
+def test_a_failure_half_way_leaves_no_half_file_and_removes_none(tmp_path: Path) -> None:
+    def files() -> Iterator[File]:
+        yield make_file("index.html", OTHER)
         raise RuntimeError("on purpose")
 
-    publish_tree(tmp_path, [("index.html", b"old"), ("other.html", b"old")])
+    put(tmp_path, {"index.html": LONG, "other.html": LONG})
     with pytest.raises(RuntimeError):
-        publish_tree(tmp_path, files())  # type: ignore[arg-type]
+        publish_tree(tmp_path, files())
 
-    assert (tmp_path / "index.html").read_bytes() == b"new"
-    assert (tmp_path / "other.html").read_bytes() == b"old"
+    assert see(tmp_path)["index.html"] in (LONG, OTHER)
+    assert see(tmp_path)["other.html"] == LONG
     assert not list(tmp_path.glob("**/*.tmp"))
 
 
-@pytest.mark.parametrize("name", ["../outside", "/etc/outside", "a/../../outside"])
+def test_a_page_that_cannot_be_made_keeps_its_old_file_and_the_rest_goes_on(tmp_path: Path) -> None:
+    """One that was never there is missing, and named."""
+
+    def fail() -> bytes:
+        raise RenderError("story.html:3: odd")
+
+    put(tmp_path, {"a.html": LONG, "b.html": LONG})
+    bad = [File(name="a.html", make=fail, stamp="1"), File(name="new.html", make=fail), make_file("b.html", OTHER)]
+
+    done = publish_tree(tmp_path, bad)
+
+    assert done.failed == [("a.html", "story.html:3: odd"), ("new.html", "story.html:3: odd")]
+    assert (done.removed, done.written) == (0, 1)
+    assert see(tmp_path)["a.html"] == LONG and see(tmp_path)["b.html"] == OTHER
+    assert put(tmp_path, {"b.html": OTHER}).removed == 1, "it is still ours"
+
+
+def test_what_has_not_changed_by_its_stamp_is_not_even_made(tmp_path: Path) -> None:
+    """Unless its file is gone, or all is wanted anew; a page that failed is tried again."""
+    made = []
+
+    def make() -> bytes:
+        made.append(1)
+        return LONG
+
+    def run(stamp: str, *, anew: bool = False) -> Published:
+        return publish_tree(tmp_path, [File(name="a.html", make=make, stamp=stamp)], anew=anew)
+
+    for stamp in ("1", "1", "2", "2"):
+        run(stamp)
+    assert len(made) == 2
+    (tmp_path / "a.html.gz").unlink()
+    assert run("2").written == 1
+    assert run("2", anew=True).unchanged == 1
+    assert len(made) == 4
+    check_forms(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/outside", "a/../../outside", "", "a//b", "a\nb", ".publishing/x"])
 def test_no_file_lands_outside_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError):
-        publish_tree(tmp_path / "site", [(name, b"x")])
+        put(tmp_path / "site", {name: b"x"})
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
 
     with pytest.raises(UsageError, match="cannot publish to"):
-        publish_tree(tmp_path / "file" / "site", [("index.html", b"")])
+        put(tmp_path / "file" / "site", {"index.html": b""})
+
+
+def test_a_full_disk_is_told_with_the_file_and_leaves_the_old_one(tmp_path: Path) -> None:
+    """The kernel itself refuses to write further: no file of more than so many bytes."""
+    put(tmp_path, {"a.html": LONG, "b.html": LONG})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(PublishError, match=r"b\.html: cannot be written: File too large\. What was published"):
+            put(tmp_path, {"b.html": os.urandom(5000), "c.html": LONG})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert see(tmp_path)["a.html"] == see(tmp_path)["b.html"] == LONG
+    check_forms(tmp_path)
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert put(tmp_path, {"a.html": LONG}).removed >= 1, "it goes on when there is room again"
+
+
+@pytest.mark.parametrize("failing", range(1, 7))
+def test_a_disk_that_is_full_at_any_write_leaves_every_file_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """Six files are put on the disk for two pages: the first, or any later one, meets the end of the room."""
+    put(tmp_path, {"a.html": LONG, "b.html": LONG})
+    calls = iter(range(1, 100))
+
+    def sync(number: int) -> None:
+        if next(calls) >= failing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", sync)
+        with pytest.raises(PublishError, match="No space left on device"):
+            put(tmp_path, {"a.html": OTHER, "b.html": OTHER})
+
+    seen = see(tmp_path)
+    assert seen["a.html"] in (LONG, OTHER) and seen["b.html"] in (LONG, OTHER)
+    check_forms(tmp_path)
+    assert not list(tmp_path.rglob("*.tmp"))
+    put(tmp_path, {"a.html": OTHER, "b.html": OTHER})
+    assert see(tmp_path)["a.html"] == see(tmp_path)["b.html"] == OTHER
+
+
+def test_a_second_one_at_the_same_time_is_refused_and_does_no_harm(tmp_path: Path) -> None:
+    def files() -> Iterator[File]:
+        yield make_file("a.html", LONG)
+        with pytest.raises(PublishError, match="another `publish`"):
+            put(tmp_path, {"b.html": LONG})
+        yield make_file("c.html", LONG)
+
+    publish_tree(tmp_path, files())
+
+    assert {name for name in see(tmp_path) if name.endswith("html")} == {"a.html", "c.html"}
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from aggregator.publish import File, publish_tree
+folder, mark = Path(sys.argv[1]), sys.argv[2].encode()
+bodies = [(f"p/{n}/index.html", b"<p>" + (mark + b" %d " % n) * 200) for n in range(150)]
+print("go", flush=True)
+publish_tree(folder, [File(name=name, make=lambda body=body: body) for name, body in bodies])
+"""
+
+
+@pytest.mark.parametrize("number", [0, 30, 100])
+def test_a_kill_leaves_every_file_whole_and_the_next_call_mends_the_rest(tmp_path: Path, number: int) -> None:
+    """Old or new, plain or compressed; nothing that is left lying stays."""
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    subprocess.run([*command, "old"], cwd=PROJECT, check=True, capture_output=True, timeout=60)
+    with subprocess.Popen([*command, "new"], cwd=PROJECT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        while b"new" not in (tmp_path / f"p/{number}/index.html").read_bytes():
+            os.sched_yield()
+        process.send_signal(signal.SIGKILL)
+    for name, body in see(tmp_path).items():
+        plain = {".gz": gzip.decompress, ".br": brotli.decompress}.get(Path(name).suffix, bytes)(body)
+        assert len(set(plain.removeprefix(b"<p>").split())) == 2 and plain.endswith(b" "), name
+
+    subprocess.run([*command, "new"], cwd=PROJECT, check=True, capture_output=True, timeout=60)
+
+    assert all(b"new" in body for name, body in see(tmp_path).items() if name.endswith("html"))
+    check_forms(tmp_path)
+    assert sorted(path.name for path in (tmp_path / WORKSHOP).iterdir()) == ["files", "lock"]
+    assert put(tmp_path, {}).removed == 150
+    assert see(tmp_path) == {}
+
+
+def test_files_of_a_call_that_was_killed_are_ours_all_the_same(tmp_path: Path) -> None:
+    """Else what it wrote, and nobody names any more, would stay for ever; a line cut short spoils no other."""
+
+    def files() -> Iterator[File]:
+        yield make_file("a.html", LONG)
+        yield make_file("b.html", LONG)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        publish_tree(tmp_path, files())
+    with (tmp_path / WORKSHOP / "files").open("a") as manifest:
+        manifest.write("\n\tcut/sho")
+
+    put(tmp_path, {"c.html": LONG})
+
+    assert {name for name in see(tmp_path) if name.endswith("html")} == {"c.html"}
+
+
+NAMES = st.sampled_from(["index.html", "a/index.html", "a/b.atom", "c.json", "d.png"])
+BODIES = st.one_of(st.none(), st.sampled_from([b"", b"short", LONG, OTHER]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(states=st.lists(st.dictionaries(NAMES, BODIES), min_size=1, max_size=5))
+def test_whatever_was_there_before_the_folder_ends_as_the_last_call_says(
+    tmp_path_factory: pytest.TempPathFactory, states: list[dict[str, bytes | None]]
+) -> None:
+    folder = tmp_path_factory.mktemp("site")
+    for state in states:
+        put(folder, state)
+        shown = {name: body for name, body in see(folder).items() if not name.endswith((".gz", ".br"))}
+        assert shown == {name: body for name, body in state.items() if body is not None}
+        check_forms(folder)

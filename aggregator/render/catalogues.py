@@ -39,10 +39,14 @@ class Catalogues:
         known = [{_fold(path.parent.name): path for path in _list_files(folder)} for folder in self._folders]
         return tuple(files[name] for name in names for files in known if name in files)
 
+    def list_files(self) -> tuple[Path, ...]:
+        """Every catalogue there is."""
+        return tuple(path for folder in self._folders for path in _list_files(folder))
+
     def check(self) -> tuple[Problem, ...]:
         """A `Problem` for each catalogue that cannot be read, the editor's and ours."""
         problems = []
-        for path in (path for folder in self._folders for path in _list_files(folder)):
+        for path in self.list_files():
             try:
                 read_catalogue(path)
             except RenderError as error:

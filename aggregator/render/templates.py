@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from gettext import NullTranslations
+from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
@@ -48,6 +49,17 @@ class Templates:
         except Exception as error:
             place = _find_place(error.__traceback__) or name
             raise RenderError(f"{place}: {type(error).__name__}: {error}") from error
+
+    def get_fingerprint(self) -> str:
+        """Another text when a template or a catalogue has changed: a hash of all of them."""
+        whole = sha256()
+        environment = _make_environment(self._loader, NullTranslations())
+        for name in sorted(environment.list_templates(extensions=_SUFFIXES)):
+            source, _, _ = self._loader.get_source(environment, name)
+            whole.update(f"{name}\0{source}\0".encode("utf-8", "surrogateescape"))
+        for path in self._catalogues.list_files():
+            whole.update(path.read_bytes())
+        return whole.hexdigest()
 
     def _get_environment(self, language: str) -> SandboxedEnvironment:
         files = self._catalogues.choose(language)

@@ -46,11 +46,11 @@ def read_catalogue(path: Path) -> Catalog:
 
 def list_messages(catalogue: Catalog) -> dict[Key, tuple[str, ...]]:
     """Each message and its translations, one for each form of the plural."""
-    found = {}
+    found: dict[Key, tuple[str, ...]] = {}
     for message in catalogue:
         if message.id:
-            singular, plural = message.id if isinstance(message.id, tuple) else (message.id, "")
-            texts = message.string if isinstance(message.string, tuple) else (message.string,)
+            singular, plural = message.id if isinstance(message.id, tuple) else (str(message.id), "")
+            texts = message.string if isinstance(message.string, tuple) else (str(message.string or ""),)
             found[message.context, singular, plural] = texts
     return found
 

@@ -1,47 +1,175 @@
-"""Every file of the static site, one after the other. Never writes one."""
+"""Every file of the static site, one after the other. Never writes one.
+
+What stands in the files is what the web server answers: the same pages, by the same paths. Left out are search, forms
+and whatever depends on a query. Pages of stories and entries are made only when something that they show has changed.
+"""
 
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
 
-from aggregator.app import App
+from aggregator.app import PACKAGE, App
+from aggregator.errors import RenderError
+from aggregator.pipeline.tag import get_fingerprint
+from aggregator.publish import File
 from aggregator.render import page as pages
 from aggregator.render.links import get_root
-from aggregator.storage import issues, tags
-from aggregator.tasks.site.found import HTML, Found, Moved, Page, list_tags
+from aggregator.storage import feeds, issues, stamps, tags
+from aggregator.tasks.site.found import HTML, Moved, Page, list_tags
 from aggregator.tasks.site.routes import find_page
 
-#: In a page, and in HTML escaped inside a feed.
-_HREF = re.compile(r"""href=(?:"|&quot;|&#34;)([^"&#?<>\s]+)""")
+FORMATS = (".atom", ".rss", ".json")
+#: Of each list, so many older pages (``/before/ID``): the last of them leads no further.
+MAX_PAGES_BACK = 40
+#: After so many days a page is made anew even if nothing is known to have changed.
+DAYS_TRUSTED = 7
+_BEFORE = "/before/"
+#: Not found by following links, but made for everything that is stored.
+_TOLD = re.compile(r"/(?:stories|entries)/[0-9]+")
+#: Feeds name addresses in full, pages begin them with the root of the site.
+_HREF = re.compile(r'(?:href|src)="([^"&#?<>\s]+)')
+#: Made last, when all that they lead to is there.
+_LAST = (*(f"/feed{suffix}" for suffix in FORMATS), "/feeds.opml", "/")
+#: An editor may have one of his own in the folder.
+_OPTIONAL = ("/robots.txt", "/favicon.ico")
 
 
-def iter_site(app: App) -> Iterator[tuple[str, bytes]]:
-    """Every file of the static site (path below its root, bytes): style sheets first, the front page last.
-
-    Besides the lists and all issues, whatever page of ours one of them links to, however old: no link dangles.
-    """
+def iter_site(app: App) -> Iterator[File]:
+    """Style sheets first, then stories and entries, then the lists and feeds that lead to them, the front page last."""
     for name, body in pages.get_assets().items():
-        yield f"static/{name}", body
-    last = {path: find_page(app, path) for path in ("/feed.atom", "/")}
-    seen = set(last)
-    waiting = deque([*_iter_paths(app), *(link for page in last.values() for link in _find_links(app, page))])
-    while waiting:
-        path = waiting.popleft()
-        if path in seen:
-            continue
-        seen.add(path)
-        page = _find_readable(app, path)
-        if page is not None and not page.immutable:
-            waiting.extend(link for link in _find_links(app, page) if link not in seen)
-            yield _file_name(path, page), page.body
-    for path, found in last.items():
-        if isinstance(found, Page):
-            yield _file_name(path, found), found.body
+        yield _hold(f"static/{name}", body)
+    yield from _iter_told(app)
+    yield from _Lists(app).iter_files()
+    for path in _OPTIONAL:
+        if page := _find(app, path):
+            yield _hold(path[1:], page.body, gives_way=True)
+    for path in _LAST:
+        yield File(name=_guess_name(path), make=_make_later(app, path), often=True)
 
 
-def _find_readable(app: App, path: str) -> Page | None:
+def count_told(app: App) -> int:
+    """How many stories and entries there are, about: most of the files."""
+    with app.db.read() as conn:
+        return stamps.count(conn)
+
+
+def _iter_told(app: App) -> Iterator[File]:
+    """A page for each story, the swallowed ones too, and for each entry."""
+    with app.db.read() as conn:
+        found = stamps.list_stamps(conn, salt=_make_salt(app))
+    today = int(app.now().timestamp()) // 86_400
+    for kind, stamped in (("stories", found.stories), ("entries", found.entries)):
+        for one in stamped:
+            path = f"/{kind}/{one.id}"
+            week = (today + one.id) // DAYS_TRUSTED
+            yield File(name=_guess_name(path), make=_make_later(app, path), stamp=f"{one.stamp}-{week}")
+
+
+def _make_salt(app: App) -> str:
+    """What every page depends on: the program, its templates and catalogues, and what the editor set."""
+    whole = sha256(app.templates.get_fingerprint().encode())
+    for path in sorted(PACKAGE.rglob("*.py")):
+        whole.update(path.read_bytes())
+    settings = app.settings
+    whole.update("".join(pages.get_assets()).encode())
+    whole.update(get_fingerprint(settings.tag_rules).encode())
+    for part in (settings.site, settings.combined, settings.newsletters, settings.interests, settings.lexicon):
+        whole.update(repr(part).encode("utf-8", "surrogatepass"))
+    return whole.hexdigest()
+
+
+class _Lists:
+    """Everything else, found by following links from page to page, so that none of them leads nowhere."""
+
+    def __init__(self, app: App) -> None:
+        site = app.settings.site
+        self._app = app
+        self._starts = tuple(dict.fromkeys((site.url, get_root(site))))
+        self._full = re.compile(re.escape(site.url) + r"(/[A-Za-z0-9._~%/-]*)")
+        self._seen = set(_LAST)
+        self._waiting: deque[str] = deque()
+        self._back: Counter[str] = Counter()
+
+    def iter_files(self) -> Iterator[File]:
+        """Each list and feed once."""
+        for path in _LAST:
+            self._wait_for(self._find_links(_find_or_none(self._app, path)))
+        self._wait_for(_iter_starts(self._app))
+        while self._waiting:
+            path = self._waiting.popleft()
+            try:
+                page = _find(self._app, path)
+            except RenderError as error:
+                yield _fail(_guess_name(path), error)
+                continue
+            if page is None or page.immutable:
+                continue
+            links = self._find_links(page)
+            beyond = self._wait_for(links)
+            self._wait_for(_list_siblings(path, page))
+            yield _hold(_name(path, page), _cut_links(page.body, beyond))
+
+    def _find_links(self, page: Page | None) -> list[str]:
+        """The paths of our own that a page or feed leads to, in their order."""
+        if page is None or not _is_text(page):
+            return []
+        text = page.body.decode()
+        links = self._full.findall(text)
+        if page.content_type == HTML:
+            for link in _HREF.findall(text):
+                links += [link[len(start) :] for start in self._starts if link.startswith(f"{start}/")]
+        return list(dict.fromkeys(links))
+
+    def _wait_for(self, paths: Iterable[str]) -> list[str]:
+        """Look at them later; those that lie further back than is published are returned."""
+        beyond = []
+        for path in paths:
+            if path in self._seen or _TOLD.fullmatch(path):
+                continue
+            of_list, before, _ = path.partition(_BEFORE)
+            if before and self._back[of_list] >= MAX_PAGES_BACK:
+                beyond.append(path)
+                continue
+            self._back[of_list] += bool(before)
+            self._seen.add(path)
+            self._waiting.append(path)
+        return beyond
+
+
+def _iter_starts(app: App) -> Iterator[str]:
+    """Where to begin, should a page not name them all."""
+    yield from ("/tags/", "/feeds", "/issues/")
+    with app.db.read() as conn:
+        used = [slug for slug, _, _ in tags.list_tags(conn)]
+        read = [feed.id for feed in feeds.list_feeds(conn) if feed.state == "active"]
+        frozen = [(issue.newsletter, issue.slug) for issue in issues.list_issues(conn, states=issues.FROZEN)]
+    known = list_tags(app)
+    yield from (f"/tags/{slug}" for slug in used if slug in known)
+    yield from (f"/feeds/{number}" for number in read)
+    yield from (f"/issues/{newsletter}" for newsletter in sorted({newsletter for newsletter, _ in frozen}))
+    yield from (f"/issues/{newsletter}/{slug}" for newsletter, slug in frozen)
+
+
+def _list_siblings(path: str, page: Page) -> list[str]:
+    """The same list in other formats, if there are any."""
+    stem, dot, suffix = path.rpartition(".")
+    if f"{dot}{suffix}" in FORMATS:
+        return [f"{stem}{other}" for other in FORMATS]
+    return [] if path.endswith("/") or _BEFORE in path else [f"{path}{suffix}" for suffix in FORMATS]
+
+
+def _cut_links(body: bytes, paths: Iterable[str]) -> bytes:
+    """Without the links to older pages that are not published."""
+    for path in paths:
+        leads = rb'[^>]*href="[^"]*' + re.escape(path).encode() + rb'"[^>]*>'
+        body = re.sub(rb"<a\b" + leads + rb".*?</a>|<link\b" + leads, b"", body, flags=re.DOTALL)
+    return body
+
+
+def _find(app: App, path: str) -> Page | None:
     """The page; where it moved, the page it moved to, for files cannot redirect (its canonical link says where)."""
     found = find_page(app, path)
     if isinstance(found, Moved):
@@ -49,35 +177,46 @@ def _find_readable(app: App, path: str) -> Page | None:
     return found if isinstance(found, Page) else None
 
 
-def _find_links(app: App, found: Found) -> Iterator[str]:
-    """The paths of our own pages that a page or feed points to, below the site's root or in full."""
-    if not isinstance(found, Page):
-        return
-    site = app.settings.site
-    for address in _HREF.findall(found.body.decode()):
-        for start in (site.url, get_root(site)):
-            path = address.removeprefix(start)
-            if address.startswith(start) and path.startswith("/"):
-                yield path
-                break
+def _find_or_none(app: App, path: str) -> Page | None:
+    try:
+        return _find(app, path)
+    except RenderError:
+        return None  # told when its own turn comes
 
 
-def _file_name(path: str, page: Page) -> str:
+def _make_later(app: App, path: str) -> Callable[[], bytes | None]:
+    def make() -> bytes | None:
+        page = _find(app, path)
+        return page.body if page else None
+
+    return make
+
+
+def _hold(name: str, body: bytes, *, gives_way: bool = False) -> File:
+    return File(name=name, make=lambda: body, often=True, gives_way=gives_way)
+
+
+def _fail(name: str, error: RenderError) -> File:
+    def make() -> bytes:
+        raise error
+
+    return File(name=name, make=make)
+
+
+def _is_text(page: Page) -> bool:
+    return page.content_type.startswith("text/") or "xml" in page.content_type or "json" in page.content_type
+
+
+def _name(path: str, page: Page) -> str:
     """``/tags/openai`` -> ``tags/openai/index.html``, so that any web server finds it by its path."""
-    if page.content_type != HTML:
-        return path[1:]
+    return _name_page(path) if page.content_type == HTML else path[1:]
+
+
+def _guess_name(path: str) -> str:
+    """The same for a page that is not made yet."""
+    is_file = path.endswith((*FORMATS, ".opml", ".txt", ".ico"))
+    return path[1:] if is_file else _name_page(path)
+
+
+def _name_page(path: str) -> str:
     return f"{path.strip('/')}/index.html".lstrip("/")
-
-
-def _iter_paths(app: App) -> Iterator[str]:
-    yield from ("/tags/", "/feeds", "/issues/")
-    with app.db.read() as conn:
-        used = [slug for slug, _, _ in tags.list_tags(conn)]
-        read = [(i.newsletter, i.slug) for i in issues.list_issues(conn, states=issues.FROZEN)]
-        sent = issues.mailed_story_ids(conn)
-    known = list_tags(app)
-    yield from (f"/tags/{slug}" for slug in used if slug in known)
-    yield from (f"/tags/{slug}.atom" for slug in used if slug in known)
-    yield from (f"/issues/{newsletter}/{slug}" for newsletter, slug in read)
-    # A mail links to stories that its page may not name.
-    yield from (f"/stories/{story_id}" for story_id in sorted(sent))
