@@ -1,37 +1,86 @@
-"""Pages that list what there is: tags, feeds, issues. Never chooses what they list."""
+"""Pages that list things: feeds, one feed, ways to follow, issues, tags. Never chooses what they list."""
 
 from __future__ import annotations
 
-from aggregator.model.feed import Feed
+from collections.abc import Sequence
+from itertools import groupby
+
+from aggregator.model.entry import Entry
+from aggregator.model.listed import (
+    FeedPage,
+    FeedsPage,
+    FollowPage,
+    IssueMonth,
+    IssuesPage,
+    NewsletterIssues,
+    TagCount,
+    TagKindPage,
+    TagsPage,
+)
+from aggregator.model.newsletter import Issue
 from aggregator.model.settings import Site
-from aggregator.model.shown import FeedsPage, IssuesPage, TagCount, TagsPage
-from aggregator.render.page import render_page
+from aggregator.render.idiom import Idiom
+from aggregator.render.initials import group_names
+from aggregator.render.page import get_idiom, render_page
+from aggregator.render.tagnames import get_name
 from aggregator.render.templates import Templates
-from aggregator.render.words import get_feed_name
-
-#: The groups of the tag index, in order; the template names them.
-_KINDS = ("org", "product", "topic")
-
-
-def render_tags(page: TagsPage, *, site: Site, templates: Templates) -> str:
-    """``/tags/``: every tag in use, by kind, by name."""
-
-    def by_name(count: TagCount) -> tuple[str, str]:
-        return (count.tag.name.casefold(), count.tag.slug)
-
-    kinds = [(kind, sorted((c for c in page.tags if c.tag.kind == kind), key=by_name)) for kind in _KINDS]
-    return render_page("tags.html", site, templates, page=page, kinds=[pair for pair in kinds if pair[1]])
+from aggregator.render.words import get_feed_name, get_headline
 
 
 def render_feeds(page: FeedsPage, *, site: Site, templates: Templates) -> str:
-    """``/feeds``: whom we read, by name, and how each of them stands."""
+    """``/feeds`` and ``/feeds/page/N``: whom we read, by name, and how each of them stands."""
+    groups = group_names(page.feeds, lambda feed: get_feed_name(feed.name))
+    return render_page("feeds.html", site, templates, page=page, groups=groups)
 
-    def by_name(feed: Feed) -> tuple[str, int]:
-        return (get_feed_name(feed.name).casefold(), feed.id)
 
-    return render_page("feeds.html", site, templates, feeds=sorted(page.feeds, key=by_name))
+def render_feed(page: FeedPage, *, site: Site, templates: Templates) -> str:
+    """``/feeds/ID`` and ``/feeds/ID/before/ENTRY``: one feed and its entries."""
+    return render_page("feed.html", site, templates, page=page)
+
+
+def render_follow(page: FollowPage, *, site: Site, templates: Templates) -> str:
+    """``/feed``: the ways to follow, in words for people who never heard of feeds."""
+    return render_page("follow.html", site, templates, page=page)
 
 
 def render_issues(page: IssuesPage, *, site: Site, templates: Templates) -> str:
-    """``/issues/``: the archive of every newsletter."""
-    return render_page("issues.html", site, templates, page=page)
+    """``/issues/`` of every newsletter, ``/issues/NEWSLETTER`` of one, ``/issues/NEWSLETTER/2025-11`` a month of it."""
+    say = get_idiom(site)
+    archive = [(one, _group_months(one, say), _group_years(one)) for one in page.newsletters]
+    return render_page("issues.html", site, templates, page=page, archive=archive)
+
+
+def _group_months(newsletter: NewsletterIssues, say: Idiom) -> list[list[tuple[Issue, list[Entry]]]]:
+    """Its issues by calendar month of the site's zone, each with headlines that its own title does not say."""
+    months = groupby(newsletter.issues, key=lambda issue: say.local_date(issue.slot_at).replace(day=1))
+    return [
+        [(issue, _list_others(issue, newsletter.headlines.get(issue.id, ()))) for issue in issues]
+        for _, issues in months
+    ]
+
+
+def _list_others(issue: Issue, headlines: Sequence[Entry]) -> list[Entry]:
+    """An issue is called by its first headline, cut to what an inbox shows."""
+    said = issue.subject.rstrip("…")
+    return [entry for entry in headlines if not (said and get_headline(entry).startswith(said))]
+
+
+def _group_years(newsletter: NewsletterIssues) -> list[tuple[str, list[IssueMonth]]]:
+    """All its months by year."""
+    return [(year, list(months)) for year, months in groupby(newsletter.months, key=lambda month: month.slug[:4])]
+
+
+def render_tags(page: TagsPage, *, site: Site, templates: Templates) -> str:
+    """``/tags/``: of each kind the most used tags with their counts, then the others."""
+    return render_page("tags.html", site, templates, page=page, kind_page=None, groups=[])
+
+
+def render_tag_kind(page: TagKindPage, *, site: Site, templates: Templates) -> str:
+    """``/tags/all/KIND`` and ``/tags/all/KIND/N``: all tags of one kind by name."""
+
+    def find_name(count: TagCount) -> str:
+        return get_name(count.tag, site.language)
+
+    return render_page(
+        "tags.html", site, templates, page=None, kind_page=page, groups=group_names(page.tags, find_name)
+    )

@@ -68,14 +68,24 @@ def set_planned_until(conn: Connection, newsletter: str, until: datetime) -> Non
 
 
 def list_issues(
-    conn: Connection, newsletter: str | None = None, *, states: Sequence[IssueState] = (), limit: int = 0
+    conn: Connection,
+    newsletter: str | None = None,
+    *,
+    states: Sequence[IssueState] = (),
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 0,
 ) -> tuple[Issue, ...]:
-    """Newest slot first; ``limit`` 0: all."""
+    """Newest slot first, of slots in [since, until); ``limit`` 0: all."""
     query = _select().order_by(issues.c.slot_at.desc(), issues.c.id.desc())
     if newsletter is not None:
         query = query.where(issues.c.newsletter == newsletter)
     if states:
         query = query.where(issues.c.state.in_(states))
+    if since is not None:
+        query = query.where(issues.c.slot_at >= since)
+    if until is not None:
+        query = query.where(issues.c.slot_at < until)
     return _fetch(conn, query.limit(limit) if limit else query)
 
 

@@ -11,18 +11,25 @@ from aggregator.errors import RenderError
 from aggregator.model.entry import Entry
 from aggregator.model.feed import Feed, FeedSpec
 from aggregator.model.ids import EntryId, FeedId, IssueId, StoryId
+from aggregator.model.listed import (
+    FeedPage,
+    FeedsPage,
+    FollowPage,
+    IssueMonth,
+    IssuesPage,
+    NewsletterIssues,
+    TagCount,
+    TagKindPage,
+    TagsOfKind,
+    TagsPage,
+)
 from aggregator.model.newsletter import ComposedIssue, Issue, Newsletter
 from aggregator.model.settings import Settings, Site
 from aggregator.model.shown import (
     EntryPage,
-    FeedsPage,
     IssuePage,
-    IssuesPage,
-    NewsletterIssues,
     StoriesPage,
     StoryPage,
-    TagCount,
-    TagsPage,
 )
 from aggregator.model.story import ScoreTerm, Story
 from aggregator.model.tag import Tag, TagActivity, TagEvidence
@@ -82,21 +89,43 @@ def _list_mails(settings: Settings, templates: Templates, now: datetime) -> Iter
 def _list_pages(site: Site, templates: Templates, now: datetime) -> tuple[Callable[[], object], ...]:
     story, issue = _make_story(now), _make_issue(now)
     front = _make_front(story, issue, now, tag=None)
-    archive = IssuesPage(newsletters=(NewsletterIssues(slug="sample", title="Sample", issues=(issue,)),))
     past = IssuePage(issue=issue, newsletter_title="Sample", web_html="<p>Sample</p>", previous=issue, next=issue)
     entry = EntryPage(entry=story.lead, content_html="<p>Sample</p>", story=story, tags=_TAGS)
-    tags = TagsPage(tags=(TagCount(tag=_TAG, entry_count=2),), mentioned=(_make_activity(),))
     return (
         lambda: pages.render_front(front, site=site, templates=templates),
         lambda: pages.render_tag(_make_front(story, issue, now, tag=_TAG), site=site, templates=templates),
         lambda: pages.render_entry(entry, site=site, templates=templates),
         lambda: pages.render_story(StoryPage(story=story, tags=_TAGS), site=site, templates=templates),
-        lambda: lists.render_tags(tags, site=site, templates=templates),
-        lambda: lists.render_feeds(FeedsPage(feeds=(_make_feed(now),)), site=site, templates=templates),
-        lambda: lists.render_issues(archive, site=site, templates=templates),
+        *_list_lists(site, templates, now, story.entries, issue),
         lambda: pages.render_issue(past, site=site, templates=templates),
         lambda: pages.render_unsubscribe(site, templates=templates, newsletter_title="Sample", address="a@example.org"),
         lambda: pages.render_error(site, 404, "Sample", templates=templates),
+    )
+
+
+def _list_lists(
+    site: Site, templates: Templates, now: datetime, entries: tuple[Entry, ...], issue: Issue
+) -> tuple[Callable[[], object], ...]:
+    feed, count, month = (
+        _make_feed(now),
+        TagCount(tag=_TAG, entry_count=2),
+        IssueMonth(slug="2026-01", at=now, issue_count=1),
+    )
+    newsletter = NewsletterIssues(
+        slug="sample", title="Sample", issues=(issue,), headlines={issue.id: entries}, months=(month,)
+    )
+    feeds = FeedsPage(feeds=(feed,), feed_count=1, min_interval=timedelta(minutes=30))
+    one_feed = FeedPage(feed=feed, entries=entries, entry_count=2, by_week=(0, 2))
+    follow = FollowPage(newest=entries, tags=(_TAG,), languages=(), newsletters=(("sample", "Sample"),), feed_count=1)
+    tags = TagsPage(kinds=(TagsOfKind(kind="topic", top=(count,), others=(count,), tag_count=2),))
+    one_kind = TagKindPage(kind="topic", tags=(count,), tag_count=1)
+    return (
+        lambda: lists.render_feeds(feeds, site=site, templates=templates),
+        lambda: lists.render_feed(one_feed, site=site, templates=templates),
+        lambda: lists.render_follow(follow, site=site, templates=templates),
+        lambda: lists.render_issues(IssuesPage(newsletters=(newsletter,)), site=site, templates=templates),
+        lambda: lists.render_tags(tags, site=site, templates=templates),
+        lambda: lists.render_tag_kind(one_kind, site=site, templates=templates),
     )
 
 

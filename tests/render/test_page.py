@@ -13,21 +13,16 @@ from aggregator.model.entry import Entry
 from aggregator.model.settings import Site
 from aggregator.model.shown import (
     EntryPage,
-    FeedsPage,
     IssuePage,
-    IssuesPage,
-    NewsletterIssues,
     StoryPage,
-    TagCount,
-    TagsPage,
 )
 from aggregator.model.story import ScoreTerm
 from aggregator.pipeline.clean import clean_html
-from aggregator.render import lists, page
+from aggregator.render import page
 from aggregator.render.newsletter import render_issue
 from aggregator.render.templates import Templates, load_templates
 from aggregator.web.headers import HEADERS
-from tests.render.samples import COMPOSED, FEEDS, FRONT, ISSUES, NEWSLETTER, SITE, STORIES, TAGS, with_lead
+from tests.render.samples import COMPOSED, FRONT, ISSUES, NEWSLETTER, SITE, STORIES, TAGS, with_lead
 
 TEMPLATES = load_templates()
 Renderer = Callable[[Site, Templates], str]
@@ -43,17 +38,12 @@ def make_issue_page(site: Site, templates: Templates) -> str:
 
 
 ENTRY_PAGE = EntryPage(entry=STORIES[0].lead, content_html="<p>Whole <em>text</em>.</p>", story=STORIES[0], tags=TAGS)
-COUNTS = tuple(TagCount(tag=tag, entry_count=3) for tag in TAGS.values())
-ARCHIVE = IssuesPage(newsletters=(NewsletterIssues(slug="weekly", title=NEWSLETTER.title, issues=ISSUES),))
 PAGES: dict[str, Renderer] = {
     "front": lambda s, t: page.render_front(FRONT, site=s, templates=t),
     "tag": lambda s, t: page.render_tag(replace(FRONT, tag=TAGS["chips"]), site=s, templates=t),
-    "tags": lambda s, t: lists.render_tags(TagsPage(tags=COUNTS), site=s, templates=t),
     "entry": lambda s, t: page.render_entry(ENTRY_PAGE, site=s, templates=t),
     "excerpt": lambda s, t: page.render_entry(replace(ENTRY_PAGE, content_html="", story=None), site=s, templates=t),
     "story": lambda s, t: page.render_story(StoryPage(story=STORIES[0], tags=TAGS), site=s, templates=t),
-    "feeds": lambda s, t: lists.render_feeds(FeedsPage(feeds=tuple(FEEDS.values())), site=s, templates=t),
-    "issues": lambda s, t: lists.render_issues(ARCHIVE, site=s, templates=t),
     "issue": make_issue_page,
     "leave": lambda s, t: page.render_unsubscribe(s, templates=t, newsletter_title="Weekly", address="a@example.org"),
     "left": lambda s, t: page.render_unsubscribe(s, templates=t, newsletter_title="Weekly", done=True),
@@ -236,16 +226,6 @@ def test_the_issue_page_names_its_one_address_and_no_reader() -> None:
 
     assert canonical == "https://news.example.org/issues/weekly/2025-W49"
     assert "unsubscribe" not in text.lower()
-
-
-def test_whom_we_read_shows_no_path_of_our_disk() -> None:
-    """A folder feed has a name or its folder's last part, and no link."""
-    feed = next(iter(FEEDS.values()))
-    folder = replace(feed, title="", site_url="", spec=replace(feed.spec, url="folder:/srv/newsroom/posts", title=""))
-    text = lists.render_feeds(FeedsPage(feeds=(folder,)), site=SITE, templates=TEMPLATES)
-
-    assert "/srv" not in text
-    assert "posts" in html.document_fromstring(text).find(".//ul[@class='roll']").text_content()
 
 
 def test_the_front_page_is_light() -> None:
