@@ -35,6 +35,8 @@ from aggregator.tasks.tag import plan_retagging
 if TYPE_CHECKING:
     import uvicorn
 
+    from aggregator.config.schema import Web
+
 log = get_logger(__name__)
 
 #: How long a shutdown waits for what is under way. A mail server may take ten minutes to answer; service managers
@@ -61,7 +63,7 @@ def run(config: ConfigOption = None) -> None:
         prepare_database(app)
         keeper = LeaseKeeper(app, stop)
         if keeper.wait():
-            daemon = Daemon(app, host=found.web.host, port=found.web.port)
+            daemon = Daemon(app, found.web)
             try:
                 recover_claims(app)
                 spread_overdue(app)
@@ -118,10 +120,9 @@ def watch_signals() -> threading.Event:
 class Daemon:
     """Worker, clock and web around one app."""
 
-    def __init__(self, app: App, *, host: str, port: int) -> None:
+    def __init__(self, app: App, web: Web) -> None:
         self._app = app
-        self._host = host
-        self._port = port
+        self._web = web
         #: Something was still under way when the wait for it was over.
         self.hangs = False
         #: The web server ended on its own.
@@ -137,7 +138,7 @@ class Daemon:
         # In a thread of its own, so that signals stay ours: uvicorn would answer them before the mails are finished.
         web = threading.Thread(target=self._serve_web, args=(server, listener, stop), name="web")
         web.start()
-        log.info("daemon.started", web=f"http://{self._host}:{self._port}", database=self._app.db.url_text)
+        log.info("daemon.started", web=f"http://{self._web.host}:{self._web.port}", database=self._app.db.url_text)
         try:
             # Not for ever at a time: a signal that comes just before the wait begins would not end it.
             while not stop.wait(WAKE_SECONDS):
@@ -166,34 +167,25 @@ class Daemon:
             log.warning("claims.not_recovered", reason=str(error))  # the next start does it
 
     def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        family = socket.AF_INET6 if ":" in self._web.host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((self._host, self._port))
+            listener.bind((self._web.host, self._web.port))
             listener.listen(2048)  # now, not when the web server is ready: only this tells that the address is taken
         except OSError as error:
             listener.close()
-            raise UsageError(f"web.listen: cannot listen on {self._host}:{self._port}: {error.strerror}") from error
+            raise UsageError(
+                f"web.listen: cannot listen on {self._web.host}:{self._web.port}: {error.strerror}"
+            ) from error
         return listener
 
     def _make_web(self) -> uvicorn.Server:
-        import uvicorn
-
+        from aggregator.web.server import create_server
         from aggregator.web.site import create_site
 
-        return uvicorn.Server(
-            uvicorn.Config(
-                create_site(self._app),
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                timeout_keep_alive=15,
-                timeout_graceful_shutdown=10,
-                limit_concurrency=500,
-            )
-        )
+        site = create_site(self._app, searches_per_minute=self._web.searches_per_minute)
+        return create_server(site, trusted_proxies=self._web.trusted_proxies)
 
     def _serve_web(self, server: uvicorn.Server, listener: socket.socket, stop: threading.Event) -> None:
         try:

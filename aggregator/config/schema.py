@@ -274,6 +274,12 @@ class Web(Section):
     """The public pages and feeds."""
 
     listen: Annotated[str, LISTEN] = Field("127.0.0.1:8000", description="Address and port of the web server.")
+    trusted_proxies: tuple[Annotated[str, NETWORK], ...] = Field(
+        ("127.0.0.0/8", "::1/128"), description="Networks whose X-Forwarded-For and -Proto are believed."
+    )
+    searches_per_minute: Annotated[int, whole("a number of searches", least=0, most=10_000)] = Field(
+        60, description="Of one address, as far as they are not in memory; more are asked to wait. 0: no limit."
+    )
 
     @property
     def host(self) -> str:

@@ -4,11 +4,14 @@ chunks, without its length, is let in, for nobody takes more of it than the serv
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from aggregator.model.settings import Site
 from aggregator.web.websub import MAX_DELIVERY_BYTES
+
+#: As ASGI wants them: names in lower case.
+Fields = tuple[tuple[bytes, bytes], ...]
 
 #: One-click POSTs are tiny.
 MAX_BODY_BYTES = 64 * 1024
@@ -21,32 +24,39 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-_TOO_LARGE = PlainTextResponse("Too large.\n", status_code=413, headers={"Cache-Control": "no-store"})
+_HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
+
+
+def make_security_fields(site: Site) -> Fields:
+    """`HEADERS`; and where the site lives under https, browsers are told to stay there (RFC 6797)."""
+    fields = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
+    return (*fields, _HTTPS_ONLY) if site.url.startswith("https:") else fields
 
 
 class SecurityHeaders:
-    """ASGI middleware around the whole site."""
+    """ASGI middleware that adds ``fields`` to every answer, and answers with ``too_large`` itself."""
 
-    def __init__(self, site: ASGIApp) -> None:
+    def __init__(self, site: ASGIApp, *, fields: Fields, too_large: ASGIApp) -> None:
         self._site = site
+        self._fields = fields
+        self._too_large = too_large
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._site(scope, receive, send)
             return
 
-        async def send_with_headers(message: Message) -> None:
+        async def send_with_fields(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                message["headers"] = [*message.get("headers", ()), *self._fields]
             await send(message)
 
-        if _announces_too_much(Headers(scope=scope), _find_limit(scope["path"])):
-            await _TOO_LARGE(scope, receive, send_with_headers)
-            return
-        await self._site(scope, receive, send_with_headers)
+        too_large = _announces_too_much(Headers(scope=scope), find_body_limit(scope["path"]))
+        await (self._too_large if too_large else self._site)(scope, receive, send_with_fields)
 
 
-def _find_limit(path: str) -> int:
+def find_body_limit(path: str) -> int:
+    """The most bytes that a request for this path may bring."""
     return next((limit for beginning, limit in _LARGE.items() if path.startswith(beginning)), MAX_BODY_BYTES)
 
 

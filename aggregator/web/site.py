@@ -1,101 +1,131 @@
-"""The ASGI application: routes, caching, errors. Never renders a page itself; keeps no state but a cache."""
+"""The ASGI application: what is in memory goes out at once, all else by its route. Never renders a page itself."""
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aggregator.app import App
 from aggregator.errors import StorageError
-from aggregator.log import get_logger
 from aggregator.render.links import get_root
-from aggregator.render.page import render_error
-from aggregator.tasks.site.found import Moved, Page
-from aggregator.web.cache import PageCache
-from aggregator.web.headers import SecurityHeaders
+from aggregator.tasks.site.found import Moved
+from aggregator.tasks.site.routes import read_query
+from aggregator.web.cache import Failed, Key, Pace, PageCache
+from aggregator.web.conditions import Wishes, read_wishes
+from aggregator.web.copies import Copy
+from aggregator.web.errors import ErrorPages, show_error, show_fault, show_unavailable
+from aggregator.web.headers import Fields, SecurityHeaders, make_security_fields
 from aggregator.web.health import check_health, check_readiness
+from aggregator.web.limits import RateLimit
 from aggregator.web.unsubscribe import show_unsubscribe
 from aggregator.web.websub import take_call
 
-log = get_logger(__name__)
-
-_BRIEFLY = "public, max-age=60"
-_FOR_EVER = "public, max-age=31536000, immutable"
-_STATES = {404: "There is no page at this address.", 405: "This address takes no such request."}
+_READING = ("GET", "HEAD")
+_MAX_PAIRS = 100
+_MOVED = {"Cache-Control": "public, max-age=60"}
 
 
-def create_site(app: App) -> ASGIApp:
-    """The application over ``app``; it opens nothing and may be made before the database answers."""
-    site = Starlette(
-        routes=[
-            Route("/healthz", check_health),
-            Route("/readyz", check_readiness),
-            Route("/unsubscribe/{token}", show_unsubscribe, methods=["GET", "HEAD", "POST"]),
-            Route("/websub/{token}", take_call, methods=["GET", "POST"]),
-            Route("/{path:path}", show_page, methods=["GET", "HEAD"]),
-        ],
-        exception_handlers={404: _show_error, 405: _show_error, StorageError: _show_unavailable, 500: _show_fault},
-    )
-    # A redirect would be built from the Host header, which is anybody's to write.
-    site.router.redirect_slashes = False
-    site.state.app = app
-    site.state.cache = PageCache(app)
-    return SecurityHeaders(site)
+def create_site(app: App, *, pace: Pace | None = None, searches_per_minute: int = 0) -> Site:
+    """The application over ``app``; it opens nothing and may be made before the database answers.
+
+    ``searches_per_minute``: of one address, as far as they are not in memory; 0: no limit.
+    """
+    return Site(app, pace=pace or Pace(), searches_per_minute=searches_per_minute)
 
 
-def show_page(request: Request) -> Response:
-    """Any page of `tasks.site`: 200, 301, 304 or 404."""
-    found = request.app.state.cache.find(_path(request))
-    if found is None:
-        return _error_page(request, 404)
-    if isinstance(found, Moved):
-        where = get_root(request.app.state.app.settings.site) + found.path
-        return RedirectResponse(where, status_code=301, headers={"Cache-Control": _BRIEFLY})
-    return _answer(request, found)
+class Site:
+    """What `create_site` makes."""
+
+    def __init__(self, app: App, *, pace: Pace, searches_per_minute: int) -> None:
+        self.cache = PageCache(app, pace=pace)
+        self.errors = ErrorPages(app)
+        self._app = app
+        self._limit = RateLimit(searches_per_minute)
+        self.security = make_security_fields(app.settings.site)
+        self._routes = SecurityHeaders(self._make_routes(), fields=self.security, too_large=self.errors.answer(413))
+
+    def _make_routes(self) -> ASGIApp:
+        routes = Starlette(
+            routes=[
+                Route("/healthz", check_health),
+                Route("/readyz", check_readiness),
+                Route("/unsubscribe/{token}", show_unsubscribe, methods=["GET", "HEAD", "POST"]),
+                Route("/websub/{token}", take_call, methods=["GET", "POST"]),
+                Route("/{path:path}", self._show_page, methods=["GET", "HEAD"]),
+            ],
+            exception_handlers={404: show_error, 405: show_error, StorageError: show_unavailable, 500: show_fault},
+        )
+        # A redirect would be built from the Host header, which is anybody's to write.
+        routes.router.redirect_slashes = False
+        routes.state.app = self._app
+        routes.state.errors = self.errors
+        return routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] in _READING:
+            if not self.cache.is_watched:
+                await self.cache.prepare()
+            copy = self.cache.get_fresh(read_key(scope["path"], scope["query_string"]))
+            if copy is not None:
+                wishes = read_wishes(scope["headers"])
+                if not (wishes.wants_document and copy.page.view_path):
+                    await self._send(copy, wishes, send, self.security)
+                    return
+        await self._routes(scope, receive, send)
+
+    async def _send(self, copy: Copy, wishes: Wishes, send: Send, more: Fields = (), *, vary: bytes = b"") -> None:
+        """200 or 304; of HEAD the server leaves the body out."""
+        chosen = copy.choose(wishes)
+        known = copy.find_known(wishes, chosen, self._app.now)
+        fields = known.fields_304 if known else chosen.fields
+        if vary:
+            fields = (*(field for field in fields if field[0] != b"vary"), (b"vary", vary))
+        await send({"type": "http.response.start", "status": 304 if known else 200, "headers": (*fields, *more)})
+        await send({"type": "http.response.body", "body": b"" if known else chosen.body})
+
+    async def _show_page(self, request: Request) -> ASGIApp:
+        """Any page of `tasks.site`: 200, 301, 304 or 404; or 429, 500, 503."""
+        key = read_key(request.scope["path"], request.scope["query_string"])
+        if key[1] and self.cache.get_fresh(key) is None and (wait := self._limit.take(_get_client(request))):
+            return self.errors.answer(429, {"Retry-After": str(wait)})
+        found = await self.cache.find(key)
+        if isinstance(found, Copy):
+            return await self._answer(found, read_wishes(request.scope["headers"]))
+        if isinstance(found, Moved):
+            return RedirectResponse(get_root(self._app.settings.site) + found.path, status_code=301, headers=_MOVED)
+        return self.errors.answer(found.status if isinstance(found, Failed) else 404)
+
+    async def _answer(self, copy: Copy, wishes: Wishes) -> ASGIApp:
+        """A browser that opens a feed gets the page for people, under the feed's address."""
+        vary = b""
+        if wishes.wants_document and copy.page.view_path:
+            path, _, query = copy.page.view_path.partition("?")
+            view = await self.cache.find(read_key(path, query.encode()))
+            if isinstance(view, Copy):
+                copy, vary = view, b"Accept-Encoding, Sec-Fetch-Dest"
+
+        async def answer(_: Scope, __: Receive, send: Send) -> None:
+            await self._send(copy, wishes, send, vary=vary)
+
+        return answer
 
 
-def _path(request: Request) -> str:
-    """As the server decoded it. `Request.url` would join it with the Host header and cut it at a decoded ``?``."""
-    return str(request.scope["path"])
+def read_key(path: str, query: bytes) -> Key:
+    """``path`` as the server decoded it (`Request.url` would join it with the Host header and cut it at a decoded
+    ``?``), and of ``query`` what the route of this path knows."""
+    if not query:
+        return path, ()
+    try:
+        pairs = parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MAX_PAIRS)
+    except ValueError:
+        return path, ()  # nobody asks for a hundred things
+    return path, read_query(path, pairs)
 
 
-def _answer(request: Request, page: Page) -> Response:
-    etag = page.etag
-    headers = {"ETag": etag, "Cache-Control": _FOR_EVER if page.immutable else _BRIEFLY}
-    if _has(",".join(request.headers.getlist("if-none-match")), etag):
-        return Response(status_code=304, headers=headers)
-    return Response(page.body, headers=headers, media_type=page.content_type)
-
-
-def _has(if_none_match: str, etag: str) -> bool:
-    """Weak comparison, as a GET asks for (RFC 9110 13.1.2)."""
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or tags == ["*"]
-
-
-def _error_page(request: Request, status: int, message: str = "") -> Response:
-    app: App = request.app.state.app
-    text = message or _STATES.get(status, "Something went wrong.")
-    body = render_error(app.settings.site, status, text, templates=app.templates)
-    return Response(body, status_code=status, media_type="text/html", headers={"Cache-Control": "no-store"})
-
-
-def _show_error(request: Request, error: Exception) -> Response:
-    response = _error_page(request, getattr(error, "status_code", 500))
-    response.headers.update(getattr(error, "headers", None) or {})  # Allow, with 405 (RFC 9110 15.5.6)
-    return response
-
-
-def _show_unavailable(request: Request, error: Exception) -> Response:
-    log.error("web.unavailable", path=_path(request), reason=str(error))
-    response = _error_page(request, 503, "The database does not answer just now. Please try again in a minute.")
-    response.headers["Retry-After"] = "60"
-    return response
-
-
-def _show_fault(request: Request, error: Exception) -> Response:
-    log.error("web.fault", path=_path(request), exc_info=error)
-    return _error_page(request, 500, "This page could not be made. The fault is written down.")
+def _get_client(request: Request) -> str:
+    return request.client.host if request.client is not None else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,10 +14,12 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
-import uvicorn
 
 from aggregator.app import App
-from aggregator.web.site import create_site
+from aggregator.web.cache import Pace
+from aggregator.web.connections import Limits
+from aggregator.web.server import WebServer, create_server
+from aggregator.web.site import Site, create_site
 from tests.fixtures.program import Program
 
 
@@ -37,8 +39,10 @@ class Reply:
 class Door:
     """A running site."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, site: Site, server: WebServer) -> None:
         self.port = port
+        self.site = site
+        self.server = server
         self.url = f"http://127.0.0.1:{port}"
 
     def ask(
@@ -57,16 +61,22 @@ class Door:
             connection.close()
 
 
+#: Every answer looks for new content first, and waits for the new page however slow the machine is.
+AT_ONCE = Pace(watch_seconds=0, patience_seconds=60, retry_seconds=0)
+
+
 @contextmanager
-def serve_site(app: App) -> Iterator[Door]:
+def serve_site(
+    app: App, *, pace: Pace = AT_ONCE, limits: Limits | None = None, proxies: Sequence[str] = (), searches: int = 0
+) -> Iterator[Door]:
     """``app`` as the daemon serves it, on a free port."""
-    config = uvicorn.Config(create_site(app), log_config=None, access_log=False, server_header=False, lifespan="off")
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(config)
+    site = create_site(app, pace=pace, searches_per_minute=searches)
+    server = create_server(site, limits=limits, trusted_proxies=proxies)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web")
     thread.start()
     try:
-        yield Door(listener.getsockname()[1])
+        yield Door(listener.getsockname()[1], site, server)
     finally:
         server.should_exit = True
         thread.join()
@@ -74,10 +84,10 @@ def serve_site(app: App) -> Iterator[Door]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[App], Door]]:
-    """Starts sites that end with the test."""
+def serve() -> Iterator[Callable[..., Door]]:
+    """Starts sites that end with the test; it takes what `serve_site` takes."""
     with ExitStack() as stack:
-        yield lambda app: stack.enter_context(serve_site(app))
+        yield lambda app, **options: stack.enter_context(serve_site(app, **options))
 
 
 @dataclass(frozen=True)
