@@ -3,8 +3,8 @@
 The index itself, `search_words`, is another thing on each database, so only the migration describes it whole:
 
 - SQLite: a table of FTS5 without content; its row ids are the keys of `search_entries`. What was written into it stays
-  (it could be taken out again only by someone who still had the words); whatever has no row in `search_entries` counts
-  for nothing.
+  (it could be taken out again only by someone who still had the words), so no key is ever given twice; what stands
+  under a key without an entry counts for nothing.
 - PostgreSQL: a row of (key, words) for each row of `search_entries`, with a GIN index.
 """
 
@@ -21,7 +21,8 @@ search_entries = sa.Table(
     metadata,
     # Newer entries have higher ones: minutes since 1970 of effective_at, times SLOTS, and a free number beside others.
     sa.Column("key", Id, primary_key=True, autoincrement=False),
-    sa.Column("entry_id", Id, sa.ForeignKey("entries.id", ondelete="CASCADE"), nullable=False, unique=True),
+    # NULL: what stood here is gone, or stands under another key since it was edited.
+    sa.Column("entry_id", Id, sa.ForeignKey("entries.id", ondelete="SET NULL"), nullable=True, unique=True),
     # Of its words: what is the same is not written again.
     sa.Column("fingerprint", sa.BigInteger, nullable=False),
 )

@@ -33,10 +33,10 @@ def upgrade() -> None:
     op.create_table(
         "search_entries",
         sa.Column("key", _ID, autoincrement=False, nullable=False),
-        sa.Column("entry_id", _ID, autoincrement=False, nullable=False),
+        sa.Column("entry_id", _ID, autoincrement=False, nullable=True),
         sa.Column("fingerprint", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["entry_id"], ["entries.id"], name="fk_search_entries_entry_id_entries", ondelete="CASCADE"
+            ["entry_id"], ["entries.id"], name="fk_search_entries_entry_id_entries", ondelete="SET NULL"
         ),
         sa.PrimaryKeyConstraint("key", name="pk_search_entries"),
         sa.UniqueConstraint("entry_id", name="uq_search_entries_entry_id"),
