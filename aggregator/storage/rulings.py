@@ -57,8 +57,9 @@ def withdraw_between(conn: Connection, kind: RulingKind, some: Collection[EntryI
     mine, theirs = set(some), set(others)
     taken = 0
     for ruling in list_rulings(conn, mine):
-        ends = {ruling.entry_id, ruling.other_id}
-        if ruling.kind == kind and ends & mine and ends & theirs:
+        one, other = ruling.entry_id, ruling.other_id
+        between = (one in mine and other in theirs) or (one in theirs and other in mine)
+        if ruling.kind == kind and between:
             taken += _delete(conn, kind, ruling)
     return taken
 

@@ -58,3 +58,13 @@ def test_what_stands_between_two_groups_is_taken_back_at_once(db: Database) -> N
 
         assert rulings.withdraw_between(conn, "never", [a, b], [c, d]) == 2
         assert rulings.list_rulings(conn) == (make("never", a, b), make("lead", a))
+
+
+def test_what_is_taken_back_inside_a_group_leaves_what_it_says_about_others(db: Database) -> None:
+    with db.write() as conn:
+        a, b, c = save_entries(conn, *(make_entry(key) for key in "abc"))
+        rulings.add(conn, make("never", a, b), now=NOW)
+        rulings.add(conn, make("never", a, c), now=NOW)
+
+        assert rulings.withdraw_between(conn, "never", [a, b], [a, b]) == 1
+        assert rulings.list_rulings(conn) == (make("never", a, c),)
