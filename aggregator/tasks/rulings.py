@@ -139,10 +139,12 @@ def _check_inside(story_id: StoryId, entry_ids: Sequence[EntryId], members: Coll
 
 
 def _obey(app: App, conn: Connection, entry_ids: Collection[EntryId]) -> tuple[StoryId, ...]:
-    """Group the stories concerned anew; what nothing parts or joins stays as it is."""
+    """Group the stories concerned anew; what nothing parts or joins stays as it is.
+
+    An entry without a story waits for the next round: that looks at its neighbours, too.
+    """
     told = [story_id for s in story_groups.get_standings(conn, entry_ids).values() if (story_id := s.story_id)]
-    members = {*entry_ids, *story_groups.list_member_ids(conn, told)}
-    candidates = story_groups.get_candidates(conn, members)
+    candidates = story_groups.get_candidates(conn, story_groups.list_member_ids(conn, told))
     groups = group_entries(candidates, rulings.list_rulings(conn), app.settings.lexicon)
     if stories.save_groups(conn, groups, now=app.now(), identity=meta.get_identity(conn)):
         meta.renew_revision(conn)

@@ -201,3 +201,29 @@ def test_mistakes_name_the_number(ready: Program) -> None:
         assert result.code != 0, arguments
         assert words in result.err, (arguments, result.err)
     assert json.loads(ready.run("stories", "list", "--json").out)[0]["id"] == StoryId(int(number))
+
+
+def test_a_merge_takes_back_nothing_about_entries_of_other_stories(ready: Program) -> None:
+    with ready.app() as app:
+        a, b = store(app, "a", SAME), store(app, "b", SAME, 1)
+        other = store(app, "c", "A violin glacier melts in the south")
+        regroup_stories(app)
+        keep_apart(app, a, b)
+        merge_stories(app, [get_story_of(app, a).id, get_story_of(app, other).id])
+        regroup_all(app)
+
+        assert list_groups(app) == [{a, other}, {b}]
+
+
+def test_an_entry_that_no_round_has_grouped_yet_still_comes_to_its_story(ready: Program) -> None:
+    """Its own neighbours have not been looked at, and only entries without a story are."""
+    with ready.app() as app:
+        a = store(app, "a", SAME)
+        other = store(app, "b", "A violin glacier melts in the south")
+        regroup_stories(app)
+        new = store(app, "c", SAME, 1)
+        ruled = keep_apart(app, new, other)
+        regroup_stories(app)
+
+        assert ruled.changed
+        assert list_groups(app) == [{a, new}, {other}]
