@@ -250,7 +250,7 @@ def test_who_owns_a_feed_learns_how_we_read_and_where_to_complain() -> None:
     links = [document.xpath("//section[@id='etiquette']//a/@href") for document in found]
 
     assert links == [["mailto:editor@example.org"], ["https://example.org/about"], []]
-    assert all("at most every 30 minutes" in document.text_content() for document in found)
+    assert all("every 30 minutes at most" in document.text_content() for document in found)
 
 
 def test_an_issue_names_what_its_title_does_not_say() -> None:
