@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from aggregator.model.coverage import Report
 from aggregator.model.entry import Entry
-from aggregator.model.feed import Feed
+from aggregator.model.ids import EntryId
 from aggregator.model.newsletter import Issue
 from aggregator.model.story import Story
 from aggregator.model.tag import Tag, TagActivity
@@ -15,14 +16,14 @@ from aggregator.model.tag import Tag, TagActivity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoriesPage:
-    """A list of ranked stories over a window: the front page, or one tag's page."""
+    """A list of ranked stories over a window with the river below them: the front page, one tag's, one language's."""
 
-    #: Empty on the front page.
+    #: None on the front page.
     tag: Tag | None
     window_start: datetime
     window_end: datetime
     stories: tuple[Story, ...]
-    #: Every entry of the window, newest first.
+    #: The newest entries, newest first.
     river: tuple[Entry, ...]
     entry_count: int
     feed_count: int
@@ -30,6 +31,32 @@ class StoriesPage:
     mentioned: tuple[TagActivity, ...]
     issues: tuple[Issue, ...]
     #: slug -> Tag, for the names of the tags that the stories bear.
+    tags: Mapping[str, Tag]
+    #: BCP 47 of the page of one language; empty otherwise.
+    language: str = ""
+    #: Older entries stand at ``before/ID``; None: there are none.
+    older_id: EntryId | None = None
+    #: Languages of the window's entries with how many there are, most first; on the front page only.
+    languages: tuple[tuple[str, int], ...] = ()
+    #: Of a tag: entries in each of the last weeks, oldest first.
+    by_week: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiverPage:
+    """Older entries: what stands below one entry, of everything, one tag or one language."""
+
+    tag: Tag | None
+    #: BCP 47; empty: all.
+    language: str
+    #: The entry it stands below.
+    before_id: EntryId
+    #: Newest first; never empty.
+    river: tuple[Entry, ...]
+    #: None: no older ones.
+    older_id: EntryId | None
+    #: The page above this one begins below that entry; None: it is the first page of all.
+    newer_id: EntryId | None
     tags: Mapping[str, Tag]
 
 
@@ -51,45 +78,8 @@ class StoryPage:
 
     story: Story
     tags: Mapping[str, Tag]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TagCount:
-    """A tag and how many entries bear it."""
-
-    tag: Tag
-    entry_count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TagsPage:
-    """All tags that at least one entry bears."""
-
-    tags: tuple[TagCount, ...]
-    mentioned: tuple[TagActivity, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedsPage:
-    """Whom we read."""
-
-    feeds: tuple[Feed, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewsletterIssues:
-    """A newsletter with its issues that readers may see, newest first."""
-
-    slug: str
-    title: str
-    issues: tuple[Issue, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuesPage:
-    """The archive."""
-
-    newsletters: tuple[NewsletterIssues, ...]
+    #: Its entries in the order they came, with what each adds.
+    reports: tuple[Report, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,13 +11,14 @@ BAR_WIDTH, BAR_GAP, HEIGHT = 3, 1, 16
 
 
 def draw_bars(counts: Sequence[int]) -> str:
-    """SVG path data for one bar a value, in a view box of ``4n - 1`` by 16; a value of 0 stays a hairline."""
+    """SVG path data for one bar a value, in a view box of ``4n - 1`` by 16; a value of 0 leaves its place empty."""
     highest = max(counts, default=0) or 1
     parts = []
     for index, count in enumerate(counts):
-        tall = max(1, round(HEIGHT * count / highest))
+        tall = max(1, round(HEIGHT * count / highest)) if count > 0 else 0
         left = index * (BAR_WIDTH + BAR_GAP)
-        parts.append(f"M{left} {HEIGHT - tall}h{BAR_WIDTH}v{tall}h-{BAR_WIDTH}z")
+        if tall:
+            parts.append(f"M{left} {HEIGHT - tall}h{BAR_WIDTH}v{tall}h-{BAR_WIDTH}z")
     return "".join(parts)
 
 

@@ -6,7 +6,9 @@ Every page takes the values of `model.shown`, the site and the templates.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from functools import cache
 from hashlib import blake2b
 from html import unescape
@@ -22,16 +24,20 @@ from aggregator.model.settings import Site
 from aggregator.model.shown import (
     EntryPage,
     IssuePage,
+    RiverPage,
     StoriesPage,
     StoryPage,
 )
 from aggregator.render.idiom import Idiom
 from aggregator.render.links import get_root
+from aggregator.render.tagnames import get_name, list_related
 from aggregator.render.templates import Templates
 from aggregator.render.words import cut_text
 
 #: Stories shown with their excerpts; the rest are one line each.
 FULL_STORIES = 12
+#: Languages that the front page leads to, and tags beside a story.
+MAX_LANGUAGES, RELATED = 8, 14
 _ASSETS = ("style.css", "icon.svg")
 #: As `pipeline.clean` writes them.
 _IMAGE = re.compile(r'<img(?: [a-z]++="[^"]*+")*+>')
@@ -59,15 +65,42 @@ def _load_assets() -> Mapping[str, tuple[str, bytes]]:
 def render_front(page: StoriesPage, *, site: Site, templates: Templates) -> str:
     """``/``: this week's stories, then every entry by day."""
     say = get_idiom(site)
-    return render_page("front.html", site, templates, page=page, days=_group_days(page, say), full=FULL_STORIES)
+    return render_page(
+        "front.html",
+        site,
+        templates,
+        page=page,
+        days=group_days(page.river, say),
+        full=FULL_STORIES,
+        languages=_name_languages(page.languages, say)[:MAX_LANGUAGES],
+    )
 
 
 def render_tag(page: StoriesPage, *, site: Site, templates: Templates) -> str:
-    """``/tags/TAG``: the same for one tag."""
+    """``/tags/TAG``: the same for one tag, with a chart of its last weeks."""
+    days = group_days(page.river, get_idiom(site))
+    since = page.window_end - timedelta(weeks=len(page.by_week))
+    return render_page("tag.html", site, templates, page=page, days=days, full=FULL_STORIES, since=since)
+
+
+def render_language(page: StoriesPage, *, site: Site, templates: Templates) -> str:
+    """``/lang/LL``: the same for what is told in one language."""
     say = get_idiom(site)
-    activity = next((a for a in page.mentioned if page.tag and a.tag.slug == page.tag.slug), None)
-    days = _group_days(page, say)
-    return render_page("tag.html", site, templates, page=page, days=days, full=FULL_STORIES, activity=activity)
+    days = group_days(page.river, say)
+    name = say.own_name(page.language) or page.language
+    return render_page("lang.html", site, templates, page=page, days=days, full=FULL_STORIES, called=name)
+
+
+def render_river(page: RiverPage, *, site: Site, templates: Templates) -> str:
+    """``/before/ID``, and the same below a tag's or a language's page: older entries by day."""
+    say = get_idiom(site)
+    first, name = "/", ""
+    if page.tag is not None:
+        first, name = f"/tags/{page.tag.slug}", get_name(page.tag, site.language)
+    elif page.language:
+        first, name = f"/lang/{page.language}", say.own_name(page.language) or page.language
+    days = group_days(page.river, say)
+    return render_page("before.html", site, templates, page=page, days=days, first=first, called=name)
 
 
 def render_entry(page: EntryPage, *, site: Site, templates: Templates) -> str:
@@ -83,9 +116,26 @@ def _describe_image(image: re.Match[str]) -> str:
 
 
 def render_story(page: StoryPage, *, site: Site, templates: Templates) -> str:
-    """``/stories/ID``: all its entries in the order they came."""
-    timeline = sorted(page.story.entries, key=lambda entry: (entry.effective_at, entry.id))
-    return render_page("story.html", site, templates, page=page, timeline=timeline)
+    """``/stories/ID``: all its entries in the order they came, and what each adds."""
+    say = get_idiom(site)
+    entries = page.story.entries
+    counted = Counter(entry.language.partition("-")[0].lower() for entry in entries)
+    talk = max(entries, key=lambda entry: (entry.discussion or 0, -entry.id))
+    return render_page(
+        "story.html",
+        site,
+        templates,
+        page=page,
+        languages=_name_languages(sorted(counted.items(), key=lambda one: (-one[1], one[0])), say),
+        talk=talk if talk.discussion else None,
+        related=list_related(entries, page.tags, RELATED),
+    )
+
+
+def _name_languages(counted: Iterable[tuple[str, int]], say: Idiom) -> list[tuple[str, str, int]]:
+    """Code, the language's own name, count; what has no name is left out."""
+    named = ((code, say.own_name(code), count) for code, count in counted)
+    return [(code, name, count) for code, name, count in named if name]
 
 
 def render_issue(page: IssuePage, *, site: Site, templates: Templates) -> str:
@@ -132,7 +182,7 @@ def get_idiom(site: Site) -> Idiom:
     return Idiom(language=site.language, timezone=site.timezone)
 
 
-def _group_days(page: StoriesPage, say: Idiom) -> list[tuple[Entry, list[Entry]]]:
+def group_days(river: Iterable[Entry], say: Idiom) -> list[tuple[Entry, list[Entry]]]:
     """The river by calendar day of the site's zone: the day's first entry (for its date), and all of them."""
-    days = [list(group) for _, group in groupby(page.river, key=lambda entry: say.local_date(entry.effective_at))]
+    days = [list(group) for _, group in groupby(river, key=lambda entry: say.local_date(entry.effective_at))]
     return [(day[0], day) for day in days]

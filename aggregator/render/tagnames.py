@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 
 from aggregator.model.entry import Entry
@@ -30,6 +31,14 @@ def list_entry_tags(entry: Entry, tags: Mapping[str, Tag], limit: int = 0) -> tu
     )
     chosen = ordered[:limit] if limit else ordered
     return tuple(tags[slug] for slug in chosen)
+
+
+def list_related(entries: Iterable[Entry], tags: Mapping[str, Tag], limit: int) -> tuple[Tag, ...]:
+    """The tags of all ``entries``, those of most of them first, then who, what and topic."""
+    counted = Counter(slug for entry in entries for slug in {evidence.slug for evidence in entry.tags})
+    known = [slug for slug in counted if slug in tags]
+    ordered = sorted(known, key=lambda slug: (-counted[slug], _KINDS.index(tags[slug].kind), slug))
+    return tuple(tags[slug] for slug in ordered[:limit])
 
 
 def get_name(tag: Tag, language: str) -> str:

@@ -1,57 +1,123 @@
-"""The stories of the combined window, put together for front page, tag pages and feeds. Never renders them."""
+"""The stories of the combined window and the river of entries, put together for pages and feeds. Never renders them."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time
 
 from aggregator.app import App
 from aggregator.model.entry import Entry
-from aggregator.model.ids import StoryId
+from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.published import PublishedFeed
-from aggregator.model.shown import StoriesPage
+from aggregator.model.shown import RiverPage, StoriesPage
 from aggregator.model.story import Story
 from aggregator.model.tag import Tag, TagActivity
 from aggregator.pipeline.rank import order_stories
 from aggregator.pipeline.tag import get_tags
 from aggregator.render.items import make_story_item
-from aggregator.storage import entries, feeds, issues, meta, stories, tags
+from aggregator.storage import entries, feeds, issues, meta, river_pages, stories, tags
 from aggregator.storage.entries import EntryQuery
 from aggregator.storage.stories import StoryQuery
 
-#: Entries in the river under the stories: about what one day of a large install brings.
-RIVER = 150
+#: Entries on one page of the river: at least, at most.
+LEAST, MOST = 30, 60
+#: A page ends at an entry whose number is a multiple of this, if it can: then most pages stay what they are, and where
+#: they are, whatever comes in above them.
+_ANCHOR = 20
+#: Bars of a tag's chart.
+WEEKS = 12
 MENTIONED = 8
 RECENT_ISSUES = 5
 
 
-def build_stories_page(app: App, *, tag: Tag | None = None) -> StoriesPage:
-    """The front page's stories in order, or one tag's."""
+def build_stories_page(app: App, *, tag: Tag | None = None, language: str = "") -> StoriesPage:
+    """The front page's stories in order, or those of one tag, or told in one language (BCP 47)."""
     now, combined = app.now(), app.settings.combined
     since, slug = now - combined.window, tag.slug if tag else ""
+    is_front = not slug and not language
     known = get_tags(app.settings.tag_rules)
+    query = StoryQuery(since=since, until=now, tag=slug, language=language, combined_only=True)
     with app.db.read() as conn:
-        found = stories.list_stories(conn, StoryQuery(since=since, until=now, tag=slug, combined_only=True))
-        river = entries.list_entries(
-            conn, EntryQuery(since=since, until=now, limit=RIVER, tag=slug, combined_only=True)
-        )
-        activity = tags.count_by_day(conn, since=since, until=now, limit=MENTIONED * 4)
-        recent = issues.list_issues(conn, states=issues.FROZEN, limit=RECENT_ISSUES)
+        found = stories.list_stories(conn, query)
+        top = river_pages.list_below(conn, _select(now, slug, language), None, limit=MOST + 1)
+        activity = tags.count_by_day(conn, since=since, until=now, limit=MENTIONED * 4) if is_front else ()
+        by_week = river_pages.count_tag_by_week(conn, slug, until=now, weeks=WEEKS) if slug else ()
+        recent = issues.list_issues(conn, states=issues.FROZEN, limit=RECENT_ISSUES) if is_front else ()
+    river, older_id = cut_page(top)
     members = [entry for story in found for entry in story.entries]
+    ordered = order_stories(found, now)[: combined.limit]
+    mentioned = [TagActivity(tag=known[slug], by_day=by_day) for slug, by_day in activity if slug in known]
     return StoriesPage(
         tag=tag,
         window_start=since,
         window_end=now,
-        stories=order_stories(found, now)[: combined.limit],
+        stories=tuple(tell_in(story, language) for story in ordered) if language else ordered,
         river=river,
         entry_count=len(members),
         feed_count=len({entry.feed_id for entry in members}),
         story_count=len(found),
-        mentioned=tuple(TagActivity(tag=known[slug], by_day=by_day) for slug, by_day in activity if slug in known)[
-            :MENTIONED
-        ],
+        mentioned=tuple(mentioned[:MENTIONED]),
         issues=recent,
         tags=known,
+        language=language,
+        older_id=older_id,
+        languages=_count_languages(members) if is_front else (),
+        by_week=by_week,
+    )
+
+
+def build_river_page(app: App, before_id: EntryId, *, tag: Tag | None = None, language: str = "") -> RiverPage | None:
+    """What stands below entry ``before_id``; None when there is no such entry, or nothing below it."""
+    query = _select(app.now(), tag.slug if tag else "", language)
+    with app.db.read() as conn:
+        # A place in the river stays one when the editor hides the entry that stood there.
+        place = entries.get(conn, before_id, hidden="too")
+        if place is None:
+            return None
+        river, older_id = cut_page(river_pages.list_below(conn, query, place, limit=MOST + 1))
+        above = river_pages.list_above(conn, query, place, limit=LEAST)
+    if not river:
+        return None
+    return RiverPage(
+        tag=tag,
+        language=language,
+        before_id=before_id,
+        river=river,
+        older_id=older_id,
+        newer_id=above[0].id if len(above) == LEAST else None,
+        tags=get_tags(app.settings.tag_rules),
+    )
+
+
+def cut_page(found: Sequence[Entry]) -> tuple[tuple[Entry, ...], EntryId | None]:
+    """The entries of one page, and its last one's number when there are more; ``found`` holds up to ``MOST + 1``."""
+    for index, entry in enumerate(found[:MOST], start=1):
+        if index >= LEAST and (entry.id % _ANCHOR == 0 or index == MOST):
+            return tuple(found[:index]), entry.id if len(found) > index else None
+    return tuple(found), None
+
+
+def tell_in(story: Story, language: str) -> Story:
+    """``story`` led by the first of its entries in ``language``, if it has one."""
+
+    def is_told(entry: Entry) -> bool:
+        return entry.language == language or entry.language.startswith(f"{language}-")
+
+    chosen = next(filter(is_told, story.entries), story.lead)
+    return replace(story, entries=(chosen, *(entry for entry in story.entries if entry.id != chosen.id)))
+
+
+def _select(now: datetime, slug: str, language: str) -> EntryQuery:
+    return EntryQuery(until=now, tag=slug, language=language, combined_only=True)
+
+
+def _count_languages(members: Iterable[Entry]) -> tuple[tuple[str, int], ...]:
+    """Primary languages, most used first."""
+    counted = Counter(entry.language.partition("-")[0].lower() for entry in members)
+    return tuple(
+        sorted(((k, n) for k, n in counted.items() if k not in ("", "und")), key=lambda one: (-one[1], one[0]))
     )
 
 

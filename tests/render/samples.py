@@ -304,6 +304,8 @@ FRONT = StoriesPage(
     mentioned=MENTIONED,
     issues=ISSUES,
     tags=TAGS,
+    languages=(("en", 14), ("ja", 2), ("zh", 3), ("ar", 2)),
+    older_id=EntryId(24),
 )
 COMPOSED = ComposedIssue(
     newsletter=NEWSLETTER,

@@ -9,14 +9,17 @@ from urllib.parse import urlsplit
 import pytest
 from lxml import html
 
+from aggregator.model.coverage import Quotation, Report
 from aggregator.model.entry import Entry
+from aggregator.model.ids import EntryId
 from aggregator.model.settings import Site
 from aggregator.model.shown import (
     EntryPage,
     IssuePage,
+    RiverPage,
     StoryPage,
 )
-from aggregator.model.story import ScoreTerm
+from aggregator.model.story import ScoreTerm, Story
 from aggregator.pipeline.clean import clean_html
 from aggregator.render import page
 from aggregator.render.newsletter import render_issue
@@ -37,13 +40,45 @@ def make_issue_page(site: Site, templates: Templates) -> str:
     return page.render_issue(shown, site=site, templates=templates)
 
 
+def make_story_page(story: Story, quoted: str = "Of 41,000 pages 38,200 were read.") -> StoryPage:
+    """``story``, each of whose entries but the lead is quoted with ``quoted`` and speaks for a company."""
+    ordered = sorted(story.entries, key=lambda entry: (entry.effective_at, entry.id))
+    reports = tuple(
+        Report(
+            entry=entry,
+            quotations=() if entry.id == story.lead.id else (Quotation(text=quoted, news=((3, 9), (16, 22))),),
+            is_first=entry is ordered[0],
+            is_lead=entry.id == story.lead.id,
+            speakers=("kumo-cloud", "nonesuch"),
+        )
+        for entry in ordered
+    )
+    return StoryPage(story=story, tags=TAGS, reports=reports)
+
+
+OLDER = RiverPage(
+    tag=None,
+    language="",
+    before_id=EntryId(7),
+    river=FRONT.river[7:],
+    older_id=EntryId(20),
+    newer_id=EntryId(3),
+    tags=TAGS,
+)
+TAG = replace(FRONT, tag=TAGS["chips"], by_week=(0, 2, 5, 3, 0, 1, 9, 4, 4, 6, 2, 7), older_id=EntryId(12))
+JAPANESE = replace(
+    FRONT, language="ja", stories=(STORIES[0],), river=tuple(e for e in FRONT.river if e.language == "ja")
+)
 ENTRY_PAGE = EntryPage(entry=STORIES[0].lead, content_html="<p>Whole <em>text</em>.</p>", story=STORIES[0], tags=TAGS)
 PAGES: dict[str, Renderer] = {
     "front": lambda s, t: page.render_front(FRONT, site=s, templates=t),
-    "tag": lambda s, t: page.render_tag(replace(FRONT, tag=TAGS["chips"]), site=s, templates=t),
+    "tag": lambda s, t: page.render_tag(TAG, site=s, templates=t),
+    "language": lambda s, t: page.render_language(JAPANESE, site=s, templates=t),
+    "older": lambda s, t: page.render_river(OLDER, site=s, templates=t),
+    "older of a tag": lambda s, t: page.render_river(replace(OLDER, tag=TAGS["chips"]), site=s, templates=t),
     "entry": lambda s, t: page.render_entry(ENTRY_PAGE, site=s, templates=t),
     "excerpt": lambda s, t: page.render_entry(replace(ENTRY_PAGE, content_html="", story=None), site=s, templates=t),
-    "story": lambda s, t: page.render_story(StoryPage(story=STORIES[0], tags=TAGS), site=s, templates=t),
+    "story": lambda s, t: page.render_story(make_story_page(STORIES[0]), site=s, templates=t),
     "issue": make_issue_page,
     "leave": lambda s, t: page.render_unsubscribe(s, templates=t, newsletter_title="Weekly", address="a@example.org"),
     "left": lambda s, t: page.render_unsubscribe(s, templates=t, newsletter_title="Weekly", done=True),
@@ -52,7 +87,7 @@ PAGES: dict[str, Renderer] = {
 #: Elements that a page of ours may hold; anything else came from somewhere else.
 ALLOWED = set(
     "html head meta title link body a header div p nav ul ol li main footer h1 h2 h3 section article span time svg "
-    "path em strong form button details summary".split()
+    "path em strong form button details summary blockquote mark figure figcaption".split()
 )
 
 
@@ -65,9 +100,7 @@ def test_reasons_give_away_no_address_of_a_feed() -> None:
     """It may hold the editor's own token, or a path of our disk."""
     terms = [("https://ada:pw@feeds.example.org/f?token=secret", 2.0), ("folder:/home/ada/posts", 1.0)]
     reasons = tuple(ScoreTerm(name="interest", value=value, points=points) for value, points in terms)
-    shown = page.render_story(
-        StoryPage(story=replace(STORIES[0], reasons=reasons), tags=TAGS), site=SITE, templates=TEMPLATES
-    )
+    shown = page.render_story(make_story_page(replace(STORIES[0], reasons=reasons)), site=SITE, templates=TEMPLATES)
 
     assert "we care for feeds.example.org" in shown and "we care for posts" in shown
     assert not any(word in shown for word in ("token", "pw@", "/home"))
@@ -160,7 +193,9 @@ def test_no_field_of_an_entry_becomes_markup(text: str) -> None:
     rendered = [
         page.render_front(front, site=SITE, templates=TEMPLATES),
         page.render_tag(replace(front, tag=TAGS["chips"]), site=SITE, templates=TEMPLATES),
-        page.render_story(StoryPage(story=story, tags=TAGS), site=SITE, templates=TEMPLATES),
+        page.render_story(make_story_page(story, text), site=SITE, templates=TEMPLATES),
+        page.render_language(replace(front, language="ja"), site=SITE, templates=TEMPLATES),
+        page.render_river(replace(OLDER, river=(entry,)), site=SITE, templates=TEMPLATES),
         page.render_entry(
             EntryPage(entry=entry, content_html="", story=story, tags=TAGS), site=SITE, templates=TEMPLATES
         ),

@@ -1,15 +1,25 @@
-"""Pages of stories and entries: the front page, one tag, one story, one entry. Never ranks or renders them itself."""
+"""Pages of stories and entries: the front page, one tag, one language, the river, one story. Never renders them itself."""
 
 from __future__ import annotations
 
 from aggregator.app import App
+from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.shown import EntryPage, StoryPage
 from aggregator.model.story import Story
+from aggregator.model.tag import Tag
+from aggregator.pipeline.coverage import compare_reports
+from aggregator.pipeline.excerpt import list_sentences
+from aggregator.pipeline.htmltext import html_to_text
 from aggregator.render import page as pages
 from aggregator.storage import entries, stories
-from aggregator.tasks.river import build_stories_page
+from aggregator.tasks.river import build_river_page, build_stories_page
 from aggregator.tasks.site.found import NUMBER, SLUG, Found, Moved, Page, list_tags, make_html, route
+
+#: A primary language (BCP 47).
+LANGUAGE = r"([a-z]{2,3})"
+#: Of one story so many entries are quoted, from the beginning of their texts, in characters of HTML.
+QUOTED, _MAX_TEXT = 24, 40_000
 
 
 def _render_front(app: App) -> Page:
@@ -25,6 +35,33 @@ def _render_tag(app: App, slug: str) -> Page | None:
     return make_html(pages.render_tag(page, site=app.settings.site, templates=app.templates))
 
 
+def _render_language(app: App, language: str) -> Page | None:
+    page = build_stories_page(app, language=language)
+    if not page.river:
+        return None
+    return make_html(pages.render_language(page, site=app.settings.site, templates=app.templates))
+
+
+def _render_older(app: App, number: str) -> Page | None:
+    return _render_river(app, number)
+
+
+def _render_older_of_tag(app: App, slug: str, number: str) -> Page | None:
+    tag = list_tags(app).get(slug)
+    return _render_river(app, number, tag=tag) if tag else None
+
+
+def _render_older_of_language(app: App, language: str, number: str) -> Page | None:
+    return _render_river(app, number, language=language)
+
+
+def _render_river(app: App, number: str, *, tag: Tag | None = None, language: str = "") -> Page | None:
+    page = build_river_page(app, EntryId(int(number)), tag=tag, language=language)
+    if page is None:
+        return None
+    return make_html(pages.render_river(page, site=app.settings.site, templates=app.templates), noindex=True)
+
+
 def _render_entry(app: App, number: str) -> Page | None:
     with app.db.read() as conn:
         entry = entries.get(conn, EntryId(int(number)))
@@ -36,23 +73,37 @@ def _render_entry(app: App, number: str) -> Page | None:
     page = EntryPage(
         entry=entry, content_html=content, story=story if isinstance(story, Story) else None, tags=list_tags(app)
     )
-    return make_html(pages.render_entry(page, site=app.settings.site, templates=app.templates))
+    text = pages.render_entry(page, site=app.settings.site, templates=app.templates)
+    return make_html(text, noindex=bool(entry.url))
 
 
 def _render_story(app: App, number: str) -> Found:
     with app.db.read() as conn:
         found = stories.get(conn, StoryId(int(number)))
-    if found is None:
-        return None
-    if not isinstance(found, Story):
-        return Moved(path=f"/stories/{found}")
-    page = StoryPage(story=found, tags=list_tags(app))
+        if found is None:
+            return None
+        if not isinstance(found, Story):
+            return Moved(path=f"/stories/{found}")
+        quoted = found.others[:QUOTED]
+        texts = entries.get_content_html(conn, [entry.id for entry in quoted])
+    sentences = {entry.id: _list_sentences(entry, texts.get(entry.id, "")) for entry in quoted}
+    page = StoryPage(story=found, tags=list_tags(app), reports=compare_reports(found, sentences))
     return make_html(pages.render_story(page, site=app.settings.site, templates=app.templates))
+
+
+def _list_sentences(entry: Entry, content_html: str) -> tuple[str, ...]:
+    """Of the beginning of its text; of its excerpt, when that is all there is."""
+    text = html_to_text(content_html[:_MAX_TEXT]) or entry.excerpt
+    return list_sentences(text, entry.language, title=entry.title)
 
 
 ROUTES = (
     route(r"/", _render_front),
+    route(rf"/before/{NUMBER}", _render_older),
     route(rf"/tags/{SLUG}", _render_tag),
+    route(rf"/tags/{SLUG}/before/{NUMBER}", _render_older_of_tag),
+    route(rf"/lang/{LANGUAGE}", _render_language),
+    route(rf"/lang/{LANGUAGE}/before/{NUMBER}", _render_older_of_language),
     route(rf"/entries/{NUMBER}", _render_entry),
     route(rf"/stories/{NUMBER}", _render_story),
 )
