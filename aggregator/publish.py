@@ -43,6 +43,8 @@ class File:
     stamp: str = ""
     #: Read often, so worth the hardest compression.
     often: bool = False
+    #: Only when there is none yet, so that what comes next may refer to it; the same file follows later once more.
+    early: bool = False
     #: Leaves its place to a file of this name that somebody else has put there.
     gives_way: bool = False
 
@@ -116,6 +118,8 @@ class _Tree:
         ours = file.name in self._before
         if file.name in self._now or (file.gives_way and not ours and path.exists()):
             return None
+        if file.early and path.exists():
+            return None
         if ours and file.stamp and not anew and self._before[file.name] == file.stamp and _is_complete(path):
             self._now[file.name] = file.stamp
             self._done.unchanged += 1
@@ -125,20 +129,21 @@ class _Tree:
         except RenderError as error:
             if ours:
                 self._now[file.name] = ""
-            self._done.failed.append((file.name, str(error)))
+            if not file.early:
+                self._done.failed.append((file.name, str(error)))
             return None
         if body is None:
             return None
         self._now[file.name] = file.stamp
         if not ours:
-            self._note(file.name)
+            self._note(file.name, "" if path.exists() else file.stamp)
         return body
 
-    def _note(self, name: str) -> None:
+    def _note(self, name: str, stamp: str) -> None:
         """Before a new file appears it is ours, so that even a kill leaves none that nobody ever removes."""
         try:
             with (self._workshop / _MANIFEST).open("a", encoding="utf-8") as manifest:
-                manifest.write(f"\n\t{name}")  # the line end first: a line that a kill cut short spoils no other
+                manifest.write(f"\n{stamp}\t{name}")  # the line end first: a line that a kill cut short spoils no other
         except OSError as error:
             raise _refuse(self._workshop / _MANIFEST, error) from error
 

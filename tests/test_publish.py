@@ -198,6 +198,21 @@ def test_what_has_not_changed_by_its_stamp_is_not_even_made(tmp_path: Path) -> N
     check_forms(tmp_path)
 
 
+def test_an_early_file_is_written_only_where_there_is_none(tmp_path: Path) -> None:
+    """So what refers to it may come next, and bringing the others up to date may wait."""
+
+    def run(body: bytes) -> Published:
+        early, late = (File(name="a.html", make=lambda: body, early=early) for early in (True, False))
+        return publish_tree(tmp_path, [early, make_file("b.html", body), late])
+
+    order = [run(LONG), run(LONG), run(OTHER)]
+    times = see_times(tmp_path)
+
+    assert [(done.written, done.unchanged) for done in order] == [(2, 0), (0, 2), (2, 0)]
+    assert see(tmp_path)["a.html"] == OTHER
+    assert times[str(tmp_path / "a.html")] >= times[str(tmp_path / "b.html")]
+
+
 @pytest.mark.parametrize("name", ["../outside", "/etc/outside", "a/../../outside", "", "a//b", "a\nb", ".publishing/x"])
 def test_no_file_lands_outside_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError):
@@ -315,6 +330,28 @@ def test_files_of_a_call_that_was_killed_are_ours_all_the_same(tmp_path: Path) -
     put(tmp_path, {"c.html": LONG})
 
     assert {name for name in see(tmp_path) if name.endswith("html")} == {"c.html"}
+
+
+def test_what_a_killed_call_has_made_is_not_made_again(tmp_path: Path) -> None:
+    """A first call may take long; what another one put there is not believed to be its own."""
+    made: list[str] = []
+
+    def make(name: str) -> File:
+        return File(name=name, make=lambda: made.append(name) or LONG, stamp="1")  # type: ignore[func-returns-value]
+
+    def files() -> Iterator[File]:
+        yield from map(make, names)
+        raise KeyboardInterrupt
+
+    names = ["a.html", "b.html", *(f"{number}.html" for number in range(30))]
+    (tmp_path / "b.html").write_bytes(b"of somebody else")
+    with pytest.raises(KeyboardInterrupt):
+        publish_tree(tmp_path, files())
+    (tmp_path / "b.html").write_bytes(b"<p>")  # as if the kill had come before its own appeared
+    publish_tree(tmp_path, map(make, names))
+
+    assert (made.count("a.html"), made.count("b.html")) == (1, 2)
+    assert see(tmp_path)["b.html"] == LONG
 
 
 NAMES = st.sampled_from(["index.html", "a/index.html", "a/b.atom", "c.json", "d.png"])

@@ -31,11 +31,11 @@ def keep_legal(text: str) -> str:
 
 def get_headline(entry: Entry) -> str:
     """The entry's title, or the start of its excerpt, or its feed's name: never empty."""
-    for text in (entry.title, cut_text(entry.excerpt, 80), get_feed_name(entry.feed_name)):
-        line = " ".join(keep_legal(text).split())
-        if line:
-            return line
-    return "Untitled"
+    title = " ".join(keep_legal(entry.title).split())
+    if title:
+        return title
+    beginning = " ".join(keep_legal(cut_text(entry.excerpt, 80)).split())
+    return beginning or get_feed_name(entry.feed_name) or "Untitled"
 
 
 def set_headline(entry: Entry) -> str:

@@ -18,6 +18,7 @@ from aggregator.publish import File
 from aggregator.render import page as pages
 from aggregator.render.links import get_root
 from aggregator.storage import feeds, issues, stamps, tags
+from aggregator.storage.stamps import Stamps
 from aggregator.tasks.site.found import HTML, Moved, Page, list_tags
 from aggregator.tasks.site.routes import find_page
 
@@ -38,16 +39,20 @@ _OPTIONAL = ("/robots.txt", "/favicon.ico")
 
 
 def iter_site(app: App) -> Iterator[File]:
-    """Style sheets first, then stories and entries, then the lists and feeds that lead to them, the front page last."""
+    """Style sheets first, then new stories and entries, then the lists and feeds that lead to them with the front page
+    at their end; last what has changed of stories and entries that were there before, which may take its time."""
     for name, body in pages.get_assets().items():
         yield _hold(f"static/{name}", body)
-    yield from _iter_told(app)
+    with app.db.read() as conn:
+        found = stamps.list_stamps(conn, salt=_make_salt(app))
+    yield from _iter_told(app, found, early=True)
     yield from _Lists(app).iter_files()
     for path in _OPTIONAL:
         if page := _find(app, path):
             yield _hold(path[1:], page.body, gives_way=True)
     for path in _LAST:
         yield File(name=_guess_name(path), make=_make_later(app, path), often=True)
+    yield from _iter_told(app, found)
 
 
 def count_told(app: App) -> int:
@@ -56,16 +61,14 @@ def count_told(app: App) -> int:
         return stamps.count(conn)
 
 
-def _iter_told(app: App) -> Iterator[File]:
+def _iter_told(app: App, found: Stamps, *, early: bool = False) -> Iterator[File]:
     """A page for each story, the swallowed ones too, and for each entry."""
-    with app.db.read() as conn:
-        found = stamps.list_stamps(conn, salt=_make_salt(app))
     today = int(app.now().timestamp()) // 86_400
     for kind, stamped in (("stories", found.stories), ("entries", found.entries)):
         for one in stamped:
             path = f"/{kind}/{one.id}"
-            week = (today + one.id) // DAYS_TRUSTED
-            yield File(name=_guess_name(path), make=_make_later(app, path), stamp=f"{one.stamp}-{week}")
+            stamp = f"{one.stamp}-{(today + one.id) // DAYS_TRUSTED}"
+            yield File(name=_guess_name(path), make=_make_later(app, path), stamp=stamp, early=early)
 
 
 def _make_salt(app: App) -> str:
