@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from html import unescape
 from typing import TypeVar
+from urllib.parse import urljoin
 
 from markupsafe import Markup
 
@@ -21,7 +22,7 @@ from aggregator.model.settings import Site
 from aggregator.model.story import Story
 from aggregator.model.tag import Tag
 from aggregator.render.extensions import get_language
-from aggregator.render.links import get_public_url, get_web_url
+from aggregator.render.links import get_host, get_public_url, get_web_url
 from aggregator.render.tagnames import get_name, list_tags
 from aggregator.render.templates import Templates
 from aggregator.render.words import get_feed_name, get_headline, keep_legal
@@ -47,6 +48,9 @@ _SMALLEST = 32
 #: Smileys, badges and drawings, which never say their size or are none that a list of news can show.
 _ORNAMENT = re.compile(r"/(?:emoji|smilies|[a-z]++-smileys)/|//img\.shields\.io/|\.svg(?:[?#]|$)")
 
+#: What stays of the elements of an issue's body.
+_KEPT_ATTRIBUTES = frozenset({"href", "lang", "dir", "datetime", "start"})
+
 
 def make_story_item(
     story: Story,
@@ -66,14 +70,14 @@ def make_story_item(
     """
     lead = story.lead
     named = list_tags(story, tags)
-    name = get_feed_name(feed.name if feed else lead.feed_name)
+    origin = _make_origin(lead, feed, feed_id)
     values = {
         "story": story,
         "others": story.others[:MAX_OTHERS],
         "more": max(0, len(story.others) - MAX_OTHERS),
         "content": Markup(keep_legal(content_html)),
-        "source_name": name,
-        "source_url": get_web_url(feed.site_url) if feed else "",
+        "source_name": origin.title,
+        "source_url": origin.page_url,
         "tags": named,
     }
     return FeedItem(
@@ -81,7 +85,7 @@ def make_story_item(
         url=get_web_url(lead.url) or f"{site.url}/entries/{lead.id}",
         title=get_headline(lead),
         language=get_language(lead.language),
-        author=_get_line(lead.author) or name or _get_line(site.title),
+        author=_get_line(lead.author) or origin.title,
         published_at=lead.published_at or lead.effective_at,
         updated_at=story.updated_at,
         summary=keep_legal(lead.excerpt),
@@ -89,7 +93,7 @@ def make_story_item(
         categories=tuple((tag.slug, keep_legal(get_name(tag, site.language))) for tag in named),
         enclosures=_list_enclosures(lead),
         image_url=find_image(lead, content_html),
-        origin=_make_origin(lead, feed, feed_id),
+        origin=origin,
     )
 
 
@@ -189,12 +193,14 @@ def _list_enclosures(entry: Entry) -> tuple[Enclosure, ...]:
 def _make_origin(entry: Entry, feed: Feed | None, feed_id: str) -> FeedOrigin:
     own_id = _get_source_id(entry, feed, feed_id)
     if feed is None:
-        return FeedOrigin(id=own_id, title=get_feed_name(entry.feed_name))
+        return FeedOrigin(id=own_id, title=get_feed_name(entry.feed_name) or own_id)
+    self_url, page_url = get_public_url(feed.spec), get_web_url(feed.site_url)
     return FeedOrigin(
         id=own_id,
-        title=get_feed_name(feed.name),
-        self_url=get_public_url(feed.spec),
-        page_url=get_web_url(feed.site_url),
+        # A name of white space is none.
+        title=get_feed_name(feed.name) or get_host(page_url) or get_host(self_url) or own_id,
+        self_url=self_url,
+        page_url=page_url,
         updated_at=feed.feed_updated_at,
         rights=_get_line(feed.rights),
         author=_get_line(feed.author),
@@ -210,20 +216,24 @@ def _get_source_id(entry: Entry, feed: Feed | None, feed_id: str) -> str:
     return (get_public_url(feed.spec) if feed else "") or f"{feed_id}/{entry.feed_id}"
 
 
-#: What stays of the elements of an issue's body.
-_KEPT_ATTRIBUTES = frozenset({"href", "lang", "dir", "datetime", "start", "title", "alt"})
-
-
 def _make_portable(web_html: str, page_url: str) -> str:
     """Our own HTML, for readers elsewhere."""
     from lxml import html
 
     body = html.fragment_fromstring(keep_legal(web_html), create_parent="div")
-    for element in list(body.iter("svg", "script", "style", "form")) + body.xpath('.//*[@aria-hidden="true"]'):
+    for element in body.xpath('.//svg | .//details | .//script | .//style | .//form | .//*[@aria-hidden="true"]'):
         element.drop_tree()
-    body.make_links_absolute(page_url, resolve_base_href=False)
     for element in body.iter():
+        if url := _resolve(page_url, element.attrib.pop("href", "")):
+            element.set("href", url)
         for name in set(element.attrib) - _KEPT_ATTRIBUTES:
             del element.attrib[name]
     text: str = html.tostring(body, encoding="unicode")
     return text
+
+
+def _resolve(page_url: str, href: str) -> str:
+    try:
+        return get_web_url(urljoin(page_url, href)) if href else ""
+    except ValueError:  # a host in brackets that is none
+        return ""
