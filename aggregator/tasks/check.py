@@ -5,6 +5,7 @@ a file; what it renders is an invented story of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from aggregator.errors import RenderError
@@ -28,11 +29,13 @@ from aggregator.model.settings import Settings, Site
 from aggregator.model.shown import (
     EntryPage,
     IssuePage,
+    RiverPage,
     StoriesPage,
     StoryPage,
 )
 from aggregator.model.story import ScoreTerm, Story
 from aggregator.model.tag import Tag, TagActivity, TagEvidence
+from aggregator.pipeline.coverage import compare_reports
 from aggregator.pipeline.tag import find_tags
 from aggregator.render import lists
 from aggregator.render import page as pages
@@ -91,11 +94,18 @@ def _list_pages(site: Site, templates: Templates, now: datetime) -> tuple[Callab
     front = _make_front(story, issue, now, tag=None)
     past = IssuePage(issue=issue, newsletter_title="Sample", web_html="<p>Sample</p>", previous=issue, next=issue)
     entry = EntryPage(entry=story.lead, content_html="<p>Sample</p>", story=story, tags=_TAGS)
+    told = StoryPage(story=story, tags=_TAGS, reports=compare_reports(story, {}))
+    one = replace(front, language="en")
+    older = RiverPage(
+        tag=_TAG, language="", before_id=EntryId(1), river=front.river, older_id=EntryId(1), newer_id=None, tags=_TAGS
+    )
     return (
         lambda: pages.render_front(front, site=site, templates=templates),
         lambda: pages.render_tag(_make_front(story, issue, now, tag=_TAG), site=site, templates=templates),
         lambda: pages.render_entry(entry, site=site, templates=templates),
-        lambda: pages.render_story(StoryPage(story=story, tags=_TAGS), site=site, templates=templates),
+        lambda: pages.render_story(told, site=site, templates=templates),
+        lambda: pages.render_language(one, site=site, templates=templates),
+        lambda: pages.render_river(older, site=site, templates=templates),
         *_list_lists(site, templates, now, story.entries, issue),
         lambda: pages.render_issue(past, site=site, templates=templates),
         lambda: pages.render_unsubscribe(site, templates=templates, newsletter_title="Sample", address="a@example.org"),
@@ -186,6 +196,7 @@ def _make_front(story: Story, issue: Issue, now: datetime, *, tag: Tag | None) -
         mentioned=(_make_activity(),),
         issues=(issue,),
         tags=_TAGS,
+        by_week=(1, 2) if tag else (),
     )
 
 

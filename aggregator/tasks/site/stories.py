@@ -1,4 +1,4 @@
-"""Pages of stories and entries: the front page, one tag, one language, the river, one story. Never renders them itself."""
+"""Pages of stories and entries: front page, one tag, one language, older ones, one story. Never renders them itself."""
 
 from __future__ import annotations
 
