@@ -73,14 +73,6 @@ class _Held:
     good_until: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    found: Copy | Moved | None
-    edition: _Edition
-    #: By `monotonic`, when the edition was read.
-    read_at: float
-
-
 class PageCache:
     """Pages by path and query; the least used go first."""
 
@@ -89,7 +81,6 @@ class PageCache:
         self._pace = pace
         self._shelves = (_Shelf(max_bytes), _Shelf(min(max_bytes, _MAX_QUERY_BYTES)))
         self._edition: _Edition = ("", 0)
-        self._read_at = 0.0
         self._flights: dict[Key, tuple[float, asyncio.Task[Answer]]] = {}
         self._max_waiting = max_waiting
         self._makers = asyncio.Semaphore(_MAKERS)
@@ -117,11 +108,10 @@ class PageCache:
         """To be awaited before an answer, until `is_watched`: begins the watch; without one, it looks each time."""
         if self._pace.watch_seconds:
             self._watch = asyncio.get_running_loop().create_task(self._keep_looking())
-        else:
-            await self.look()
+        await self.look()
 
     async def look(self) -> None:
-        """Learn the revision of the content now; who comes while one looks waits for the same look."""
+        """Learn the edition of now; who comes while one looks waits for the same look."""
         if self._look is None or self._look.done():
             self._look = asyncio.get_running_loop().create_task(self._read_edition())
         await asyncio.shield(self._look)
@@ -133,25 +123,18 @@ class PageCache:
 
     async def _read_edition(self) -> None:
         """While the database is away the edition stays, and all that is here is good."""
-        read_at = monotonic()
         try:
-            self._learn(await run_in_threadpool(self._load_edition), read_at)
+            revision = await run_in_threadpool(self._load_revision)
         except Exception as error:  # noqa: BLE001  (whatever it is: the watch must go on)
             if not self._is_blind:
                 log.error("web.blind", reason=str(error))
             self._is_blind = True
         else:
-            self._is_blind = False
+            self._edition, self._is_blind = (revision, _span(self._app.now())), False
 
-    def _load_edition(self) -> _Edition:
+    def _load_revision(self) -> str:
         with self._app.db.read() as conn:
-            revision = meta.get_revision(conn)
-        return revision, _span(self._app.now())
-
-    def _learn(self, edition: _Edition, read_at: float) -> None:
-        """The newest look counts, whoever looked."""
-        if read_at >= self._read_at:
-            self._edition, self._read_at = edition, read_at
+            return meta.get_revision(conn)
 
     async def find(self, key: Key) -> Answer:
         """The page, made now if need be; None when there is none."""
@@ -174,34 +157,28 @@ class PageCache:
 
     async def _fly(self, key: Key, held: _Held | None) -> Answer:
         """Make a page and keep it."""
-        shelf = self._shelves[bool(key[1])]
         try:
-            made = await self._make(key, held.copy if held is not None else None)
+            return await self._make(key, held.copy if held is not None else None)
         except Exception as error:  # noqa: BLE001  (a fault costs this page only; it is written down here, once)
             if held is not None:
                 held.good_until = monotonic() + self._pace.retry_seconds
             return _explain(key, error)
-        else:
-            self._learn(made.edition, made.read_at)
-            shelf.keep(key, made)
-            return made.found
         finally:
             del self._flights[key]
 
-    async def _make(self, key: Key, before: Copy | None) -> _Made:
+    async def _make(self, key: Key, before: Copy | None) -> Answer:
         async with AsyncExitStack() as turn:
             if key[1]:
                 await turn.enter_async_context(self._query_makers)
             await turn.enter_async_context(self._makers)
-            return await run_in_threadpool(self._render, key, before)
+            edition = self._edition  # if content comes in between, the page is made once more
+            made = await run_in_threadpool(self._render, key, before)
+        self._shelves[bool(key[1])].keep(key, made, edition)
+        return made
 
-    def _render(self, key: Key, before: Copy | None) -> _Made:
-        read_at = monotonic()
-        edition = self._load_edition()  # before the page: if content comes in between, it is made once more
+    def _render(self, key: Key, before: Copy | None) -> Copy | Moved | None:
         found = find_page(self._app, *key)
-        if isinstance(found, Page):
-            return _Made(make_copy(found, before=before, now=self._app.now()), edition, read_at)
-        return _Made(found, edition, read_at)
+        return make_copy(found, before=before, now=self._app.now()) if isinstance(found, Page) else found
 
 
 def _explain(key: Key, error: Exception) -> Failed:
@@ -226,16 +203,16 @@ class _Shelf:
             self._held.move_to_end(key)
         return held
 
-    def keep(self, key: Key, made: _Made) -> None:
+    def keep(self, key: Key, made: Copy | Moved | None, edition: _Edition) -> None:
         """Put a page in the place of the one of before; where there is none any more, nothing stays."""
         if (before := self._held.pop(key, None)) is not None:
             self.size -= before.weight
-        if not isinstance(made.found, Copy):
+        if not isinstance(made, Copy):
             return
-        weight = made.found.weight + len(key[0]) + sum(len(name) + len(value) for name, value in key[1])
+        weight = made.weight + len(key[0]) + sum(len(name) + len(value) for name, value in key[1])
         if weight > self._max_bytes:
             return
-        self._held[key] = _Held(made.found, made.edition, weight)
+        self._held[key] = _Held(made, edition, weight)
         self.size += weight
         while self.size > self._max_bytes:
             self.size -= self._held.popitem(last=False)[1].weight

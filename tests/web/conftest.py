@@ -21,6 +21,7 @@ from aggregator.web.connections import Limits
 from aggregator.web.server import WebServer, create_server
 from aggregator.web.site import Site, create_site
 from tests.fixtures.program import Program
+from tests.web.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -145,3 +146,15 @@ def site(news: News, serve: Callable[[App], Door]) -> Iterator[tuple[Program, Ap
     assert news.program.json("issues", "build")["state"] == "ready"
     with news.program.app() as app:
         yield news.program, app, serve(app)
+
+
+@pytest.fixture
+def stage(program: Program, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """Pages that the test writes; ``serve(stage.app)`` shows them."""
+    program.configure()
+    with program.app() as app:
+        stage = Stage(app)
+        stage.gate.set()
+        monkeypatch.setattr("aggregator.web.cache.find_page", stage.find)
+        yield stage
+        stage.gate.set()
