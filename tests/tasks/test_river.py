@@ -10,7 +10,8 @@ from aggregator.app import App
 from aggregator.model.story import Story
 from aggregator.storage import stories
 from aggregator.storage.stories import StoryQuery
-from aggregator.tasks.river import build_feed, build_stories_page
+from aggregator.tasks.river import build_stories_page
+from aggregator.tasks.site.feed_documents import build_feed
 from aggregator.tasks.site.found import Page
 from aggregator.tasks.site.routes import find_page
 from tests.fixtures.program import Program

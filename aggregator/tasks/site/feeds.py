@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aggregator.app import App
 from aggregator.render.atom import render_atom
-from aggregator.tasks.river import build_feed
+from aggregator.tasks.site.feed_documents import build_feed
 from aggregator.tasks.site.found import SLUG, Page, list_tags, route
 
 ATOM = "application/atom+xml; charset=utf-8"
