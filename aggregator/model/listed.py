@@ -10,6 +10,7 @@ from aggregator.model.entry import Entry
 from aggregator.model.feed import Feed
 from aggregator.model.ids import EntryId, IssueId
 from aggregator.model.newsletter import Issue
+from aggregator.model.search import SearchQuery
 from aggregator.model.tag import Tag, TagKind
 
 
@@ -154,3 +155,19 @@ class TagKindPage:
     tag_count: int
     number: int = 1
     leaves: tuple[Leaf, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPage:
+    """What a search found, newest first, one page of it."""
+
+    query: SearchQuery
+    entries: tuple[Entry, ...] = ()
+    #: All that were found, or as many as were counted.
+    count: int = 0
+    #: There are more than ``count``.
+    has_more: bool = False
+    #: What ``before`` is for the next page; None: this is the last.
+    older: int | None = None
+    #: This is not the first page.
+    is_older: bool = False

@@ -1,4 +1,5 @@
-"""Pages that list things: feeds, one feed, ways to follow, issues, tags. Never chooses what they list."""
+"""Pages that list things: feeds, one feed, ways to follow, issues, tags, what a search found. Never chooses what they
+list."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from aggregator.model.listed import (
     IssueMonth,
     IssuesPage,
     NewsletterIssues,
+    SearchPage,
     TagCount,
     TagKindPage,
     TagsPage,
@@ -21,6 +23,7 @@ from aggregator.model.newsletter import Issue
 from aggregator.model.settings import Site
 from aggregator.render.idiom import Idiom
 from aggregator.render.initials import group_names
+from aggregator.render.marks import Marker
 from aggregator.render.page import get_idiom, render_page
 from aggregator.render.tagnames import get_name
 from aggregator.render.templates import Templates
@@ -84,3 +87,8 @@ def render_tag_kind(page: TagKindPage, *, site: Site, templates: Templates) -> s
     return render_page(
         "tags.html", site, templates, page=None, kind_page=page, groups=group_names(page.tags, find_name)
     )
+
+
+def render_search(page: SearchPage, *, site: Site, templates: Templates) -> str:
+    """``/search``: what was found, its words marked, or why there is nothing."""
+    return render_page("search.html", site, templates, page=page, mark=Marker(page.query))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import html
+from markupsafe import Markup, escape
 
 from aggregator.model.entry import Entry
 from aggregator.model.feed import Feed, FeedSpec
@@ -22,6 +26,7 @@ from aggregator.model.listed import (
     IssuesPage,
     LanguageCount,
     NewsletterIssues,
+    SearchPage,
     TagCount,
     TagKindPage,
     TagsOfKind,
@@ -29,8 +34,10 @@ from aggregator.model.listed import (
 )
 from aggregator.model.settings import Site
 from aggregator.model.tag import Tag
+from aggregator.pipeline.query import read_query
 from aggregator.render import lists
 from aggregator.render.initials import get_initial, group_names, list_leaves, sort_names
+from aggregator.render.marks import Marker
 from aggregator.render.page import get_assets
 from aggregator.render.templates import Templates, load_templates
 from aggregator.render.words import get_feed_name
@@ -85,6 +92,14 @@ KINDS = tuple(
     )
     for kind in ("org", "product", "topic")
 )
+FOUND = SearchPage(
+    query=read_query('hayabusa "自社チップ"'),
+    entries=LEADS[:8],
+    count=1_000,
+    has_more=True,
+    older=12345,
+    is_older=True,
+)
 PAGES: dict[str, Renderer] = {
     "feeds": lambda s, t: lists.render_feeds(READ, site=s, templates=t),
     "feed": lambda s, t: lists.render_feed(ONE, site=s, templates=t),
@@ -100,6 +115,11 @@ PAGES: dict[str, Renderer] = {
         IssuesPage(newsletters=(WEEKLY,), is_single=True, month=MONTHS[1], newer=MONTHS[0], older=MONTHS[2]),
         site=s,
         templates=t,
+    ),
+    "search": lambda s, t: lists.render_search(FOUND, site=s, templates=t),
+    "search-empty": lambda s, t: lists.render_search(SearchPage(query=read_query("")), site=s, templates=t),
+    "search-none": lambda s, t: lists.render_search(
+        SearchPage(query=read_query("ornithopter -chips")), site=s, templates=t
     ),
     "tags": lambda s, t: lists.render_tags(TagsPage(kinds=KINDS), site=s, templates=t),
     "tag-kind": lambda s, t: lists.render_tag_kind(
@@ -144,7 +164,7 @@ def test_a_list_is_a_whole_page(render: Renderer) -> None:
     assert all(later <= level + 1 for level, later in pairwise(levels))
     assert document.findtext(".//title").endswith(SITE.title)
     assert len(ids) == len(set(ids))
-    assert len(document.xpath("//link[@rel='canonical']")) == 1
+    assert len(document.xpath("//link[@rel='canonical']")) == (0 if document.xpath("//input") else 1)
 
 
 def test_every_inner_link_of_a_list_begins_with_the_root_of_the_site(render: Renderer) -> None:
@@ -171,6 +191,9 @@ def test_no_field_of_a_feed_entry_or_issue_becomes_markup(text: str) -> None:
         lists.render_feed(replace(ONE, feed=feed, entries=(entry,)), site=SITE, templates=TEMPLATES),
         lists.render_follow(replace(FOLLOW, newest=(entry,), tags=(tag,)), site=SITE, templates=TEMPLATES),
         lists.render_issues(IssuesPage(newsletters=(newsletter,)), site=SITE, templates=TEMPLATES),
+        lists.render_search(
+            SearchPage(query=read_query(text), entries=(entry,), count=1), site=SITE, templates=TEMPLATES
+        ),
         lists.render_tag_kind(
             TagKindPage(kind="topic", tags=(TagCount(tag=tag, entry_count=1),), tag_count=1),
             site=SITE,
@@ -180,7 +203,7 @@ def test_no_field_of_a_feed_entry_or_issue_becomes_markup(text: str) -> None:
 
     for each in rendered:
         read(each)
-        assert ("{{ 7*7 }}" in each) == ("{{ 7*7 }}" in text)
+        assert ("7*7 }}" in each) == ("7*7 }}" in text)
 
 
 def make_feed(number: int, name: str) -> Feed:
@@ -327,3 +350,76 @@ def test_names_in_order_stand_together_by_initial() -> None:
     assert ordered[:6] == ["9to5", "Äpfel", "apple", "ärger", "Beta", "zeta"]
     assert [(leaf.first, leaf.last) for leaf in leaves] == [("#", "A"), ("B", "あ"), ("あ", "字")]
     assert list_leaves([], 4) == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "marked"),
+    [
+        ("model", "Models, a model & the remodelled <MODEL>", ["Models", "model", "MODEL"]),
+        ("llama3", "Llama 3, llama-3 and LLAMA3, not llama 33", ["Llama 3", "llama-3", "LLAMA3"]),
+        ("gpt-4.1", "GPT 4.1 or GPT-4.1", ["GPT 4.1", "GPT-4.1"]),
+        ('"deep learning"', "Deep  learning, deep, learning", ["Deep  learning", "deep, learning"]),
+        ("新モデル", "OpenAIが新モデルを発表", ["新モデル"]),
+        ("発表", "OpenAIが新モデルを発表、発表会で", ["発表", "発表"]),
+        ("OpenAI", "OpenAIが新モデル", ["OpenAI"]),
+        ("データ", "ﾃﾞｰﾀ と データ", ["データ"]),
+        ("resume", "Résumé, RESUME\u0301", ["Résumé", "RESUME\u0301"]),
+        ("straße", "STRASSE und Straße", ["STRASSE", "Straße"]),
+        ("4", "4 of 41, 4.", ["4", "4"]),
+        ("-chips language:ja モデル", "chips モデル ja", ["モデル"]),
+        ("c++", "C++ and c", ["C++"]),
+        ("&amp", "AT&T &amp; amp", ["amp", "amp"]),
+        ("mark", "<mark>x</mark>", ["mark", "mark"]),
+    ],
+)
+def test_found_words_are_marked_as_they_stand(asked: str, text: str, marked: list[str]) -> None:
+    """Whatever case, accent or joint they are written with; the text itself stays the same."""
+    made = Marker(read_query(asked))(text)
+    shown = html.fragment_fromstring(f"<p>{made}</p>")
+
+    assert shown.text_content() == text
+    assert [mark.text for mark in shown.findall("mark")] == marked
+
+
+@given(asked=st.text(max_size=40), text=st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=80))
+def test_marking_changes_no_sign_of_a_text(asked: str, text: str) -> None:
+    """Whatever is searched for, in whatever text."""
+    made = Marker(read_query(asked))(text)
+
+    assert Markup(made).striptags() == Markup(escape(text)).striptags()
+    assert set(re.findall(r"<[^>]*>", str(made))) <= {"<mark>", "</mark>"}
+
+
+def test_a_search_tells_how_many_and_how_to_follow_it() -> None:
+    """The words in the box, the count, the same search as a feed and further back."""
+    document = read(PAGES["search"](SITE, TEMPLATES))
+    box = document.find(".//input[@type='search']")
+    query = urlencode({"q": FOUND.query.text}, quote_via=quote)
+    feeds = document.xpath("//link[@rel='alternate']/@href")
+
+    assert box.get("value") == FOUND.query.text
+    assert document.find(".//label").get("for") == box.get("id")
+    assert "More than 1,000 posts" in document.findtext(".//section/h2")
+    assert feeds == [f"/search.{kind}?{query}" for kind in ("atom", "rss", "json")]
+    assert document.xpath("//nav/a[@rel='next']/@href")[0] == f"/search?{query}&before=12345"
+    assert document.xpath("//meta[@name='robots']/@content") == ["noindex"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("", "Every word has to be there."),
+        ("&& || ()", "no letter or digit"),
+        ("a" * 10_000, "too long"),
+        ("一二三四五六七八九十" * 30, "too many"),
+        ("-chips", "only what you do not want"),
+        ("ornithopter", "No post holds all of that"),
+        ("\x00\ud800", "Every word has to be there."),
+    ],
+)
+def test_a_search_for_nothing_gets_a_sentence(asked: str, words: str) -> None:
+    """What can be done instead."""
+    document = read(lists.render_search(SearchPage(query=read_query(asked)), site=SITE, templates=TEMPLATES))
+
+    assert words in document.find(".//div[@class='empty']").text_content()
+    assert document.xpath("//h1")
