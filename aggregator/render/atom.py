@@ -3,7 +3,7 @@
 What feedgen cannot write (``xml:lang``, the details of ``atom:source``, any attribute of an entry's link but its
 ``href``, RFC 5005's ``fh:archive``, pictures) comes through its extension interface. Its traps: it puts the newest
 call first (we append), stamps a missing ``updated`` with the clock (always given), and one illegal character or one
-entry without link and content loses the whole document (each entry is tried by itself).
+entry without link and content loses the whole document (then each entry is tried by itself).
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ from aggregator.render.extensions import (
     get_language,
     write_moment,
 )
-from aggregator.render.items import FORMATS, GENERATOR, get_title, list_relations, write_each
+from aggregator.render.items import FORMATS, GENERATOR, get_title, list_relations, write_feed
 from aggregator.render.words import keep_legal
 
 
 def render_atom(feed: PublishedFeed) -> bytes:
     """UTF-8 XML, the same bytes for the same values; items as given. An item that cannot be written is left out."""
+    return write_feed(feed, _write)
+
+
+def _write(feed: PublishedFeed) -> bytes:
     from feedgen.feed import FeedGenerator
 
     document = FeedGenerator()
@@ -43,8 +47,8 @@ def render_atom(feed: PublishedFeed) -> bytes:
     _add_links(document, feed)
     if feed.is_archive:
         document.ours.elements = (Element(name=f"{HISTORY}archive"),)
-    for entry in write_each(feed.items, lambda item: _make_entry(item, feed.scheme)):
-        document.add_entry(entry, order="append")
+    for item in feed.items:
+        document.add_entry(_make_entry(item, feed.scheme), order="append")
     xml: bytes = document.atom_str(pretty=True)
     return xml
 
@@ -59,7 +63,6 @@ def _add_links(document: Any, feed: PublishedFeed) -> None:
 
 
 def _make_entry(item: FeedItem, scheme: str) -> Any:
-    """A feedgen entry that was written once by itself; raises what a value in it that cannot be written raises."""
     from feedgen.entry import FeedEntry
 
     entry = FeedEntry()
@@ -76,7 +79,6 @@ def _make_entry(item: FeedItem, scheme: str) -> Any:
     entry.content(item.content_html, type="html")
     entry.ours.language = get_language(item.language)
     entry.ours.elements = (*_list_links(item), *_list_pictures(item), *_list_origins(item.origin))
-    entry.atom_entry()
     return entry
 
 

@@ -6,9 +6,9 @@ Everything hostile is made legal and safe here, so that the formats only write. 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html import unescape
-from typing import TypeVar
 from urllib.parse import urljoin
 
 from markupsafe import Markup
@@ -26,8 +26,6 @@ from aggregator.render.links import get_host, get_public_url, get_web_url
 from aggregator.render.tagnames import get_name, list_tags
 from aggregator.render.templates import Templates
 from aggregator.render.words import get_feed_name, get_headline, keep_legal
-
-T = TypeVar("T")
 
 GENERATOR = "AI News Aggregator"
 #: Media types of the formats.
@@ -48,6 +46,8 @@ _SMALLEST = 32
 #: Smileys, badges and drawings, which never say their size or are none that a list of news can show.
 _ORNAMENT = re.compile(r"/(?:emoji|smilies|[a-z]++-smileys)/|//img\.shields\.io/|\.svg(?:[?#]|$)")
 
+#: What feedgen, lxml and json raise for a value that cannot be written.
+_UNWRITABLE = (ValueError, TypeError, OverflowError)
 #: What stays of the elements of an issue's body.
 _KEPT_ATTRIBUTES = frozenset({"href", "lang", "dir", "datetime", "start"})
 
@@ -135,18 +135,30 @@ def find_image(entry: Entry, content_html: str) -> str:
     return ""
 
 
-def write_each(items: Iterable[FeedItem], write: Callable[[FeedItem], T]) -> tuple[T, ...]:
-    """What ``write`` makes of each item, in order. One that it cannot write, or that lacks what every format must have,
-    costs only itself; an id stands once (RFC 4287 4.1.1: no two entries with one id and one date)."""
-    written: dict[str, T] = {}
-    for item in items:
-        if item.id in written or not all((item.id, item.url, item.title, item.content_html)):
-            continue
-        try:
-            written[item.id] = write(item)
-        except (ValueError, TypeError, OverflowError):
-            continue
-    return tuple(written.values())
+def write_feed(feed: PublishedFeed, write: Callable[[PublishedFeed], bytes]) -> bytes:
+    """What ``write`` makes of ``feed`` with each id once (RFC 4287 4.1.1: no two entries with one id and one date).
+
+    An item that lacks what every format must have, or that ``write`` cannot write, costs only itself: when the whole
+    cannot be written, each is tried alone.
+    """
+    complete: dict[str, FeedItem] = {}
+    for item in feed.items:
+        if item.id and item.url and item.title and item.content_html:
+            complete.setdefault(item.id, item)
+    whole = replace(feed, items=tuple(complete.values()))
+    try:
+        return write(whole)
+    except _UNWRITABLE:
+        sound = tuple(item for item in whole.items if _can_write(replace(feed, items=(item,)), write))
+        return write(replace(feed, items=sound))
+
+
+def _can_write(feed: PublishedFeed, write: Callable[[PublishedFeed], bytes]) -> bool:
+    try:
+        write(feed)
+    except _UNWRITABLE:
+        return False
+    return True
 
 
 def get_title(feed: PublishedFeed) -> str:

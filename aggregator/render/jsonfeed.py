@@ -11,7 +11,7 @@ from typing import Any
 from aggregator.model.parsed import Enclosure
 from aggregator.model.published import FeedItem, FeedOrigin, PublishedFeed
 from aggregator.render.extensions import get_language, write_moment
-from aggregator.render.items import get_title, write_each
+from aggregator.render.items import get_title, write_feed
 from aggregator.render.words import keep_legal
 
 VERSION = "https://jsonfeed.org/version/1.1"
@@ -22,6 +22,10 @@ _UNKNOWN_TYPE = "application/octet-stream"
 def render_json(feed: PublishedFeed) -> bytes:
     """UTF-8 JSON, the same bytes for the same values, keys always in one order. An item that cannot be written is
     left out."""
+    return write_feed(feed, _write)
+
+
+def _write(feed: PublishedFeed) -> bytes:
     values = {
         "version": VERSION,
         "title": get_title(feed),
@@ -35,13 +39,13 @@ def render_json(feed: PublishedFeed) -> bytes:
         "hubs": [{"type": "WebSub", "url": feed.hub_url}] if feed.hub_url else [],
     }
     head = _drop_empty(values)
-    items = write_each(feed.items, _make_item)
+    items = [_make_item(item) for item in feed.items]
+    # Half a character is no text: UnicodeEncodeError, a ValueError.
     return json.dumps({**head, "items": items}, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _make_item(item: FeedItem) -> dict[str, Any]:
-    """The object of one item; raises ValueError for text that is no Unicode."""
-    values = _drop_empty(
+    return _drop_empty(
         {
             "id": item.id,
             "url": item.url,
@@ -58,8 +62,6 @@ def _make_item(item: FeedItem) -> dict[str, Any]:
             "_source": _describe_source(item.origin) if item.origin else {},
         }
     )
-    json.dumps(values, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
-    return values
 
 
 def _list_authors(name: str) -> list[dict[str, str]]:

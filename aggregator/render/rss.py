@@ -25,7 +25,7 @@ from aggregator.render.extensions import (
     get_language,
     write_moment,
 )
-from aggregator.render.items import FORMATS, GENERATOR, get_title, list_relations, write_each
+from aggregator.render.items import FORMATS, GENERATOR, get_title, list_relations, write_feed
 from aggregator.render.words import keep_legal
 
 _ATOM = "{http://www.w3.org/2005/Atom}"
@@ -48,6 +48,10 @@ class _ChannelExtension(FeedExtension):
 
 def render_rss(feed: PublishedFeed) -> bytes:
     """UTF-8 XML, the same bytes for the same values; items as given. An item that cannot be written is left out."""
+    return write_feed(feed, _write)
+
+
+def _write(feed: PublishedFeed) -> bytes:
     from feedgen.feed import FeedGenerator
 
     document = FeedGenerator()
@@ -60,8 +64,8 @@ def render_rss(feed: PublishedFeed) -> bytes:
     if (language := get_language(feed.language)) != "und":
         document.language(language)
     document.ours.elements = tuple(_list_channel_elements(feed))
-    for entry in write_each(feed.items, lambda item: _make_entry(item, feed.scheme)):
-        document.add_entry(entry, order="append")
+    for item in feed.items:
+        document.add_entry(_make_entry(item, feed.scheme), order="append")
     xml: bytes = document.rss_str(pretty=True)
     return xml
 
@@ -82,7 +86,6 @@ def _list_channel_elements(feed: PublishedFeed) -> list[Element]:
 
 
 def _make_entry(item: FeedItem, scheme: str) -> Any:
-    """A feedgen entry that was written once by itself; raises what a value in it that cannot be written raises."""
     from feedgen.entry import FeedEntry
 
     entry = FeedEntry()
@@ -101,7 +104,6 @@ def _make_entry(item: FeedItem, scheme: str) -> Any:
     if first:
         entry.enclosure(first.url, first.length or 0, first.type or _UNKNOWN_TYPE)
     entry.ours.elements = tuple(_list_item_elements(item, rest))
-    entry.rss_entry()
     return entry
 
 

@@ -158,6 +158,16 @@ def test_an_entry_that_cannot_be_written_costs_only_itself() -> None:
     assert list_ids(check_atom(render_atom(make_feed(ITEMS[0], *broken, ITEMS[3])))) == [ITEMS[0].id, ITEMS[3].id]
 
 
+def test_of_two_entries_with_one_id_the_first_stays_in_its_place() -> None:
+    """RFC 4287 4.1.1: no two with one id and one date."""
+    again = replace(ITEMS[0], title="again")
+
+    feed = check_atom(render_atom(make_feed(ITEMS[0], ITEMS[1], again, ITEMS[2])))
+
+    assert list_ids(feed) == [ITEMS[0].id, ITEMS[1].id, ITEMS[2].id]
+    assert feed.findtext(f"{A}entry/{A}title") == ITEMS[0].title
+
+
 def test_a_year_long_ago_is_still_a_date() -> None:
     """RFC 3339 wants four digits."""
     entry = read_entry(replace(ITEMS[1], published_at=datetime(1, 1, 1, tzinfo=UTC)))
