@@ -337,7 +337,11 @@ def test_what_a_killed_call_has_made_is_not_made_again(tmp_path: Path) -> None:
     made: list[str] = []
 
     def make(name: str) -> File:
-        return File(name=name, make=lambda: made.append(name) or LONG, stamp="1")  # type: ignore[func-returns-value]
+        def make_body() -> bytes:
+            made.append(name)
+            return LONG
+
+        return File(name=name, make=make_body, stamp="1")
 
     def files() -> Iterator[File]:
         yield from map(make, names)

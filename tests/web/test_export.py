@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -30,29 +31,39 @@ sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def find_dangling(folder: Path, url: str, root: str) -> list[str]:
-    """Links of ours in the exported pages and feeds that lead to no file."""
+    """Links of ours in the exported pages and feeds that lead to no file; search is not exported."""
     dangling = []
     for path in sorted(folder.rglob("*")):
-        if path.suffix not in (".html", ".atom"):
-            continue
-        if path.suffix == ".html":
-            links = [link for _, _, link, _ in html.fromstring(path.read_bytes()).iterlinks()]
-        else:
-            feed = etree.fromstring(path.read_bytes())
-            links = [element.get("href", "") for element in feed.iter(f"{ATOM}link")]
-            for content in feed.iter(f"{ATOM}content"):
-                links += [link for _, _, link, _ in html.fromstring(f"<div>{content.text}</div>").iterlinks()]
-        for link in links:
+        for link in list_links(path):
             inner = link.removeprefix(url) if link.startswith(url) else link
             if inner == link and not link.startswith("/"):
-                assert re.match(r"https?://|#", link), (path, link)
+                assert re.match(r"https?://|mailto:|#", link), (path, link)
                 continue
             inner = inner if inner != link else inner.removeprefix(root)
             assert inner.startswith("/"), (path, link)
-            target = folder / unquote(urldefrag(inner).url).strip("/")
-            if not (target.is_file() or (target / "index.html").is_file()):
+            target = folder / unquote(urldefrag(inner).url.partition("?")[0]).strip("/")
+            if not (target.is_file() or (target / "index.html").is_file() or inner.startswith("/search")):
                 dangling.append(f"{path.relative_to(folder)} -> {link}")
     return dangling
+
+
+def list_links(path: Path) -> list[str]:
+    """Every address in a page or feed, in the HTML inside a feed, too."""
+    if path.suffix == ".html":
+        return [link for _, _, link, _ in html.fromstring(path.read_bytes()).iterlinks()]
+    if path.suffix in (".atom", ".rss", ".opml", ".xml"):
+        document = etree.fromstring(path.read_bytes())
+        links = [element.get("href", "") for element in document.iter("{*}link") if element.get("href")]
+        inside = [element.text or "" for element in document.iter("{*}content", "{*}encoded", "description")]
+        links += [element.text for element in document.iter("link") if element.text]
+    elif path.suffix == ".json":
+        document = json.loads(path.read_bytes())
+        links = [document[name] for name in ("home_page_url", "feed_url", "next_url") if name in document]
+        links += [item["url"] for item in document["items"] if "url" in item]
+        inside = [item.get("content_html", "") for item in document["items"]]
+    else:
+        return []
+    return links + [link for text in inside for _, _, link, _ in html.fromstring(f"<div>{text}</div>").iterlinks()]
 
 
 @pytest.mark.parametrize("root", ["", "/news"])

@@ -23,8 +23,8 @@ from aggregator.tasks.site.found import HTML, Moved, Page, list_tags
 from aggregator.tasks.site.routes import find_page
 
 FORMATS = (".atom", ".rss", ".json")
-#: Of each list, so many older pages (``/before/ID``): the last of them leads no further.
-MAX_PAGES_BACK = 40
+#: Of each list, so many older pages (``/before/ID``), each of 30 to 60 entries: the last of them leads no further.
+MAX_PAGES_BACK = 12
 #: After so many days a page is made anew even if nothing is known to have changed.
 DAYS_TRUSTED = 7
 _BEFORE = "/before/"
@@ -32,10 +32,9 @@ _BEFORE = "/before/"
 _TOLD = re.compile(r"/(?:stories|entries)/[0-9]+")
 #: Feeds name addresses in full, pages begin them with the root of the site.
 _HREF = re.compile(r'(?:href|src)="([^"&#?<>\s]+)')
+_NEWER = re.compile(rb'(<(?:a|link) rel="prev" href=")[^"]*')
 #: Made last, when all that they lead to is there.
 _LAST = (*(f"/feed{suffix}" for suffix in FORMATS), "/feeds.opml", "/")
-#: An editor may have one of his own in the folder.
-_OPTIONAL = ("/robots.txt", "/favicon.ico")
 
 
 def iter_site(app: App) -> Iterator[File]:
@@ -47,9 +46,10 @@ def iter_site(app: App) -> Iterator[File]:
         found = stamps.list_stamps(conn, salt=_make_salt(app))
     yield from _iter_told(app, found, early=True)
     yield from _Lists(app).iter_files()
-    for path in _OPTIONAL:
-        if page := _find(app, path):
-            yield _hold(path[1:], page.body, gives_way=True)
+    if page := _find(app, "/robots.txt"):
+        yield _hold("robots.txt", page.body, gives_way=True)
+    missing = pages.render_error(app.settings.site, 404, "", templates=app.templates)
+    yield _hold("404.html", missing.encode(), gives_way=True)
     for path in _LAST:
         yield File(name=_guess_name(path), make=_make_later(app, path), often=True)
     yield from _iter_told(app, found)
@@ -90,16 +90,20 @@ class _Lists:
     def __init__(self, app: App) -> None:
         site = app.settings.site
         self._app = app
-        self._starts = tuple(dict.fromkeys((site.url, get_root(site))))
+        self._root = get_root(site)
+        self._starts = tuple(dict.fromkeys((site.url, self._root)))
         self._full = re.compile(re.escape(site.url) + r"(/[A-Za-z0-9._~%/-]*)")
         self._seen = set(_LAST)
         self._waiting: deque[str] = deque()
+        #: Of each list, how many older pages there are; of each of these, the newer one that led to it.
         self._back: Counter[str] = Counter()
+        self._newer: dict[str, str] = {}
 
     def iter_files(self) -> Iterator[File]:
         """Each list and feed once."""
         for path in _LAST:
-            self._wait_for(self._find_links(_find_or_none(self._app, path)))
+            if page := _find_or_none(self._app, path):
+                self._wait_for(self._find_links(page.body, page), of=path)
         self._wait_for(_iter_starts(self._app))
         while self._waiting:
             path = self._waiting.popleft()
@@ -110,24 +114,27 @@ class _Lists:
                 continue
             if page is None or page.immutable:
                 continue
-            links = self._find_links(page)
-            beyond = self._wait_for(links)
-            self._wait_for(_list_siblings(path, page))
-            yield _hold(_name(path, page), _cut_links(page.body, beyond))
+            body = page.body
+            if path in self._newer:
+                # Our pages lead to whatever stands above an entry; here it is the page that one came from.
+                body = _NEWER.sub(rb"\g<1>" + (self._root + self._newer[path]).encode(), body)
+            beyond = self._wait_for(self._find_links(body, page), of=path)
+            self._wait_for(_list_siblings(path))
+            yield _hold(_name(path, page), _cut_links(body, beyond))
 
-    def _find_links(self, page: Page | None) -> list[str]:
+    def _find_links(self, body: bytes, page: Page) -> list[str]:
         """The paths of our own that a page or feed leads to, in their order."""
-        if page is None or not _is_text(page):
+        if not _is_text(page):
             return []
-        text = page.body.decode()
+        text = body.decode()
         links = self._full.findall(text)
         if page.content_type == HTML:
             for link in _HREF.findall(text):
                 links += [link[len(start) :] for start in self._starts if link.startswith(f"{start}/")]
         return list(dict.fromkeys(links))
 
-    def _wait_for(self, paths: Iterable[str]) -> list[str]:
-        """Look at them later; those that lie further back than is published are returned."""
+    def _wait_for(self, paths: Iterable[str], *, of: str = "") -> list[str]:
+        """Look at them later, to which ``of`` leads; those that lie further back than is published are returned."""
         beyond = []
         for path in paths:
             if path in self._seen or _TOLD.fullmatch(path):
@@ -136,7 +143,9 @@ class _Lists:
             if before and self._back[of_list] >= MAX_PAGES_BACK:
                 beyond.append(path)
                 continue
-            self._back[of_list] += bool(before)
+            if before:
+                self._back[of_list] += 1
+                self._newer[path] = of
             self._seen.add(path)
             self._waiting.append(path)
         return beyond
@@ -156,7 +165,7 @@ def _iter_starts(app: App) -> Iterator[str]:
     yield from (f"/issues/{newsletter}/{slug}" for newsletter, slug in frozen)
 
 
-def _list_siblings(path: str, page: Page) -> list[str]:
+def _list_siblings(path: str) -> list[str]:
     """The same list in other formats, if there are any."""
     stem, dot, suffix = path.rpartition(".")
     if f"{dot}{suffix}" in FORMATS:
@@ -217,7 +226,7 @@ def _name(path: str, page: Page) -> str:
 
 def _guess_name(path: str) -> str:
     """The same for a page that is not made yet."""
-    is_file = path.endswith((*FORMATS, ".opml", ".txt", ".ico"))
+    is_file = path.endswith((*FORMATS, ".opml"))
     return path[1:] if is_file else _name_page(path)
 
 

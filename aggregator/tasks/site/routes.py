@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from aggregator.app import App
 from aggregator.render import page as pages
-from aggregator.tasks.site import feeds, lists, stories
+from aggregator.tasks.site import feeds, lists, robots, stories
 from aggregator.tasks.site.found import Found, Page, Query, Route, route
 
 _TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
@@ -45,5 +45,6 @@ _ROUTES: tuple[Route, ...] = (
     *feeds.ROUTES,
     *stories.ROUTES,
     *lists.ROUTES,
+    *robots.ROUTES,
     route(r"/static/([a-z0-9.-]+)", _get_asset),
 )
