@@ -15,6 +15,7 @@ from aggregator.model.tag import TagEvidence
 from aggregator.storage import meta
 from aggregator.storage.bulk import insert_rows
 from aggregator.storage.engine import insert, iter_chunks
+from aggregator.storage.locks import lock_entries
 from aggregator.storage.schema import entries, entry_changes, entry_tags, stories
 
 #: Under this name `meta` keeps a `MadeWith`.
@@ -39,6 +40,7 @@ def save_tags(
     unless they have changed once more since; with None none of the entries waits any longer. Ids of no entry are
     passed over.
     """
+    lock_entries(conn)
     changed = 0
     for some in iter_chunks(sorted(tags)):
         query = sa.select(entries.c.id, entries.c.effective_at).where(entries.c.id.in_(some))
@@ -106,6 +108,7 @@ def note_changes(conn: Connection, ids: Sequence[int], *, now: datetime) -> None
 
 def note_older(conn: Connection, below: int, limit: int, *, now: datetime) -> int:
     """From now on the ``limit`` highest entries of those below ``below`` wait; the lowest of them, 0: there is none."""
+    lock_entries(conn)
     query = sa.select(entries.c.id).where(entries.c.id < below).order_by(entries.c.id.desc()).limit(limit)
     ids = list(conn.scalars(query))
     note_changes(conn, ids, now=now)
@@ -141,6 +144,7 @@ def get_made_with(conn: Connection) -> MadeWith:
 
 def set_made_with(conn: Connection, made: MadeWith) -> None:
     """To be called in the transaction that makes it true."""
+    lock_entries(conn)
     meta.set_value(conn, _MADE_WITH, {"taxonomy": made.taxonomy, "below": made.below})
 
 

@@ -20,6 +20,7 @@ from aggregator.storage.bulk import update_columns
 from aggregator.storage.changes import forget_scores, note_changes
 from aggregator.storage.engine import iter_chunks
 from aggregator.storage.entry_rows import content_columns, said_columns
+from aggregator.storage.locks import lock_entries
 from aggregator.storage.packing import unpack_parsed
 from aggregator.storage.schema import contents, entries
 
@@ -102,10 +103,11 @@ def save_cleaned(conn: Connection, cleaned: Mapping[EntryId, CleanEntry], *, now
     Dates, keys and what the publisher said stay, and so does the date of change: nothing was said anew. What is shown
     otherwise waits for tags again (`storage.changes`).
     """
+    lock_entries(conn)  # no edit comes between what is read and what is written
     changed = 0
     for some in iter_chunks(sorted(cleaned)):
         query = sa.select(*_SHOWN, contents.c.content_html).join_from(entries, contents).where(entries.c.id.in_(some))
-        stored = {row.id: row for row in conn.execute(query.with_for_update(of=entries))}
+        stored = {row.id: row for row in conn.execute(query)}
         same = [number for number in some if number in stored and _says(stored[number], cleaned[EntryId(number)])]
         if not same:
             continue

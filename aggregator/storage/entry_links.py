@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from aggregator.model.ids import EntryId
 from aggregator.storage.bulk import update_columns
+from aggregator.storage.locks import lock_entries
 from aggregator.storage.schema import contents, entries
 
 
@@ -44,4 +45,5 @@ def save_links(conn: Connection, links: Mapping[EntryId, Sequence[str]]) -> None
     """``links``: entry -> canonical addresses."""
     ids = sorted(links)
     if ids:
+        lock_entries(conn)
         update_columns(conn, entries.c.id, ids, {"links": [list(links[number]) for number in ids]})

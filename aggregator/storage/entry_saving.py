@@ -15,7 +15,7 @@ from aggregator.model.entry import CleanEntry, EntryChange
 from aggregator.model.ids import EntryId
 from aggregator.storage.bulk import find_texts, insert_columns, update_columns
 from aggregator.storage.changes import forget_scores, note_changes
-from aggregator.storage.engine import iter_chunks, lock_name, reserve_ids
+from aggregator.storage.engine import iter_chunks, reserve_ids
 from aggregator.storage.entry_rows import (
     can_be_atom_id,
     content_columns,
@@ -25,6 +25,7 @@ from aggregator.storage.entry_rows import (
     said_columns,
 )
 from aggregator.storage.entry_versions import keep_versions
+from aggregator.storage.locks import lock_entries
 from aggregator.storage.meta import Identity
 from aggregator.storage.schema import contents, entries, entry_changes, stories
 
@@ -55,7 +56,7 @@ def save(conn: Connection, changes: Sequence[EntryChange], *, now: datetime, ide
     for change in changes:
         if reason := find_unstorable(change.entry):
             raise StorageError(f"feed {change.feed_id}: entry {change.entry.key!r} cannot be stored: {reason}")
-    lock_name(conn, "entries")  # ids and `atom:id`s are chosen by looking at what is there
+    lock_entries(conn)  # ids and `atom:id`s are chosen by looking at what is there
     new: dict[Place, EntryChange] = {}
     changed: dict[int, CleanEntry] = {}
     for change in changes:

@@ -14,6 +14,7 @@ from aggregator.model.rule import RuleAction, RuleDecision, Verdict
 from aggregator.storage.bulk import insert_rows
 from aggregator.storage.changes import forget_scores
 from aggregator.storage.engine import iter_chunks
+from aggregator.storage.locks import lock_entries
 from aggregator.storage.schema import entries, rule_decisions
 
 
@@ -32,6 +33,7 @@ def save_verdicts(conn: Connection, verdicts: Mapping[EntryId, Verdict]) -> int:
 
     What is the same is not written. The stories of the others are to be scored anew. Ids of no entry are passed over.
     """
+    lock_entries(conn)
     known = get_ruled(conn, verdicts)
     changed = {number: verdicts[number] for number in sorted(known) if known[number] != _as_stored(verdicts[number])}
     for some in iter_chunks(sorted(changed)):

@@ -19,7 +19,7 @@ from aggregator.model.story import ScoreTerm, Story
 from aggregator.storage.engine import iter_chunks
 from aggregator.storage.entries import EntryQuery, conditions, list_entries
 from aggregator.storage.schema import entries, stories
-from aggregator.storage.story_groups import get_oldest_ungrouped, lock, save_groups
+from aggregator.storage.story_groups import get_oldest_ungrouped, save_groups
 
 __all__ = [
     "StoryQuery",
@@ -28,7 +28,6 @@ __all__ = [
     "get",
     "get_oldest_ungrouped",
     "list_stories",
-    "lock",
     "save_groups",
     "save_scores",
 ]

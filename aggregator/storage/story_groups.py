@@ -15,7 +15,8 @@ from sqlalchemy.engine import Connection as Connection  # handed on, for what ta
 from aggregator.model.ids import EntryId, FeedId, StoryId
 from aggregator.model.story import GroupCandidate, GroupedStory, StoryLink
 from aggregator.model.tag import TagEvidence
-from aggregator.storage.engine import iter_chunks, lock_name, reserve_ids
+from aggregator.storage.engine import iter_chunks, reserve_ids
+from aggregator.storage.locks import lock_entries, lock_stories
 from aggregator.storage.meta import Identity
 from aggregator.storage.schema import entries, entry_changes, entry_tags, feeds, meanings, stories, story_links
 
@@ -151,11 +152,6 @@ def _get_names(conn: Connection, ids: Sequence[int]) -> dict[int, list[TagEviden
     return found
 
 
-def lock(conn: Connection) -> None:
-    """From now until the transaction ends nobody else groups: what is read stays true until it is written."""
-    lock_name(conn, "stories")
-
-
 def save_groups(
     conn: Connection, groups: Sequence[GroupedStory], *, now: datetime, identity: Identity
 ) -> tuple[StoryId, ...]:
@@ -164,7 +160,8 @@ def save_groups(
     A member that its story loses to another goes with its links. ``updated_at`` moves only for a new lead. Members that
     a group does not name (too old to be looked at) stay.
     """
-    lock(conn)
+    lock_stories(conn)
+    lock_entries(conn)
     grouped = _find_groups(conn, groups)
     made = [group for group in groups if group.story_id is None]
     numbers = dict(zip(map(id, made), reserve_ids(conn, stories, len(made)), strict=True))

@@ -11,6 +11,7 @@ from aggregator.model.ids import StoryId
 from aggregator.model.story import GroupedStory
 from aggregator.pipeline.rank import RULES, score_story
 from aggregator.storage import meta, placing, stories, story_groups
+from aggregator.storage.locks import lock_stories
 from aggregator.storage.stories import StoryQuery
 from aggregator.tasks.interests import get_interests
 from aggregator.tasks.links import note_links
@@ -126,7 +127,7 @@ def _save(app: App, window: StoryWindow, groups: Sequence[GroupedStory]) -> tupl
     if not members:
         return ()
     with app.db.write() as conn:
-        stories.lock(conn)
+        lock_stories(conn)
         if story_groups.get_standings(conn, members) != {number: window.known[number] for number in members}:
             return None
         touched = stories.save_groups(conn, groups, now=app.now(), identity=meta.get_identity(conn))
@@ -159,7 +160,7 @@ def _score(app: App) -> bool:
             return False
     interests = get_interests(app.settings)
     with app.db.write() as conn:
-        stories.lock(conn)
+        lock_stories(conn)
         found = stories.list_stories(conn, StoryQuery(ids=stories.find_unscored(conn, limit=CHUNK, hold=True)))
         placings = placing.list_placings(conn, [entry.id for story in found for entry in story.entries])
         scored = [(story.id, *score_story(story.entries, interests, placings)) for story in found]

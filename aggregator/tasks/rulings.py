@@ -12,6 +12,7 @@ from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.story import Ruling, RulingKind
 from aggregator.pipeline.group import group_entries
 from aggregator.storage import meta, rulings, stories, story_groups
+from aggregator.storage.locks import lock_stories
 from aggregator.storage.story_groups import Connection
 from aggregator.tasks.group import score_stories
 from aggregator.tasks.tag import tag_waiting
@@ -34,7 +35,7 @@ def merge_stories(app: App, story_ids: Sequence[StoryId]) -> Ruled:
     """
     tag_waiting(app)
     with app.db.write() as conn:
-        stories.lock(conn)
+        lock_stories(conn)
         members = [_get_members(conn, number) for number in story_ids]
         if len({some[0] for some in members}) < 2:
             raise UsageError("name two stories or more; these are one already")
@@ -51,7 +52,7 @@ def split_story(app: App, story_id: StoryId, entry_ids: Sequence[EntryId]) -> Ru
     """These entries leave their story and are one of their own, for ever. Raises `NotFound`, `UsageError`."""
     tag_waiting(app)
     with app.db.write() as conn:
-        stories.lock(conn)
+        lock_stories(conn)
         members = _get_members(conn, story_id)
         leaving = list(dict.fromkeys(entry_ids))
         _check_inside(story_id, leaving, members)
@@ -74,7 +75,7 @@ def keep_apart(app: App, one: EntryId, other: EntryId) -> Ruled:
         raise UsageError(f"entry {one} cannot be kept apart from itself")
     tag_waiting(app)
     with app.db.write() as conn:
-        stories.lock(conn)
+        lock_stories(conn)
         standings = story_groups.get_standings(conn, (one, other))
         for number in (one, other):
             if number not in standings:
@@ -89,7 +90,7 @@ def choose_lead(app: App, story_id: StoryId, entry_id: EntryId) -> Ruled:
     """This entry leads the story it is in, whatever comes. Raises `NotFound`, `UsageError`."""
     tag_waiting(app)
     with app.db.write() as conn:
-        stories.lock(conn)
+        lock_stories(conn)
         members = _get_members(conn, story_id)
         _check_inside(story_id, [entry_id], members)
         changed = _add(app, conn, "lead", entry_id, None)
@@ -101,7 +102,7 @@ def choose_lead(app: App, story_id: StoryId, entry_id: EntryId) -> Ruled:
 def place_story(app: App, story_id: StoryId, kind: RulingKind | None) -> Ruled:
     """``pin``: the story stands above all others; ``bury``: below; None: where its score says. Raises `NotFound`."""
     with app.db.write() as conn:
-        stories.lock(conn)
+        lock_stories(conn)
         members = _get_members(conn, story_id)
         said = [r for r in rulings.list_rulings(conn, members) if r.kind in ("pin", "bury")]
         changed = kind not in {ruling.kind for ruling in said} if kind else bool(said)
