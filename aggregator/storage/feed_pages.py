@@ -1,6 +1,7 @@
 """What the page of one feed tells: how much it published, week by week, and its entries, a page at a time.
 
-Only entries that readers see. Costs the page, not what is stored.
+Only entries that readers see; what is in no story yet may still be waiting for the editor's rules. Costs the page, not
+what is stored.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def list_page(conn: Connection, feed_id: FeedId, *, before: Entry | None, limit:
 
     An entry's place never changes, so what stands below one does not shift when new ones arrive.
     """
-    query = sa.select(entries.c.id).where(entries.c.feed_id == feed_id, is_shown())
+    query = sa.select(entries.c.id).where(entries.c.feed_id == feed_id, is_shown(), entries.c.story_id.is_not(None))
     if before is not None:
         at, number = entries.c.effective_at, entries.c.id
         below = sa.or_(at < before.effective_at, number < before.id)
