@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from aggregator.model.ids import EntryId
 from aggregator.storage.bulk import update_columns
 from aggregator.storage.engine import iter_chunks
+from aggregator.storage.locks import lock_entries
 from aggregator.storage.schema import entries, stories
 
 #: By so much a number must differ from the one that its story was scored with before that is done anew.
@@ -22,6 +23,7 @@ def save_counts(conn: Connection, counts: Mapping[EntryId, int]) -> int:
     The score of a story is forgotten only when its most discussed entry has moved by a fifth: most looks at a feed
     bring a few comments more.
     """
+    lock_entries(conn)  # nor do they come to another story meanwhile
     written = 0
     told: set[int] = set()
     for some in iter_chunks(sorted(counts)):

@@ -128,3 +128,19 @@ def test_what_rewrites_entries_waits_for_a_round_that_saves_them(db: Database, w
     with db.read() as conn:
         counts = {entry.id: entry.discussion for entry in entries.list_entries(conn, EntryQuery(hidden="too"))}
     assert counts[talked] == 500
+
+
+def test_the_discussion_of_an_entry_is_told_to_the_story_that_took_it(db: Database) -> None:
+    """Stories may become one while a round is being saved."""
+    one, two, first, second = store_two(db)
+    with db.write() as conn:
+        stories.save_scores(conn, [(first, 1.0, ()), (second, 1.0, ())])
+    with db.write() as conn:
+        regroup(conn)
+        stories.save_scores(conn, [(second, 2.0, ())])
+        beside = Beside(db, conn, lambda other: discussion.save_counts(other, {one: 500}))
+    written = beside.finish()
+
+    with db.read() as conn:
+        assert stories.find_unscored(conn, limit=9) == (second,)
+    assert written == 1
