@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from aggregator.model.ids import FeedId
 from aggregator.storage.engine import iter_chunks
 from aggregator.storage.entry_rows import hash_key
+from aggregator.storage.locks import lock_entries
 from aggregator.storage.meta import get_value, renew_revision, set_value
 from aggregator.storage.schema import entries, feeds, meta
 
@@ -21,6 +22,7 @@ _NAME = "entries held of feed {}"
 
 def hold(conn: Connection, feed_id: FeedId, keys: Collection[str]) -> None:
     """Remember that entries just saved as backlog are held, those of ``keys``."""
+    lock_entries(conn)  # whoever admits some meanwhile waits, or has done so
     ids: list[int] = list(get_value(conn, _NAME.format(feed_id)) or ())
     for some in iter_chunks(sorted(map(hash_key, keys))):
         stored = (entries.c.feed_id == feed_id, entries.c.key_hash.in_(some), entries.c.backlog)
@@ -41,6 +43,7 @@ def count_held(conn: Connection, ids: Collection[FeedId]) -> dict[FeedId, int]:
 
 def release(conn: Connection, feed_id: FeedId, *, alarm: str) -> int:
     """Admit what is held of a feed, where its dates put it; how many. ``alarm``: what told of it, forgotten now."""
+    lock_entries(conn)
     name = _NAME.format(feed_id)
     ids: list[int] = list(get_value(conn, name) or ())
     for some in iter_chunks(ids):

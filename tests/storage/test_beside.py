@@ -16,10 +16,10 @@ from aggregator.model.entry import EntryChange
 from aggregator.model.ids import EntryId, FeedId, StoryId
 from aggregator.model.rule import RuleDecision, Verdict
 from aggregator.model.story import GroupedStory
-from aggregator.storage import changes, cleaning, discussion, entries, entry_links, rules, stories
+from aggregator.storage import changes, cleaning, discussion, entries, entry_links, held, rules, stories
 from aggregator.storage.engine import Database
 from aggregator.storage.entries import EntryQuery
-from tests.storage.samples import NOW, ensure_identity, make_entry, make_tag, save_entries, save_story
+from tests.storage.samples import NOW, ensure_feed, ensure_identity, make_entry, make_tag, save_entries, save_story
 
 Work = Callable[[Connection], object]
 
@@ -144,3 +144,37 @@ def test_the_discussion_of_an_entry_is_told_to_the_story_that_took_it(db: Databa
     with db.read() as conn:
         assert stories.find_unscored(conn, limit=9) == (second,)
     assert written == 1
+
+
+def hold(conn: Connection, feed_id: FeedId, *keys: str) -> None:
+    held.hold(conn, feed_id, keys)
+
+
+def test_what_is_held_while_an_editor_admits_is_not_forgotten(db: Database) -> None:
+    with db.write() as conn:
+        feed_id = ensure_feed(conn)
+        save_entries(conn, make_entry("1"), make_entry("2"), feed_id=feed_id, backlog=True)
+        hold(conn, feed_id, "1")
+    with db.write() as conn:
+        hold(conn, feed_id, "2")
+        beside = Beside(db, conn, lambda other: held.release(other, feed_id, alarm=""))
+    released = beside.finish()
+
+    with db.read() as conn:
+        assert held.count_held(conn, [feed_id]) == {}
+    assert released == 2
+
+
+def test_what_an_editor_admits_is_not_held_again(db: Database) -> None:
+    with db.write() as conn:
+        feed_id = ensure_feed(conn)
+        save_entries(conn, make_entry("1"), make_entry("2"), feed_id=feed_id, backlog=True)
+        hold(conn, feed_id, "1")
+    with db.write() as conn:
+        held.release(conn, feed_id, alarm="")
+        beside = Beside(db, conn, lambda other: hold(other, feed_id, "2"))
+    beside.finish()
+
+    with db.read() as conn:
+        assert held.count_held(conn, [feed_id]) == {feed_id: 1}
+
