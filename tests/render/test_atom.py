@@ -20,6 +20,7 @@ from tests.render.samples import FEEDS, NOW, SITE, STORIES, with_lead
 FULL = make_feed(
     make_item(with_lead(STORIES[0], enclosures=(Enclosure(url="https://a.example/p.png", type="image/png"),))),
     *ITEMS[1:],
+    self_url=f"{SITE.url}/feed.atom?page=3",
     places=PLACES,
     is_archive=True,
     hub_url="https://hub.example.org/",
