@@ -28,6 +28,7 @@ from aggregator.model.shown import (
     StoriesPage,
     StoryPage,
 )
+from aggregator.model.tag import Tag
 from aggregator.render.idiom import Idiom
 from aggregator.render.links import get_root
 from aggregator.render.tagnames import get_name, list_related
@@ -80,7 +81,10 @@ def render_tag(page: StoriesPage, *, site: Site, templates: Templates) -> str:
     """``/tags/TAG``: the same for one tag, with a chart of its last weeks."""
     days = group_days(page.river, get_idiom(site))
     since = page.window_end - timedelta(weeks=len(page.by_week))
-    return render_page("tag.html", site, templates, page=page, days=days, full=FULL_STORIES, since=since)
+    related = [tag for tag in _list_related(page) if tag != page.tag]
+    return render_page(
+        "tag.html", site, templates, page=page, days=days, full=FULL_STORIES, since=since, related=related
+    )
 
 
 def render_language(page: StoriesPage, *, site: Site, templates: Templates) -> str:
@@ -88,7 +92,20 @@ def render_language(page: StoriesPage, *, site: Site, templates: Templates) -> s
     say = get_idiom(site)
     days = group_days(page.river, say)
     name = say.own_name(page.language) or page.language
-    return render_page("lang.html", site, templates, page=page, days=days, full=FULL_STORIES, called=name)
+    return render_page(
+        "lang.html",
+        site,
+        templates,
+        page=page,
+        days=days,
+        full=FULL_STORIES,
+        called=name,
+        related=_list_related(page),
+    )
+
+
+def _list_related(page: StoriesPage) -> tuple[Tag, ...]:
+    return list_related([entry for story in page.stories for entry in story.entries], page.tags, RELATED)
 
 
 def render_river(page: RiverPage, *, site: Site, templates: Templates) -> str:
