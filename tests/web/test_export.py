@@ -17,11 +17,15 @@ import sqlalchemy as sa
 from lxml import etree, html
 
 from aggregator.app import App
+from aggregator.errors import RenderError
 from aggregator.model.ids import StoryId
 from aggregator.model.story import GroupedStory
 from aggregator.storage import meta, stories
-from aggregator.storage.schema import entry_tags
+from aggregator.storage.schema import entries, entry_tags
 from aggregator.storage.stories import StoryQuery
+from aggregator.tasks.site import export
+from aggregator.tasks.site.found import Found, Page, Query, make_html
+from aggregator.tasks.site.routes import find_page
 from tests.fixtures.program import Program
 from tests.web.conftest import FIRST, SECOND, Door, News, write_rss
 
@@ -191,3 +195,110 @@ def read_dates(door: Door) -> dict[str, datetime]:
         number: datetime.fromisoformat(text)
         for number, text in {**dates, "feed": feed.findtext(f"{ATOM}updated") or ""}.items()
     }
+
+
+class Shelf:
+    """A made-up site for the export: a front page, older pages that never end, and links up to places of their own."""
+
+    def __init__(self, url: str) -> None:
+        self.asked: list[str] = []
+        self._url = url
+
+    def find(self, app: App, path: str, query: object = ()) -> Page | None:
+        self.asked.append(path)
+        if path == "/":
+            return make_html(f'<a rel="next" href="/news/before/1">older</a> <a href="{self._url}/odd">odd</a>')
+        if path == "/odd":
+            raise RenderError("odd.html:1: on purpose")
+        if match := re.fullmatch(r"/before/(\d+)", path):
+            number = int(match[1])
+            return make_html(
+                f'<link rel="prev" href="/news/before/{number + 1000}">\n<link rel="next" href="/news/before/{number + 1}">'
+                f'<a rel="prev" href="/news/before/{number + 1000}">newer</a><a rel="next" href="/news/before/{number + 1}">'
+                f'<b>older</b></a> <a href="/news/stories/4">told</a> <a href="/news/search?q=1">x</a>'
+            )
+        return None
+
+
+@sqlite_only
+def test_older_pages_are_a_chain_that_ends(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve of each list; newer is the page that led here; the last leads no further; one that fails is named."""
+    program.configure(site={**NEWS_SITE, "url": "http://news.example.org/news"})
+    shelf = Shelf("http://news.example.org/news")
+    monkeypatch.setattr(export, "find_page", shelf.find)
+    made: dict[str, bytes] = {}
+    with program.app() as app:
+        for file in export.iter_site(app):
+            try:
+                body = file.make()
+            except RenderError as error:
+                body = str(error).encode()
+            if body is not None:
+                made[file.name] = body
+
+    chain = [f"before/{number}/index.html" for number in range(1, 13)]
+    assert [name for name in made if "before" in name] == chain
+    assert (
+        re.findall(rb'rel="(\w+)" href="([^"]*)"', made["before/1/index.html"])
+        == [
+            (b"prev", b"/news/"),
+            (b"next", b"/news/before/2"),
+        ]
+        * 2
+    )
+    assert re.findall(rb'rel="(\w+)" href="([^"]*)"', made[chain[-1]]) == [(b"prev", b"/news/before/11")] * 2
+    assert b"older" not in made[chain[-1]] and b"told" in made[chain[-1]]
+    assert made["odd/index.html"] == b"odd.html:1: on purpose"
+    assert not any(
+        path.startswith(("/stories", "/entries", "/before/10")) for path in shelf.asked if path not in chain[9]
+    )
+
+
+@sqlite_only
+def test_a_page_is_made_again_only_when_it_shows_a_change(news: News, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages of stories and entries of a large site are many; lists are always made."""
+    news.configure()
+    news.program.json("fetch", "--all")
+    asked: list[str] = []
+
+    def find(app: App, path: str, query: Query = ()) -> Found:
+        asked.append(path)
+        return find_page(app, path, query)
+
+    def publish(*options: str) -> set[str]:
+        asked.clear()
+        result = news.program.run("publish", "--out", "site", *options)
+        assert result.code == 0, result.err
+        return {path for path in asked if path.startswith(("/stories/", "/entries/"))}
+
+    monkeypatch.setattr(export, "find_page", find)
+    first = publish()
+    assert len(first) > 5 and publish() == set()
+    with news.program.app() as app, app.db.write() as conn:
+        conn.execute(sa.update(entries).where(entries.c.title.contains("laundry")).values(discussion=500))
+    assert {path.split("/")[1] for path in publish()} == {"stories", "entries"}
+    assert len(asked) > 5
+    assert publish("--anew") == first
+    news.configure(site={**NEWS_SITE, "url": "http://news.example.org", "title": "Another"})
+    assert publish() == first
+
+
+@sqlite_only
+def test_a_template_with_a_mistake_costs_the_pages_that_it_makes(news: News) -> None:
+    """Exit code 1 with their names; what was published of them stays, the rest is brought up to date."""
+    news.configure()
+    program = news.program
+    program.json("fetch", "--all")
+    assert program.run("publish", "--out", "site").code == 0
+    folder = program.folder / "site"
+    before = (folder / "stories/1/index.html").read_bytes()
+    (program.folder / "templates").mkdir()
+    (program.folder / "templates" / "story.html").write_text("{{ nothing.of.this }}")
+    (program.folder / "templates" / "entry.html").write_text("an entry")
+
+    result = program.run("publish", "--out", "site")
+
+    assert result.code == 1
+    assert "stories/1/index.html: not made: story.html:1: UndefinedError" in result.err
+    assert (folder / "stories/1/index.html").read_bytes() == before
+    assert (folder / "entries/1/index.html").read_text() == "an entry"
