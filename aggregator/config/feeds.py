@@ -74,6 +74,7 @@ def _apply_options(spec: FeedSpec, options: FeedOptions) -> FeedSpec:
         spec,
         language=spec.language or options.language,
         weight=options.weight,
+        full_content=spec.full_content or options.full_content,
         tags=tuple(dict.fromkeys([*options.tags, *spec.tags])),
         interval=options.interval,
     )

@@ -64,6 +64,7 @@ class Site(Section):
     postal_address: Annotated[str, text("an address", limit=500, lines=True)] = Field(
         "", description="Printed at the foot of each mail, which many countries require."
     )
+    hub: Annotated[str, URL] = Field("", description="WebSub hub that is told of news in our feeds; default: none.")
 
 
 class Fetch(Section):
@@ -110,6 +111,9 @@ class FeedOptions(Section):
     language: Annotated[str, LANGUAGE] = Field("", description="Language of its entries; default: as the feed claims.")
     weight: Annotated[float, WEIGHT] = Field(1.0, description="How much its entries count in a story's score.")
     tags: tuple[Annotated[str, TAG], ...] = Field((), description="Tags that all of its entries bear.")
+    full_content: Annotated[bool, SWITCH] = Field(
+        False, description="Our feeds carry its entries whole, not as excerpts: only if its publisher allows it."
+    )
     interval: Annotated[timedelta, DURATION] | None = Field(
         None,
         description="At least this long between two checks, up to fetch.max_interval; feed or server may ask for more.",
@@ -186,6 +190,9 @@ class Combined(Section):
     window: Annotated[timedelta, DURATION] = Field(timedelta(days=7), description="How far back both look.")
     one_per_story: Annotated[bool, SWITCH] = Field(
         True, description="One feed entry for each story (its lead) instead of every entry."
+    )
+    per_feed: Annotated[int, whole("a number of stories", least=0, most=1_000)] = Field(
+        10, description="Of one feed at most so many in the combined feed, the best ranked ones; 0: no limit."
     )
     first_import: Annotated[int, whole("a number of entries", least=0, most=1_000)] = Field(
         10, description="Of a new feed, this many of its newest entries enter the combined feed."

@@ -92,7 +92,12 @@ def _iter_followed(config: schema.Config) -> Iterator[FollowedList]:
     for feed in config.feeds:
         if isinstance(feed, schema.OpmlFeeds) and feed.is_followed:
             yield FollowedList(
-                url=feed.opml, language=feed.language, weight=feed.weight, tags=feed.tags, interval=feed.interval
+                url=feed.opml,
+                language=feed.language,
+                weight=feed.weight,
+                tags=feed.tags,
+                interval=feed.interval,
+                full_content=feed.full_content,
             )
 
 

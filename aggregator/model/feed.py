@@ -75,6 +75,8 @@ class FeedSpec:
     page: PageRules | None = None
     #: For JSON feeds: where in an item stands how much it is discussed, names with dots between them (``_hn.points``).
     points: str = ""
+    #: Our feeds may carry its entries whole.
+    full_content: bool = False
     #: The followed list on the web that names it; empty: none does.
     list_url: str = ""
 

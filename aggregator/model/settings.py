@@ -32,6 +32,8 @@ class Site:
     description: str = ""
     contact: str = ""
     postal_address: str = ""
+    #: The hub that tells our readers' programs of news (WebSub); empty: none.
+    hub: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class FollowedList:
     weight: float = 1.0
     tags: tuple[str, ...] = ()
     interval: timedelta | None = None
+    full_content: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,8 @@ class CombinedSettings:
     #: How far back the front page and the feed look.
     window: timedelta = timedelta(days=7)
     one_per_story: bool = True
+    #: Of one feed, so many leads in one document of the combined feed; 0: no limit.
+    per_feed: int = 10
     #: Of a feed's first import, this many of its newest entries enter the combined feed.
     first_import: int = 10
 

@@ -1,7 +1,8 @@
 """Lists of feeds as OPML 2.0, in and out. Never follows a link to another list and never fetches anything.
 
 What the editor set for a feed travels along in attributes of our own namespace, which other programs leave alone:
-weight, interval, tags and the rules for a page without a feed. Headers stay at home: they hold secrets.
+weight, interval, tags, whether entries may be shown whole, and the rules for a page without a feed. Headers stay at
+home: they hold secrets.
 """
 
 from __future__ import annotations
@@ -114,6 +115,8 @@ def _iter_own(feed: FeedSpec) -> Iterator[tuple[str, str]]:
         yield "interval", f"{seconds // _UNITS[unit]}{unit}"
     if feed.tags:
         yield "tags", " ".join(feed.tags)  # ``category`` reaches a reader mixed with the names of folders
+    if feed.full_content:
+        yield "full-content", "true"
     for part in _PAGE_PARTS if feed.page else ():
         if selector := getattr(feed.page, part):
             yield f"page-{part}", selector
@@ -177,6 +180,7 @@ class _Settings:
     weight: float = 1.0
     interval: timedelta | None = None
     tags: tuple[str, ...] = ()
+    full_content: bool = False
     page: PageRules | None = None
 
 
@@ -207,6 +211,7 @@ def _read_settings(outline: Any) -> _Settings:
         weight=float(ours("weight")) if _WEIGHT.fullmatch(ours("weight")) else 1.0,
         interval=timedelta(seconds=int(interval[1]) * _UNITS[interval[2]]) if interval else None,
         tags=tuple(tag for tag in ours("tags").split() if _is_tag(tag)),
+        full_content=ours("full-content") == "true",
         page=PageRules(**rules) if rules["items"] else None,
     )
 
@@ -236,5 +241,6 @@ def _build_spec(url: str, found: Any, settings: _Settings) -> FeedSpec:
         weight=settings.weight,
         interval=settings.interval,
         tags=settings.tags or tuple(word for word in words if _is_tag(word)),
+        full_content=settings.full_content,
         page=settings.page,
     )

@@ -52,6 +52,7 @@ def spec_values(spec: FeedSpec) -> dict[str, Any]:
         "url_prefix": spec.url_prefix,
         "page": rules and {"items": rules.items, "title": rules.title, "link": rules.link, "date": rules.date},
         "points": spec.points,
+        "full_content": spec.full_content,
         "list_url": spec.list_url,
     }
 
@@ -105,6 +106,7 @@ def _make_spec(row: RowMapping) -> FeedSpec:
         url_prefix=row["url_prefix"],
         page=None if row["page"] is None else PageRules(**row["page"]),
         points=row["points"],
+        full_content=row["full_content"],
         list_url=row["list_url"],
     )
 

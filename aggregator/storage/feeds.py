@@ -136,7 +136,7 @@ def _select_asked() -> sa.Select[Any]:
 
 _ASKED = (
     "id", "url", "asked_url", "origin", "spec_title", "spec_language", "weight", "spec_tags", "interval_seconds",
-    "headers", "url_prefix", "page", "points", "list_url", "state", "paused_reason", "removed_at",
+    "headers", "url_prefix", "page", "points", "full_content", "list_url", "state", "paused_reason", "removed_at",
 )  # fmt: skip
 
 

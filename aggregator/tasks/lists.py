@@ -99,6 +99,7 @@ def _apply(followed: FollowedList, spec: FeedSpec) -> FeedSpec:
         language=spec.language or followed.language,
         weight=followed.weight if spec.weight == 1.0 else spec.weight,
         interval=spec.interval or followed.interval,
+        full_content=spec.full_content or followed.full_content,
         tags=tuple(dict.fromkeys([*followed.tags, *spec.tags])),
     )
 

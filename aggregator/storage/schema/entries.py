@@ -35,6 +35,8 @@ stories = sa.Table(
     sa.Index(None, "lead_entry_id"),
     sa.Index(None, "merged_into"),
     sa.Index(None, "score"),
+    # Since revision 0005: an archive holds the stories of a week.
+    sa.Index(None, "created_at"),
     sqlite_autoincrement=True,
 )
 
@@ -83,6 +85,8 @@ entries = sa.Table(
     sa.Index(None, "feed_id", "base_hash", sqlite_where=_IS_SHARED, postgresql_where=_IS_SHARED),
     sa.Index(None, "effective_at", "id"),
     sa.Index(None, "feed_id", "effective_at"),
+    # Since revision 0005: an archive holds the entries of a week.
+    sa.Index(None, "first_seen_at"),
     sa.Index(None, "story_id"),
     sa.Index(None, "hidden", sqlite_where=sa.text("hidden = 1"), postgresql_where=sa.text("hidden")),
     sqlite_autoincrement=True,

@@ -81,6 +81,8 @@ feeds = sa.Table(
     later_text("alarm"),
     # Since revision 0003: where in a JSON feed's items stands how much they are discussed.
     later_text("points"),
+    # Since revision 0005: what the editor asked for.
+    sa.Column("full_content", sa.Boolean, nullable=False, server_default=sa.false()),
     one_of("origin", Origin),
     one_of("state", FeedState),
     sa.Index(None, "state", "next_due_at", "id"),
