@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from html import unescape
 from urllib.parse import urljoin
 
@@ -22,6 +23,7 @@ from aggregator.model.settings import Site
 from aggregator.model.story import Story
 from aggregator.model.tag import Tag
 from aggregator.render.extensions import get_language
+from aggregator.render.idiom import Idiom
 from aggregator.render.links import get_host, get_public_url, get_web_url
 from aggregator.render.tagnames import get_name, list_tags
 from aggregator.render.templates import Templates
@@ -78,6 +80,7 @@ def make_story_item(
         "content": Markup(keep_legal(content_html)),
         "source_name": origin.title,
         "source_url": origin.page_url,
+        "say": Idiom(language=site.language, timezone=site.timezone),
         "tags": named,
     }
     return FeedItem(
@@ -213,11 +216,21 @@ def _make_origin(entry: Entry, feed: Feed | None, feed_id: str) -> FeedOrigin:
         title=get_feed_name(feed.name) or get_host(page_url) or get_host(self_url) or own_id,
         self_url=self_url,
         page_url=page_url,
-        updated_at=feed.feed_updated_at,
+        updated_at=_bound_update(entry, feed),
         rights=_get_line(feed.rights),
         author=_get_line(feed.author),
         language=get_language(feed.language),
     )
+
+
+def _bound_update(entry: Entry, feed: Feed) -> datetime | None:
+    """When the source was updated, as it says, but never later than the entry itself.
+
+    Many sources say "now" whenever they are asked: then ours would change, and all its readers load it again, at every
+    look at one of them.
+    """
+    own = entry.updated_at or entry.published_at or entry.first_seen_at
+    return min(feed.feed_updated_at, own) if feed.feed_updated_at else None
 
 
 def _get_source_id(entry: Entry, feed: Feed | None, feed_id: str) -> str:

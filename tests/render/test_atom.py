@@ -110,7 +110,7 @@ def test_an_entry_says_what_it_is_and_where_it_comes_from() -> None:
     }
     said = [source.findtext(f"{A}{name}") for name in ("id", "title", "rights", f"author/{A}name")]
     assert said == [feed.atom_id, feed.name, feed.rights, "山田"]
-    assert datetime.fromisoformat(one(source, "updated").text or "") == feed.feed_updated_at
+    assert datetime.fromisoformat(one(source, "updated").text or "") == story.lead.published_at
     assert {link.get("rel"): link.get("href") for link in source.findall(f"{A}link")} == {
         "self": feed.spec.url,
         "alternate": feed.site_url,

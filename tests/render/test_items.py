@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from aggregator.render.newsletter import render_issue
 from aggregator.render.templates import load_templates
 from tests.render.checks import check_content
 from tests.render.published import FEED_ID, TEMPLATES, any_text, make_hostile_item, make_item
-from tests.render.samples import COMPOSED, FEEDS, ISSUES, NEWSLETTER, SITE, STORIES, TAGS, with_lead
+from tests.render.samples import COMPOSED, FEEDS, ISSUES, NEWSLETTER, NOW, SITE, STORIES, TAGS, with_lead
 
 
 def read(content: str) -> html.HtmlElement:
@@ -125,6 +125,19 @@ def test_a_feed_without_a_name_is_known_by_its_host(changes: dict[str, object], 
 
     assert item.origin is not None
     assert item.origin.title == found
+
+
+def test_a_source_that_is_always_of_this_minute_does_not_change_our_feed() -> None:
+    """Many write the clock into their feed; what they said is true of no entry but the newest."""
+    feed = FEEDS[STORIES[0].lead.feed_id]
+    lead = STORIES[0].lead
+    later = [make_item(STORIES[0], feed=replace(feed, feed_updated_at=NOW + timedelta(hours=hour))) for hour in (1, 2)]
+    older = make_item(STORIES[0], feed=replace(feed, feed_updated_at=lead.effective_at - timedelta(days=9))).origin
+
+    assert later[0] == later[1]
+    assert later[0].origin is not None and older is not None
+    assert later[0].origin.updated_at == lead.published_at
+    assert older.updated_at == lead.effective_at - timedelta(days=9)
 
 
 def test_nothing_of_the_editors_own_shows_in_a_source() -> None:
