@@ -211,12 +211,10 @@ class Shelf:
         if path == "/odd":
             raise RenderError("odd.html:1: on purpose")
         if match := re.fullmatch(r"/before/(\d+)", path):
-            number = int(match[1])
-            return make_html(
-                f'<link rel="prev" href="/news/before/{number + 1000}">\n<link rel="next" href="/news/before/{number + 1}">'
-                f'<a rel="prev" href="/news/before/{number + 1000}">newer</a><a rel="next" href="/news/before/{number + 1}">'
-                f'<b>older</b></a> <a href="/news/stories/4">told</a> <a href="/news/search?q=1">x</a>'
-            )
+            older, newer = (f"/news/before/{int(match[1]) + step}" for step in (1, 1000))
+            head = f'<link rel="prev" href="{newer}">\n<link rel="next" href="{older}">'
+            turn = f'<a rel="prev" href="{newer}">newer</a><a rel="next" href="{older}"><b>older</b></a>'
+            return make_html(f'{head}{turn} <a href="/news/stories/4">told</a> <a href="/news/search?q=1">x</a>')
         return None
 
 
@@ -249,9 +247,7 @@ def test_older_pages_are_a_chain_that_ends(program: Program, monkeypatch: pytest
     assert re.findall(rb'rel="(\w+)" href="([^"]*)"', made[chain[-1]]) == [(b"prev", b"/news/before/11")] * 2
     assert b"older" not in made[chain[-1]] and b"told" in made[chain[-1]]
     assert made["odd/index.html"] == b"odd.html:1: on purpose"
-    assert not any(
-        path.startswith(("/stories", "/entries", "/before/10")) for path in shelf.asked if path not in chain[9]
-    )
+    assert not any(re.match(r"/stories|/before/\d{4}", path) for path in shelf.asked)
 
 
 @sqlite_only
