@@ -38,6 +38,8 @@ FORMATS: Mapping[Format, str] = {
 }
 #: How many "also covered by" links an item carries.
 MAX_OTHERS = 10
+#: Whole content longer than this (characters of HTML) is a book or a trick: its excerpt stands in its place.
+MAX_CONTENT = 200_000
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*")
 #: As `pipeline.clean` writes them.
@@ -77,7 +79,7 @@ def make_story_item(
         "story": story,
         "others": story.others[:MAX_OTHERS],
         "more": max(0, len(story.others) - MAX_OTHERS),
-        "content": Markup(keep_legal(content_html)),
+        "content": Markup(keep_legal(content_html) if len(content_html) <= MAX_CONTENT else ""),
         "source_name": origin.title,
         "source_url": origin.page_url,
         "say": Idiom(language=site.language, timezone=site.timezone),

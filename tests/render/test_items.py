@@ -64,6 +64,14 @@ def test_whole_content_takes_the_place_of_the_excerpt() -> None:
     assert item.image_url == "https://a.example/p.png"
 
 
+def test_content_without_end_is_not_taken_over() -> None:
+    """One source's book must not make a document that no reader loads."""
+    item = make_item(STORIES[0], content_html=f"<p>{'word ' * 50_000}</p>")
+
+    assert len(item.content_html) < 10_000
+    assert STORIES[0].lead.excerpt in item.content_html
+
+
 def test_the_words_of_ours_are_in_the_language_of_the_site(tmp_path: Path) -> None:
     """They are a template like every other, which a catalogue translates."""
     (tmp_path / "locale" / "fr").mkdir(parents=True)
