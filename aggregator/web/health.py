@@ -1,7 +1,13 @@
-"""For the machine that watches: alive, and ready. Never tells a stranger more than that."""
+"""For the machine that watches: alive, and ready. Never tells a stranger more than that, and lets none of them write
+as often as he likes: one look serves all who ask within a second.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from time import monotonic
+
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -10,29 +16,42 @@ from aggregator.errors import StorageError
 from aggregator.storage import meta, migrate
 
 _HEADERS = {"Cache-Control": "no-store"}
+_KEPT_SECONDS = 1.0
 
 
 class _Undone(Exception):
     """Rolls a trial write back."""
 
 
-def check_health(request: Request) -> Response:
+async def check_health(request: Request) -> Response:
     """200 as long as the process answers."""
     return PlainTextResponse("ok\n", headers=_HEADERS)
 
 
-def check_readiness(request: Request) -> Response:
+class Readiness:
     """200 when the database can be written and has our schema, else 503 with the reason in a few words."""
-    app: App = request.app.state.app
-    try:
-        state = migrate.current(app.db)
-        with app.db.write() as conn:
-            meta.renew_revision(conn)  # PostgreSQL says only at a real write that it may not
-            raise _Undone
-    except _Undone:
-        pass
-    except StorageError:
-        return PlainTextResponse("the database does not answer\n", status_code=503, headers=_HEADERS)
-    if state != "current":
-        return PlainTextResponse(f"the schema is {state}\n", status_code=503, headers=_HEADERS)
-    return PlainTextResponse("ready\n", headers=_HEADERS)
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._look: asyncio.Task[str] | None = None
+        self._looked_at = 0.0
+
+    async def check(self, request: Request) -> Response:
+        """An answer that is a second old at most, or under way."""
+        if self._look is None or (self._look.done() and monotonic() - self._looked_at > _KEPT_SECONDS):
+            self._looked_at = monotonic()
+            self._look = asyncio.get_running_loop().create_task(run_in_threadpool(self._find_fault))
+        fault = await asyncio.shield(self._look)
+        return PlainTextResponse(f"{fault or 'ready'}\n", status_code=503 if fault else 200, headers=_HEADERS)
+
+    def _find_fault(self) -> str:
+        """Empty when there is none."""
+        try:
+            state = migrate.current(self._app.db)
+            with self._app.db.write() as conn:
+                meta.renew_revision(conn)  # PostgreSQL says only at a real write that it may not
+                raise _Undone
+        except _Undone:
+            return "" if state == "current" else f"the schema is {state}"
+        except StorageError:
+            return "the database does not answer"

@@ -20,7 +20,7 @@ from aggregator.web.conditions import Wishes, read_wishes
 from aggregator.web.copies import Copy
 from aggregator.web.errors import ErrorPages, show_error, show_fault, show_unavailable
 from aggregator.web.headers import Fields, SecurityHeaders, make_security_fields
-from aggregator.web.health import check_health, check_readiness
+from aggregator.web.health import Readiness, check_health
 from aggregator.web.limits import RateLimit
 from aggregator.web.unsubscribe import show_unsubscribe
 from aggregator.web.websub import take_call
@@ -53,7 +53,7 @@ class Site:
         routes = Starlette(
             routes=[
                 Route("/healthz", check_health),
-                Route("/readyz", check_readiness),
+                Route("/readyz", Readiness(self._app).check),
                 Route("/unsubscribe/{token}", show_unsubscribe, methods=["GET", "HEAD", "POST"]),
                 Route("/websub/{token}", take_call, methods=["GET", "POST"]),
                 Route("/{path:path}", self._show_page, methods=["GET", "HEAD"]),

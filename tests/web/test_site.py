@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
@@ -81,6 +82,28 @@ def test_health_and_readiness(site: Site) -> None:
         for method in ("GET", "HEAD"):
             reply = check_common(door.ask(path, method))
             assert (reply.status, reply.headers["cache-control"]) == (200, "no-store")
+
+
+def test_many_who_ask_whether_it_is_ready_cost_one_look(site: Site, serve: Callable[..., Door]) -> None:
+    _, app, _ = site
+    writes: list[int] = []
+
+    class Counting:
+        """The database, counting."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(app.db, name)
+
+        def write(self) -> AbstractContextManager[sa.Connection]:
+            writes.append(1)
+            return app.db.write()
+
+    door = serve(replace(app, db=Counting()))  # type: ignore[arg-type]
+    began = monotonic()
+    statuses = {door.ask("/readyz").status for _ in range(100)}
+
+    assert statuses == {200}
+    assert len(writes) <= 1 + (monotonic() - began)
 
 
 def test_what_is_not_there_is_a_page_that_says_so(site: Site) -> None:
