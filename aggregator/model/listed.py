@@ -48,8 +48,9 @@ class FeedPage:
     entries: tuple[Entry, ...]
     #: All that readers see of it.
     entry_count: int
-    #: Entries in each of the last weeks, oldest first; empty on older pages.
+    #: Entries in each of the last weeks before ``now``, oldest first; empty on older pages.
     by_week: tuple[int, ...] = ()
+    now: datetime
     #: The entry before whose place the list begins; None: at the newest.
     before: EntryId | None = None
     has_more: bool = False

@@ -4,6 +4,7 @@ list."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import groupby
 
 from aggregator.model.entry import Entry
@@ -38,7 +39,8 @@ def render_feeds(page: FeedsPage, *, site: Site, templates: Templates) -> str:
 
 def render_feed(page: FeedPage, *, site: Site, templates: Templates) -> str:
     """``/feeds/ID`` and ``/feeds/ID/before/ENTRY``: one feed and its entries."""
-    return render_page("feed.html", site, templates, page=page)
+    since = page.now - timedelta(weeks=len(page.by_week))
+    return render_page("feed.html", site, templates, page=page, since=since)
 
 
 def render_follow(page: FollowPage, *, site: Site, templates: Templates) -> str:

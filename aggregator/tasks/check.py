@@ -125,7 +125,7 @@ def _list_lists(
         slug="sample", title="Sample", issues=(issue,), headlines={issue.id: entries}, months=(month,)
     )
     feeds = FeedsPage(feeds=(feed,), feed_count=1, min_interval=timedelta(minutes=30))
-    one_feed = FeedPage(feed=feed, entries=entries, entry_count=2, by_week=(0, 2))
+    one_feed = FeedPage(feed=feed, entries=entries, entry_count=2, by_week=(0, 2), now=now)
     follow = FollowPage(newest=entries, tags=(_TAG,), languages=(), newsletters=(("sample", "Sample"),), feed_count=1)
     tags = TagsPage(kinds=(TagsOfKind(kind="topic", top=(count,), others=(count,), tag_count=2),))
     one_kind = TagKindPage(kind="topic", tags=(count,), tag_count=1)

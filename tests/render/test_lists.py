@@ -60,6 +60,7 @@ ONE = FeedPage(
     entries=tuple(replace(entry, feed_id=FeedId(2)) for entry in LEADS[:10]),
     entry_count=155,
     by_week=tuple((week * 7) % 5 for week in range(52)),
+    now=NOW,
     has_more=True,
     newest_at=LEADS[0].effective_at,
 )

@@ -74,7 +74,7 @@ def _count_languages(stored: Iterable[Feed]) -> Counter[str]:
 
 
 def _render_feed(app: App, number: str, before: str = "") -> Page | None:
-    feed_id = FeedId(int(number))
+    feed_id, now = FeedId(int(number)), app.now()
     with app.db.read() as conn:
         feed = feeds.get_feeds(conn, [feed_id]).get(feed_id)
         if feed is None or feed.paused_reason == feeds.REMOVED:
@@ -89,7 +89,8 @@ def _render_feed(app: App, number: str, before: str = "") -> Page | None:
             feed=feed,
             entries=found[:ENTRIES],
             entry_count=feed_pages.count_entries(conn, feed_id),
-            by_week=feed_pages.count_by_week(conn, feed_id, until=app.now(), weeks=WEEKS) if place is None else (),
+            by_week=feed_pages.count_by_week(conn, feed_id, until=now, weeks=WEEKS) if place is None else (),
+            now=now,
             before=place.id if place else None,
             has_more=len(found) > ENTRIES,
             newest_at=newest[0].effective_at if newest else None,
