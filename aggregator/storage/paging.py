@@ -47,7 +47,7 @@ def find_newer(conn: Connection, query: EntryQuery, place: Entry, *, limit: int)
 def choose_leads(conn: Connection, query: EntryQuery, found: Iterable[Story]) -> tuple[Story, ...]:
     """Each story led by the entry that leads it among those of ``query``; those that have none there are left out."""
     found = tuple(found)
-    belonging = _find_belonging(conn, query, {story.id for story in found})
+    belonging = find_belonging(conn, query, {story.id for story in found})
     return tuple(led for story in found if (led := lead_by(story, belonging)) is not None)
 
 
@@ -89,7 +89,7 @@ def _tell(conn: Connection, query: EntryQuery, met: Sequence[Entry]) -> list[Sto
     return [by_lead[entry.id] for entry in met if entry.id in by_lead]
 
 
-def _find_belonging(conn: Connection, query: EntryQuery, story_ids: Collection[StoryId]) -> set[EntryId]:
+def find_belonging(conn: Connection, query: EntryQuery, story_ids: Collection[StoryId]) -> set[EntryId]:
     """Of the entries of these stories, those that meet ``query``."""
     rest = conditions(replace(query, tag="", limit=0))
     if query.tag:

@@ -183,6 +183,7 @@ _FEEDS = st.builds(
     tags=st.lists(st.sampled_from(["openai", "gpt-4.1", "policy"]), unique=True).map(tuple),
     weight=st.sampled_from([1.0, 0.0, 0.25, 2.5, 100.0]),
     interval=st.none() | st.integers(1, 10**6).map(lambda seconds: timedelta(seconds=seconds)),
+    full_content=st.booleans(),
     page=st.none() | st.just(PageRules(items='li[class~="post"] > a', date="time")),
 )
 

@@ -28,13 +28,14 @@ from aggregator.storage.schema.mailing import (
     subscriptions,
     suppressions,
 )
-from aggregator.storage.schema.publishing import announcements, archive_entries, archives
+from aggregator.storage.schema.publishing import announcements, archive_entries, archive_scopes, archives
 from aggregator.storage.schema.search import INDEX_NAME, search_entries, search_words
 
 __all__ = [
     "INDEX_NAME",
     "announcements",
     "archive_entries",
+    "archive_scopes",
     "archives",
     "contents",
     "deliveries",

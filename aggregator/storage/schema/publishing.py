@@ -21,8 +21,17 @@ archives = sa.Table(
     sa.Column("items", sa.LargeBinary, nullable=False),
 )
 
+#: Of what feeds there is something in an archive: ``all``, ``tag:openai``, ``language:ja``, ``feed:12``.
+archive_scopes = sa.Table(
+    "archive_scopes",
+    metadata,
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("week", sa.Text, sa.ForeignKey("archives.week", ondelete="CASCADE"), primary_key=True),
+    sa.Index(None, "week"),
+)
+
 #: The entries that an archive tells of: when readers may not see one of them any more, it is made anew. No reference
-#: to the entry: a row of one that is gone says so.
+#: to the entry: an archive outlives what is pruned.
 archive_entries = sa.Table(
     "archive_entries",
     metadata,

@@ -33,6 +33,16 @@ def _create_archives() -> None:
         sa.PrimaryKeyConstraint("week", name="pk_archives"),
     )
     op.create_table(
+        "archive_scopes",
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("week", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["week"], ["archives.week"], name="fk_archive_scopes_week_archives", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("scope", "week", name="pk_archive_scopes"),
+    )
+    op.create_index("ix_archive_scopes_week", "archive_scopes", ["week"])
+    op.create_table(
         "archive_entries",
         sa.Column("week", sa.Text(), nullable=False),
         sa.Column("entry_id", _ID, autoincrement=False, nullable=False),
