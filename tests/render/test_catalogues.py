@@ -165,15 +165,23 @@ def test_a_country_s_own_words_come_before_those_of_the_language(tmp_path: Path)
     assert load_translations(Catalogues([tmp_path]).choose("zh-Hant-TW")).gettext("Topics") == "主题"
 
 
-def test_english_counts_without_a_catalogue() -> None:
-    """One story, two stories; in Japanese both are counted alike."""
-    templates = make_templates([LOCALE], '{{ ngettext("%(num)s story", "%(num)s stories", count) }}')
+def test_each_language_counts_its_own_way(tmp_path: Path) -> None:
+    """English without a catalogue; Japanese counts one and two alike, Polish does not."""
+    path = write_catalogue(tmp_path, "pl", {})
+    forms = "".join(f'msgstr[{at}] "%(num)s {word}"\n' for at, word in enumerate(("plik", "pliki", "plików")))
+    path.write_text(path.read_text() + f'msgid "%(num)s file"\nmsgid_plural "%(num)s files"\n{forms}')
+    path = write_catalogue(tmp_path, "ja", {})
+    path.write_text(
+        path.read_text() + 'msgid "%(num)s file"\nmsgid_plural "%(num)s files"\nmsgstr[0] "ファイル%(num)s件"\n'
+    )
+    templates = make_templates([tmp_path], '{{ ngettext("%(num)s file", "%(num)s files", count) }}')
 
     def tell(count: int, language: str) -> str:
         return templates.render("page.html", count=count, say=Idiom(language=language, timezone="UTC"))
 
-    assert [tell(count, "en") for count in (1, 2)] == ["1 story", "2 stories"]
-    assert [tell(count, "ja") for count in (1, 2)] == ["話題1件", "話題2件"]
+    assert [tell(count, "en") for count in (1, 2)] == ["1 file", "2 files"]
+    assert [tell(count, "ja") for count in (1, 2)] == ["ファイル1件", "ファイル2件"]
+    assert [tell(count, "pl") for count in (1, 2, 5)] == ["1 plik", "2 pliki", "5 plików"]
 
 
 @pytest.mark.parametrize("content", [b'msgid "\xff\xfe"', b"hello\n", b"\x00", b'msgid "%(a)s"\nmsgstr "%(b)s"'])
