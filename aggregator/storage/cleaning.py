@@ -60,11 +60,6 @@ def set_cleaned_by(conn: Connection, cleaned: CleanedBy) -> None:
     meta.set_value(conn, _CLEANED_BY, {"policy": cleaned.policy, "below": cleaned.below})
 
 
-def get_last(conn: Connection) -> int:
-    """The highest number of an entry; 0 when there is none."""
-    return conn.execute(sa.select(sa.func.max(entries.c.id))).scalar() or 0
-
-
 def count_stale(conn: Connection, cleaned: CleanedBy) -> int:
     """How many entries are still to be cleaned by this policy. Looks at each one."""
     if not cleaned.below:

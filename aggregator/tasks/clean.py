@@ -14,7 +14,7 @@ from aggregator.log import get_logger
 from aggregator.model.entry import CleanEntry
 from aggregator.model.ids import EntryId
 from aggregator.pipeline.clean import POLICY_VERSION
-from aggregator.storage import cleaning, entries, feeds, meta
+from aggregator.storage import changes, cleaning, entries, feeds, meta
 from aggregator.storage.cleaning import CleanedBy
 from aggregator.tasks.enrich import enrich_entry
 
@@ -44,7 +44,7 @@ def plan_cleaning(app: App) -> int:
         if cleaned.policy == POLICY_VERSION:
             return cleaning.count_stale(conn, cleaned)
     with app.db.write() as conn:
-        cleaned = CleanedBy(policy=POLICY_VERSION, below=cleaning.get_last(conn) + 1)
+        cleaned = CleanedBy(policy=POLICY_VERSION, below=changes.get_last(conn) + 1)
         count = cleaning.count_stale(conn, cleaned)
         cleaning.set_cleaned_by(conn, cleaned if count else CleanedBy(policy=POLICY_VERSION))
     if count:
