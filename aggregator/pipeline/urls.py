@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import unquote_plus, urljoin, urlsplit, urlunsplit
 
+#: The name that somebody registered, of a host's name; None when there is none. Who calls brings it and its list.
+FindDomain = Callable[[str], str | None]
 #: Longer links are not shown: no reader follows them, and mail programs break them.
 MAX_URL_LENGTH = 2048
 

@@ -64,6 +64,11 @@ def withdraw_between(conn: Connection, kind: RulingKind, some: Collection[EntryI
     return taken
 
 
+def list_placings(conn: Connection, entry_ids: Collection[EntryId]) -> tuple[Ruling, ...]:
+    """Of `list_rulings` those that say where a story stands: pinned, buried."""
+    return tuple(ruling for ruling in list_rulings(conn, entry_ids) if ruling.kind in ("pin", "bury"))
+
+
 def list_rulings(conn: Connection, entry_ids: Collection[EntryId] | None = None) -> tuple[Ruling, ...]:
     """As they were made, oldest first; ``entry_ids``: only those that name one of these, in either place."""
     if entry_ids is None:

@@ -17,6 +17,7 @@ from aggregator.pipeline.rank import order_stories, score_story
 from aggregator.pipeline.tag import get_tags
 from aggregator.storage import issues, stories, tags
 from aggregator.storage.stories import StoryQuery
+from aggregator.tasks.domains import open_domains
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.interests import get_interests
 
@@ -97,7 +98,7 @@ def _as_of(story: Story, end: datetime, app: App) -> Story:
     entries = tuple(entry for entry in story.entries if entry.effective_at < end)
     if len(entries) == len(story.entries):
         return story
-    score, reasons = score_story(entries, get_interests(app.settings))
+    score, reasons = score_story(entries, get_interests(app.settings), find_domain=open_domains())
     # The editor's word is about the story, whenever it was given.
     ruled = tuple(term for term in story.reasons if term.name in (PINNED, BURIED))
     score += sum(term.points for term in ruled)

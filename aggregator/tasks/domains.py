@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
-from aggregator.pipeline.discover import FindDomain
+from aggregator.pipeline.urls import FindDomain
+
+#: Hosts whose answer is remembered: each story asks for those of its entries.
+_REMEMBERED = 4096
 
 
 @cache
@@ -12,5 +15,5 @@ def open_domains() -> FindDomain:
     """``blog.example.co.uk`` -> ``example.co.uk``, None for a suffix itself. The list is read once."""
     from publicsuffixlist import PublicSuffixList
 
-    find: FindDomain = PublicSuffixList().privatesuffix
+    find: FindDomain = lru_cache(_REMEMBERED)(PublicSuffixList().privatesuffix)
     return find

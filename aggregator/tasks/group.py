@@ -10,9 +10,10 @@ from aggregator.log import get_logger
 from aggregator.model.ids import StoryId
 from aggregator.model.story import GroupedStory
 from aggregator.pipeline.rank import RULES, score_story
-from aggregator.storage import meta, placing, stories, story_groups
+from aggregator.storage import meta, rulings, stories, story_groups
 from aggregator.storage.locks import lock_stories
 from aggregator.storage.stories import StoryQuery
+from aggregator.tasks.domains import open_domains
 from aggregator.tasks.interests import get_interests
 from aggregator.tasks.links import note_links
 from aggregator.tasks.meaning import encode_waiting
@@ -158,12 +159,12 @@ def _score(app: App) -> bool:
     with app.db.read() as conn:
         if not stories.find_unscored(conn, limit=1):
             return False
-    interests = get_interests(app.settings)
+    interests, domains = get_interests(app.settings), open_domains()
     with app.db.write() as conn:
         lock_stories(conn)
         found = stories.list_stories(conn, StoryQuery(ids=stories.find_unscored(conn, limit=CHUNK, hold=True)))
-        placings = placing.list_placings(conn, [entry.id for story in found for entry in story.entries])
-        scored = [(story.id, *score_story(story.entries, interests, placings)) for story in found]
+        placings = rulings.list_placings(conn, [entry.id for story in found for entry in story.entries])
+        scored = [(story.id, *score_story(story.entries, interests, placings, find_domain=domains)) for story in found]
         stories.save_scores(conn, scored)
         meta.renew_revision(conn)
     return bool(found)

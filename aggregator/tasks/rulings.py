@@ -104,7 +104,7 @@ def place_story(app: App, story_id: StoryId, kind: RulingKind | None) -> Ruled:
     with app.db.write() as conn:
         lock_stories(conn)
         members = _get_members(conn, story_id)
-        said = [r for r in rulings.list_rulings(conn, members) if r.kind in ("pin", "bury")]
+        said = rulings.list_placings(conn, members)
         changed = kind not in {ruling.kind for ruling in said} if kind else bool(said)
         for ruling in said:
             if ruling.kind != kind:

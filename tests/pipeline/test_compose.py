@@ -24,6 +24,7 @@ from aggregator.pipeline.compose import (
     spread_stories,
 )
 from aggregator.pipeline.rank import score_story
+from aggregator.tasks.domains import open_domains
 from tests.pipeline.stories import NOW, make_entry, make_story, make_tag
 
 WEEK = timedelta(days=7)
@@ -187,7 +188,7 @@ def _make_told(number: int, companies: list[str], feed: int, kind: str) -> Story
     tags = tuple(make_tag(slug) for slug in companies)
     entry = replace(make_entry(number), tags=tags, feed_id=FeedId(feed))
     rulings = [Ruling(kind=kind, entry_id=entry.id)] if kind else []  # type: ignore[arg-type]
-    return replace(make_story(number, entry), reasons=score_story([entry], (), rulings)[1])
+    return replace(make_story(number, entry), reasons=score_story([entry], (), rulings, find_domain=open_domains())[1])
 
 
 def _rule(numbers: list[int], made: list[tuple[list[str], int, str]]) -> list[Story]:

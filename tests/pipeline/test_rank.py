@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,8 +15,13 @@ from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId
 from aggregator.model.interest import Interest
 from aggregator.model.story import Ruling, Story, get_place
-from aggregator.pipeline.rank import count_sources, order_stories, score_story
+from aggregator.pipeline import rank
+from aggregator.pipeline.rank import order_stories
+from aggregator.tasks.domains import open_domains
 from tests.pipeline.stories import NOW, make_entry, make_story, make_tag
+
+count_sources = partial(rank.count_sources, find_domain=open_domains())
+score_story = partial(rank.score_story, find_domain=open_domains())
 
 
 def wish(name: str, points: float, kind: Any = "tag", said: str = "") -> Interest:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from aggregator.pipeline.discover.candidates import (
     Candidate,
-    FindDomain,
     Kind,
     find_kind,
     find_site,
@@ -20,7 +19,6 @@ from aggregator.pipeline.discover.platforms import guess_by_service
 __all__ = [
     "MAX_PAGE_BYTES",
     "Candidate",
-    "FindDomain",
     "Kind",
     "find_candidates",
     "find_kind",

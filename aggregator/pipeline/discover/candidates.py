@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 from aggregator.pipeline.htmltext import iter_tokens
-from aggregator.pipeline.urls import resolve_url
+from aggregator.pipeline.urls import FindDomain, resolve_url
 
-#: The name that somebody registered, of a host's name; None when there is none. Who calls brings it and its list.
-FindDomain = Callable[[str], str | None]
 #: Empty: not known before it is read.
 Kind = Literal["atom", "rss", "json", ""]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from urllib.parse import urldefrag, urlsplit
 
-from aggregator.pipeline.discover.candidates import Candidate, FindDomain, Kind, find_site
+from aggregator.pipeline.discover.candidates import Candidate, Kind, find_site
 from aggregator.pipeline.discover.platforms import guess_by_service
 from aggregator.pipeline.htmltext import iter_tokens
-from aggregator.pipeline.urls import resolve_url
+from aggregator.pipeline.urls import FindDomain, resolve_url
 from aggregator.pipeline.words import clean_line, read_references
 
 #: Some pages carry half a megabyte of style and script before their links.

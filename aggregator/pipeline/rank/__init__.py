@@ -14,10 +14,11 @@ from math import log2
 from aggregator.model.entry import Entry
 from aggregator.model.interest import Interest
 from aggregator.model.story import BURIED, PINNED, Ruling, ScoreTerm, Story, get_place
-from aggregator.pipeline.rank.sources import count_sources, find_publisher
+from aggregator.pipeline.rank.sources import count_sources
 from aggregator.pipeline.rank.wishes import score_interests
+from aggregator.pipeline.urls import FindDomain
 
-__all__ = ["RULES", "count_sources", "find_publisher", "order_stories", "score_story"]
+__all__ = ["RULES", "count_sources", "order_stories", "score_story"]
 
 #: Raise it when a score is reckoned otherwise than before: then all are reckoned anew once.
 RULES = 2
@@ -37,13 +38,17 @@ RULING_POINTS = 1000.0
 
 
 def score_story(
-    entries: Sequence[Entry], interests: Sequence[Interest] = (), rulings: Sequence[Ruling] = ()
+    entries: Sequence[Entry],
+    interests: Sequence[Interest] = (),
+    rulings: Sequence[Ruling] = (),
+    *,
+    find_domain: FindDomain,
 ) -> tuple[float, tuple[ScoreTerm, ...]]:
     """Return the importance of a story and the reasons whose points add up to it; terms that add nothing are left out.
 
     ``rulings``: the editor's, oldest first; those about other entries are passed over.
     """
-    terms = [*_iter_facts(entries), *score_interests(entries, interests), *_iter_rulings(entries, rulings)]
+    terms = [*_iter_facts(entries, find_domain), *score_interests(entries, interests), *_iter_rulings(entries, rulings)]
     reasons = tuple(
         ScoreTerm(name=term.name, value=term.value, points=round(term.points, 3))
         for term in terms
@@ -52,9 +57,9 @@ def score_story(
     return round(sum(term.points for term in reasons), 3), reasons
 
 
-def _iter_facts(entries: Sequence[Entry]) -> Iterator[ScoreTerm]:
+def _iter_facts(entries: Sequence[Entry], find_domain: FindDomain) -> Iterator[ScoreTerm]:
     """What the entries themselves say; each term takes the best of them."""
-    sources = count_sources(entries)
+    sources = count_sources(entries, find_domain)
     yield ScoreTerm(name="sources", value=str(sources), points=PER_DOUBLING * log2(sources))
     languages = sorted({entry.language.partition("-")[0] for entry in entries} - {"und", ""})
     yield ScoreTerm(

@@ -10,15 +10,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aggregator.model.entry import Entry
+from aggregator.pipeline.urls import FindDomain
 from aggregator.pipeline.words import title_key
-
-if TYPE_CHECKING:
-    from publicsuffixlist import PublicSuffixList
 
 #: Where the first part of the path says whose page it is.
 SHARED_SITES = frozenset(
@@ -33,17 +29,17 @@ _DATELINE = re.compile(
 BEGINNING = 40
 
 
-def count_sources(entries: Sequence[Entry]) -> int:
+def count_sources(entries: Sequence[Entry], find_domain: FindDomain) -> int:
     """At least 1 for a story with an entry."""
     told: dict[str, set[str]] = {}
     for entry in entries:
-        told.setdefault(find_publisher(entry), set()).add(_find_text(entry))
+        told.setdefault(find_publisher(entry, find_domain), set()).add(_find_text(entry))
     if len(told) == 1 or all(len(texts) == 1 for texts in told.values()):
         return min(len(told), len(set().union(*told.values())))
     return _match(told)
 
 
-def find_publisher(entry: Entry) -> str:
+def find_publisher(entry: Entry, find_domain: FindDomain) -> str:
     """Who says it: a registrable domain, an account on a shared site, or, without an address, the feed."""
     try:
         parts = urlsplit(entry.canonical_url or entry.url)
@@ -52,24 +48,12 @@ def find_publisher(entry: Entry) -> str:
         host = ""
     if not host:
         return f"feed {entry.feed_id}"
-    domain = _find_domain(host)
+    # The list of public suffixes takes numbers for names.
+    is_number = ":" in host or host.replace(".", "").isdigit()
+    domain = host if is_number else find_domain(host) or host
     if domain in SHARED_SITES:
         return f"{domain}/{parts.path.strip('/').partition('/')[0].lower()}"
     return domain
-
-
-@lru_cache(4096)
-def _find_domain(host: str) -> str:
-    if ":" in host or host.replace(".", "").isdigit():
-        return host  # the list takes numbers for names
-    return _open_suffixes().privatesuffix(host) or host
-
-
-@cache
-def _open_suffixes() -> PublicSuffixList:
-    from publicsuffixlist import PublicSuffixList
-
-    return PublicSuffixList()
 
 
 def _find_text(entry: Entry) -> str:
