@@ -15,6 +15,7 @@ from aggregator.model.feed import (
     Fetched,
     FetchLogLine,
     FolderRead,
+    Move,
     NotModified,
     Postponed,
 )
@@ -72,7 +73,57 @@ def postpone(reading: Reading, now: datetime, wait: timedelta, reason: str) -> F
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What a feed has come to with this fetch: as `FeedOutcome` has it, under the same names."""
+
+    failure_class: str
+    move: Move | None
+    moved_to: str
+    gone_since: datetime | None
+    pause: str
+    strikes: int
+    alarm: str
+    #: Nothing of it is other than before.
+    is_same: bool
+    #: It is asked rarely from now on.
+    quarantined: bool
+
+
 def _judge(app: App, reading: Reading, result: FeedResult, around: Circumstances) -> FeedOutcome:
+    feed, now = reading.feed, around.now
+    state = _find_state(reading, result, around)
+    hints, validators, host_key = _find_hints(reading), _find_validators(reading), reading.exchanged.host_key
+    due_at, due_reason = _find_due(app, reading, result, around, hints=hints, quarantined=state.quarantined)
+    has_news = validators or host_key != feed.host_key
+    return FeedOutcome(
+        feed_id=feed.id,
+        asked_url=feed.spec.url,
+        at=now,
+        status=reading.status,
+        failure_class=state.failure_class,
+        failure_reason=reading.reason,
+        **validators,
+        facts=clean_facts(reading.document, feed.spec.url) if reading.document else None,
+        hints=hints,
+        document_entries=_count_entries(reading),
+        imported=bool(reading.count_entries()),
+        arrived=_count_arrived(reading, result),
+        host_key=host_key,
+        move=state.move,
+        moved_to=state.moved_to,
+        gone_since=state.gone_since,
+        pause=state.pause,
+        strikes=state.strikes,
+        alarm=state.alarm,
+        steady=isinstance(reading.reply, NotModified) and state.is_same and not has_news,
+        next_due_at=due_at,
+        next_due_reason=due_reason,
+        log=_make_log_line(reading, result, now, state.failure_class, due_at, due_reason),
+    )
+
+
+def _find_state(reading: Reading, result: FeedResult, around: Circumstances) -> _State:
     feed, now = reading.feed, around.now
     strikes, quarantined = count_strikes(feed, reading.failure_class)
     gone_since, pause = find_gone(feed, reading.status, now=now)
@@ -83,54 +134,38 @@ def _judge(app: App, reading: Reading, result: FeedResult, around: Circumstances
         readable=not reading.failure_class,
         same_content=_is_same(reading, result),
     )
-    held = reading.count_entries() if reading.is_whole else None
     is_same = (move, gone_since, strikes) == (feed.move, feed.gone_since, feed.strikes)
-    seen = feed if is_same else replace(feed, move=move, gone_since=gone_since, strikes=strikes)
-    failures = feed.failures + 1 if reading.failure_class else 0
-    hints = _find_hints(reading)
-    seen_hints = feed.hints if hints is None else hints
-    due_at, due_reason = _find_due(
-        app, reading, result, around, hints=seen_hints, failures=failures, quarantined=quarantined
-    )
-    is_hostile = reading.failure_class == "too_hostile"
-    failure_class = "quarantined" if quarantined and is_hostile else reading.failure_class
     alarm = find_alarm(
-        seen,
+        feed if is_same else replace(feed, move=move, gone_since=gone_since, strikes=strikes),
         now=now,
-        document_entries=held,
-        failures=failures,
+        document_entries=_count_entries(reading),
+        failures=_count_failures(reading),
         failure_class=reading.failure_class,
         page=feed.spec.page is not None,
         held=around.held,
     )
-    validators = _find_validators(reading)
-    host_key = reading.exchanged.host_key
-    has_news = moved_to or pause or feed.failures or validators or (alarm, host_key) != (feed.alarm, feed.host_key)
-    return FeedOutcome(
-        feed_id=feed.id,
-        asked_url=feed.spec.url,
-        at=now,
-        status=reading.status,
-        failure_class=failure_class,
-        failure_reason=reading.reason,
-        **validators,
-        facts=clean_facts(reading.document, feed.spec.url) if reading.document else None,
-        hints=hints,
-        document_entries=held,
-        imported=bool(reading.count_entries()),
-        arrived=_count_arrived(reading, result),
-        host_key=host_key,
+    is_hostile = reading.failure_class == "too_hostile"
+    return _State(
+        failure_class="quarantined" if quarantined and is_hostile else reading.failure_class,
         move=move,
         moved_to=moved_to,
         gone_since=gone_since,
         pause=pause,
         strikes=strikes,
         alarm=alarm,
-        steady=isinstance(reading.reply, NotModified) and is_same and not has_news,
-        next_due_at=due_at,
-        next_due_reason=due_reason,
-        log=_make_log_line(reading, result, now, failure_class, due_at, due_reason),
+        is_same=is_same and alarm == feed.alarm and not (moved_to or pause or feed.failures),
+        quarantined=quarantined,
     )
+
+
+def _count_entries(reading: Reading) -> int | None:
+    """Entries that the document holds; None when it was not read to its end."""
+    return reading.count_entries() if reading.is_whole else None
+
+
+def _count_failures(reading: Reading) -> int:
+    """In a row, this one included."""
+    return reading.feed.failures + 1 if reading.failure_class else 0
 
 
 def _is_same(reading: Reading, result: FeedResult) -> bool:
@@ -163,8 +198,7 @@ def _find_due(
     result: FeedResult,
     around: Circumstances,
     *,
-    hints: CheckHints,
-    failures: int,
+    hints: CheckHints | None,
     quarantined: bool,
 ) -> tuple[datetime, str]:
     feed, now, fetch = reading.feed, around.now, app.settings.fetch
@@ -174,9 +208,9 @@ def _find_due(
         now=now,
         interval=feed.spec.interval,
         arrivals=(now,) * min(_count_arrived(reading, result), 20) + feed.arrivals,
-        hints=hints,
+        hints=feed.hints if hints is None else hints,
         fresh_for=getattr(reading.reply, "fresh_for", None),
-        failures=failures,
+        failures=_count_failures(reading),
         retry_after=getattr(reading.reply, "retry_after", None),
         pushed=around.hub is not None,
         min_interval=fetch.min_interval,
