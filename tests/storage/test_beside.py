@@ -132,7 +132,7 @@ def test_what_rewrites_entries_waits_for_a_round_that_saves_them(db: Database, w
 
 def test_the_discussion_of_an_entry_is_told_to_the_story_that_took_it(db: Database) -> None:
     """Stories may become one while a round is being saved."""
-    one, two, first, second = store_two(db)
+    one, _, first, second = store_two(db)
     with db.write() as conn:
         stories.save_scores(conn, [(first, 1.0, ()), (second, 1.0, ())])
     with db.write() as conn:
@@ -177,4 +177,3 @@ def test_what_an_editor_admits_is_not_held_again(db: Database) -> None:
 
     with db.read() as conn:
         assert held.count_held(conn, [feed_id]) == {feed_id: 1}
-
