@@ -3,6 +3,7 @@ lists mix many."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
@@ -12,6 +13,7 @@ from aggregator.model.listed import Leaf
 
 T = TypeVar("T")
 
+_NUMBER = re.compile(r"[0-9]+")
 #: Under what names stand that begin with a figure or a sign.
 OTHER = "#"
 #: Scripts with too many letters, or none that head a list, by how Unicode's names of characters begin.
@@ -56,7 +58,9 @@ def list_leaves(names: Sequence[str], size: int) -> tuple[Leaf, ...]:
 
 def _make_key(name: str) -> tuple[str, str, str]:
     initial = get_initial(name)
-    return ("" if initial == OTHER else initial, _fold(name), name)
+    # Numbers in a name by their worth: version 9 before version 10.
+    ordered = _NUMBER.sub(lambda number: number[0].rjust(12, "0"), _fold(name))
+    return ("" if initial == OTHER else initial, ordered, name)
 
 
 def _fold(name: str) -> str:

@@ -351,6 +351,7 @@ def test_names_in_order_stand_together_by_initial() -> None:
     assert ordered[:6] == ["9to5", "Äpfel", "apple", "ärger", "Beta", "zeta"]
     assert [(leaf.first, leaf.last) for leaf in leaves] == [("#", "A"), ("B", "あ"), ("あ", "字")]
     assert list_leaves([], 4) == ()
+    assert sort_names(["GPT-10", "GPT-4.1", "gpt-9", "GPT-4"], str) == ["GPT-4", "GPT-4.1", "gpt-9", "GPT-10"]
 
 
 @pytest.mark.parametrize(

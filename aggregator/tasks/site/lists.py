@@ -32,7 +32,7 @@ from aggregator.tasks.site import archive
 from aggregator.tasks.site.found import NUMBER, Page, list_tags, make_html, route
 
 #: On one page, so that it stays readable and small.
-FEEDS, ENTRIES, TAGS = 100, 30, 400
+FEEDS, ENTRIES, TAGS = 100, 30, 300
 #: Of each kind on the index of tags: the most used, and how many others at most stand there, too.
 TOP_TAGS, OTHER_TAGS = 24, 120
 #: Bars of the chart of a feed.
