@@ -53,6 +53,8 @@ class Load:
     rate: float
     p99_ms: float
     errors: int
+    #: Of the server, per request: what a core takes, however busy the machine is with other work.
+    cpu_us: float
 
 
 def main() -> int:
@@ -151,7 +153,7 @@ def measure(
     before, loads = sum_pss(process.pid), {}
     for kind, header in kinds.items():
         for count in counts:
-            loads[kind, count] = load(url, header, count, seconds)
+            loads[kind, count] = load(process.pid, url, header, count, seconds)
     return loads, before, sum_pss(process.pid)
 
 
@@ -166,9 +168,10 @@ def ask(url: str, name: str, value: str) -> tuple[str, str]:
             return str(error.code), error.headers.get("Content-Encoding", "")
 
 
-def load(url: str, header: tuple[str, str], connections: int, seconds: int) -> Load:
+def load(server: int, url: str, header: tuple[str, str], connections: int, seconds: int) -> Load:
     """One run of wrk."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--timeout", "10", "--latency"]
+    before = sum_cpu(server)
     done = subprocess.run(
         [*command, "-H", ": ".join(header), url],
         check=True,
@@ -181,20 +184,28 @@ def load(url: str, header: tuple[str, str], connections: int, seconds: int) -> L
     assert rate and p99, done.stdout
     failed = [int(number) for number in re.findall(r"(?:connect|read|write|timeout|responses:?) (\d+)", done.stdout)]
     unit = {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[2]]
-    return Load(float(rate[1]), float(p99[1]) * unit, sum(failed))
+    spent, requests = sum_cpu(server) - before, float(rate[1]) * seconds
+    return Load(float(rate[1]), float(p99[1]) * unit, sum(failed), spent / requests * 1e6)
+
+
+def sum_cpu(root: int) -> float:
+    """Seconds of user and system time of a process and its children."""
+    children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
+    fields = Path(f"/proc/{root}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") + sum(sum_cpu(int(child)) for child in children)
 
 
 def print_table(figures: dict[str, tuple[dict[tuple[str, int], Load], float, float]], counts: list[int]) -> None:
     """As docs/benchmarks.md has it."""
     names = list(figures)
-    print(f"| answer, connections | {' | '.join(f'{name}: requests/s | p99 ms' for name in names)} |")
-    print(f"|---|{'---|---|' * len(names)}")
+    print(f"| answer, connections | {' | '.join(f'{name}: requests/s | CPU us each | p99 ms' for name in names)} |")
+    print(f"|---|{'---|---|---|' * len(names)}")
     for kind, title in (("304", "304"), ("200", "200, gzip")):
         for count in counts:
             cells = [figures[name][0][kind, count] for name in names]
-            row = " | ".join(f"{cell.rate:,.0f} | {cell.p99_ms:.2f}" for cell in cells)
+            row = " | ".join(f"{cell.rate:,.0f} | {cell.cpu_us:.0f} | {cell.p99_ms:.1f}" for cell in cells)
             print(f"| {title}, {count} | {row} |")
-    memory = " | ".join(f"{before:.1f} -> {after:.1f} |" for _, before, after in figures.values())
+    memory = " | ".join(f"{before:.0f} -> {after:.0f} | |" for _, before, after in figures.values())
     print(f"| memory, MB | {memory} |")
     for name in names:
         if errors := sum(cell.errors for cell in figures[name][0].values()):
