@@ -36,7 +36,7 @@ FEEDS, ENTRIES, TAGS = 100, 30, 300
 #: Of each kind on the index of tags: the most used, and how many others at most stand there, too.
 TOP_TAGS, OTHER_TAGS = 24, 120
 #: Bars of the chart of a feed.
-WEEKS = 52
+WEEKS = 26
 NEWEST, FOLLOW_TAGS, FOLLOW_LANGUAGES = 6, 12, 16
 _KINDS: tuple[TagKind, ...] = ("org", "product", "topic")
 PAGE = r"([1-9][0-9]{0,5})"
