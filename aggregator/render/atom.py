@@ -19,6 +19,7 @@ from aggregator.render.extensions import (
     EntryExtension,
     FeedExtension,
     get_language,
+    to_utc,
     write_moment,
 )
 from aggregator.render.items import FORMATS, GENERATOR, get_title, list_relations, write_feed
@@ -37,7 +38,7 @@ def _write(feed: PublishedFeed) -> bytes:
     document.register_extension("ours", FeedExtension, EntryExtension, rss=False)
     document.id(feed.id)
     document.title(get_title(feed))
-    document.updated(feed.updated_at)
+    document.updated(to_utc(feed.updated_at))
     document.author({"name": keep_legal(feed.author).strip() or get_title(feed)})
     document.generator(GENERATOR)
     if feed.subtitle:
@@ -69,8 +70,8 @@ def _make_entry(item: FeedItem, scheme: str) -> Any:
     entry.register_extension("ours", EntryExtension, rss=False)
     entry.id(item.id)
     entry.title(item.title)
-    entry.updated(item.updated_at)
-    entry.published(item.published_at)
+    entry.updated(to_utc(item.updated_at))
+    entry.published(to_utc(item.published_at))
     entry.author({"name": item.author})
     for slug, name in item.categories:
         entry.category({"term": slug, "scheme": scheme, "label": name})

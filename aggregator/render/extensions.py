@@ -76,9 +76,16 @@ def get_language(language: str) -> str:
     return language if _BCP_47.fullmatch(language) else "und"
 
 
+def to_utc(at: datetime) -> datetime:
+    """The same moment in UTC. Raises ValueError for one without a zone, OverflowError at the ends of the calendar."""
+    if at.tzinfo is None:
+        raise ValueError("a moment without a zone")
+    return at.astimezone(UTC)
+
+
 def write_moment(at: datetime) -> str:
-    """RFC 3339, in UTC. Raises OverflowError for the very first and last hours of the calendar in other zones."""
-    return at.astimezone(UTC).isoformat()
+    """RFC 3339, in UTC; raises what `to_utc` does."""
+    return to_utc(at).isoformat()
 
 
 def _append(parent: Any, elements: tuple[Element, ...]) -> None:

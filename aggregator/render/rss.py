@@ -23,6 +23,7 @@ from aggregator.render.extensions import (
     EntryExtension,
     FeedExtension,
     get_language,
+    to_utc,
     write_moment,
 )
 from aggregator.render.items import FORMATS, GENERATOR, get_title, list_relations, write_feed
@@ -147,4 +148,4 @@ def _describe(enclosure: Enclosure) -> dict[str, str]:
 
 def _write_date(at: datetime) -> str:
     """RFC 822 with four digits of the year, in UTC."""
-    return format_datetime(at.astimezone(UTC))
+    return format_datetime(to_utc(at))

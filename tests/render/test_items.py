@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from lxml import html
 
 from aggregator.errors import RenderError
@@ -43,6 +43,14 @@ def test_the_content_says_the_excerpt_the_source_the_others_and_the_tags() -> No
     check_content(make_item(story).content_html)
 
 
+def test_what_is_claimed_is_what_is_said() -> None:
+    """Where an entry stands in the feed is another matter than when its publisher says that it was published."""
+    claimed = datetime(2019, 5, 1, tzinfo=UTC)
+
+    assert make_item(with_lead(STORIES[0], published_at=claimed)).published_at == claimed
+    assert make_item(with_lead(STORIES[0], published_at=None)).published_at == STORIES[0].lead.effective_at
+
+
 def test_many_others_end_in_a_link_to_the_story() -> None:
     """Ten are named, the rest counted."""
     story = replace(STORIES[0], entries=STORIES[0].entries * 3)
@@ -58,6 +66,7 @@ def test_whole_content_takes_the_place_of_the_excerpt() -> None:
     body = read(item.content_html)
 
     assert body.findall("p")[0].text_content() == "All of it."
+    make_item(STORIES[0], content_html="<p>\ud800\x00\ufffe</p>").content_html.encode()
     assert body.findall("p")[1].text_content().startswith("Source: ")
     assert STORIES[0].lead.excerpt not in item.content_html
     assert item.summary == STORIES[0].lead.excerpt
@@ -209,6 +218,8 @@ def test_looking_for_an_image_takes_no_time_to_speak_of() -> None:
 
 
 @given(any_text)
+@example("\ud800\x00\ufffe]]>")
+@example("\ud83d\ude00")
 def test_whatever_a_publisher_writes_the_item_is_legal(text: str) -> None:
     """Every text of it can be written as UTF-8, and nothing in its content is active."""
     item = make_hostile_item(text)
@@ -237,12 +248,14 @@ def test_an_issue_is_an_item_with_absolute_addresses() -> None:
 def test_an_issue_below_a_path_and_with_hostile_addresses_stays_whole() -> None:
     """Root-relative links keep the host, and what cannot be resolved costs at most itself."""
     site = replace(SITE, url="https://example.org/news")
-    web_html = '<p id="a" onclick="x"><a href="/news/stories/1">one</a><a href="http://[bad">two</a><br>\x00</p>'
+    web_html = '<p id="a" onclick="x"><a href="/news/stories/1">one</a><a href="http://[bad">two</a><br>\x00'
+    web_html += '<a href="javascript:alert(1)">three</a></p>'
     rendered = RenderedIssue(subject="", preheader="", mail_html="", mail_text="", web_html=web_html)
     issue = replace(ISSUES[0], subject="", frozen_at=None, slot_at=datetime(2025, 12, 1, tzinfo=UTC))
     item = make_issue_item(issue, rendered, item_id="tag:x,2025:issue/1", newsletter=NEWSLETTER, site=site)
 
     assert 'href="https://example.org/news/stories/1"' in item.content_html
+    check_content(item.content_html)
     assert "onclick" not in item.content_html and " id=" not in item.content_html
     assert item.title == "The Model Post Weekly 2025-W49"
     assert item.published_at == issue.slot_at

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from aggregator.model.parsed import Enclosure
 from aggregator.model.published import FeedItem, FeedPlaces
+from aggregator.render.atom import render_atom
 from aggregator.render.jsonfeed import render_json
 from tests.render.checks import check_json
 from tests.render.published import ITEMS, PLACES, any_text, make_feed, make_hostile_item
@@ -75,6 +76,15 @@ def test_an_item_says_what_it_is_and_where_it_comes_from() -> None:
     }
 
 
+def test_dates_are_written_in_utc() -> None:
+    """Whatever zone they came in; a zone of odd seconds would be no date at all."""
+    odd = timezone(timedelta(hours=1, seconds=19))
+    item = replace(ITEMS[0], updated_at=datetime(2025, 12, 1, 1, 0, 19, tzinfo=odd))
+
+    assert read_item(item)["date_modified"] == "2025-12-01T00:00:00+00:00"
+    assert b"<updated>2025-12-01T00:00:00+00:00<" in render_atom(make_feed(item))
+
+
 def test_what_is_not_known_is_not_said() -> None:
     """No null, no empty text or list."""
     bare = replace(ITEMS[0], summary="", language="und", author="", categories=(), origin=None)
@@ -99,7 +109,12 @@ def test_every_enclosure_is_attached_and_the_image_is_shown() -> None:
 
 def test_an_item_that_cannot_be_written_costs_only_itself() -> None:
     """Half a character is no Unicode text, and no reader could take the document."""
-    broken = (replace(ITEMS[1], id=""), replace(ITEMS[1], title="\ud800"), ITEMS[0])
+    broken = (
+        replace(ITEMS[1], id=""),
+        replace(ITEMS[1], title="\ud800"),
+        replace(ITEMS[1], published_at=datetime(2025, 12, 1)),  # noqa: DTZ001
+        ITEMS[0],
+    )
     feed = check_json(render_json(make_feed(ITEMS[0], *broken, ITEMS[3])))
 
     assert [item["id"] for item in feed["items"]] == [ITEMS[0].id, ITEMS[3].id]
@@ -111,6 +126,9 @@ def test_the_same_values_make_the_same_bytes() -> None:
 
 
 @given(any_text)
+@example("\ud800\x00\ufffe]]>")
+@example("\ud83d\ude00")
+@example("\x85\u2028&#0;")
 def test_no_text_breaks_the_document(text: str) -> None:
     """Whatever a publisher or a searcher wrote: the feed stays whole and so does the next item."""
     feed = make_feed(make_hostile_item(text), ITEMS[0], title=text, subtitle=text, author=text, language=text)

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import feedparser
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from lxml import etree
 
 from aggregator.model.parsed import Enclosure
@@ -187,6 +187,9 @@ def test_feedparser_reads_back_what_was_written() -> None:
 
 
 @given(any_text)
+@example("\ud800\x00\ufffe]]>")
+@example("\ud83d\ude00")
+@example("\x85\u2028&#0;")
 def test_no_text_breaks_the_document(text: str) -> None:
     """Whatever a publisher or a searcher wrote: the feed stays whole and so does the next item."""
     feed = make_feed(make_hostile_item(text), ITEMS[0], title=text, subtitle=text, author=text, language=text)
