@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.errors import PublishError, RenderError, UsageError
-from aggregator.publish import WORKSHOP, File, Published, publish_tree
+from aggregator.publish import WORKSHOP, File, Group, Published, publish_tree
 
 LONG = b"<p>" + b"A sentence that is long enough to be compressed. " * 20
 OTHER = LONG.replace(b"sentence", b"SENTENCE")
@@ -373,3 +373,39 @@ def test_whatever_was_there_before_the_folder_ends_as_the_last_call_says(
         shown = {name: body for name, body in see(folder).items() if not name.endswith((".gz", ".br"))}
         assert shown == {name: body for name, body in state.items() if body is not None}
         check_forms(folder)
+
+
+def test_a_group_of_files_stays_as_a_whole_while_its_stamp_does(tmp_path: Path) -> None:
+    """Not even asked what it holds; when it has changed, what it holds no more goes."""
+    asked: list[str] = []
+
+    def make_group(key: str, stamp: str, *names: str) -> Group:
+        def make() -> list[File]:
+            asked.append(key)
+            return [make_file(name, LONG) for name in names]
+
+        return Group(key=key, stamp=stamp, make=make)
+
+    def run(*groups: Group, anew: bool = False) -> Published:
+        asked.clear()
+        return publish_tree(tmp_path, [make_file("index.html", LONG), *groups], anew=anew)
+
+    a, b = make_group("a", "1", "a.html", "a/b.html"), make_group("b", "1", "b.html")
+    run(a, b)
+    assert run(a, b).unchanged == 4 and asked == []
+    (tmp_path / "a" / "b.html").unlink()
+    assert run(a, b).written == 1 and asked == ["a"]
+    changed = run(make_group("a", "2", "a.html"), b)
+    assert (asked, changed.removed, changed.unchanged) == (["a"], 1, 3)
+    assert run(make_group("a", "2", "a.html"), b, anew=True).unchanged == 3 and asked == ["a", "b"]
+    assert run(b).removed == 1
+    assert {name for name in see(tmp_path) if name.endswith("html")} == {"index.html", "b.html"}
+
+
+def test_a_group_with_a_page_that_cannot_be_made_is_asked_again(tmp_path: Path) -> None:
+    def fail() -> bytes:
+        raise RenderError("a.html:1: odd")
+
+    group = Group(key="a", stamp="1", make=lambda: [make_file("b.html", LONG), File(name="a.html", make=fail)])
+
+    assert [len(publish_tree(tmp_path, [group]).failed) for _ in range(2)] == [1, 1]
