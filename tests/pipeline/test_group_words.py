@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -160,3 +162,14 @@ def test_who_reported_it_is_no_part_of_a_title() -> None:
 
     assert "n:examplia" in reading.title
     assert not {"n:openai", "w:jane", "w:doe"} & reading.title.keys()
+
+
+def test_titles_of_a_few_characters_over_and_over_cost_no_time() -> None:
+    """Each of them shares all pairs of characters with each other, in another order."""
+    chosen = random.Random(1)
+    titles = ["northlight " + "".join(chosen.choices("あい", k=280)) for _ in range(39)]
+    started = time.process_time()
+    found = group_entries([make(n, title, feed_id=FeedId(n), language="ja") for n, title in enumerate(titles, 1)])
+
+    assert time.process_time() - started < 3
+    assert len(found) == 39
