@@ -66,24 +66,21 @@ def make_story_item(
     templates: Templates,
     content_html: str = "",
 ) -> FeedItem:
-    """``story`` by its lead. ``feed`` is the lead's; None when it is gone: then only its name is known.
+    """``story`` by its lead, whose feed is ``feed``; None when it is gone: then only its name is known.
 
-    ``content_html`` is the lead's cleaned content where its feed lets us show it whole, else empty: then the excerpt
-    stands in its place. ``feed_id`` is the id of the feed of everything: a source that has no id and no public address
-    gets one below it. Raises RenderError when the template ``feed_item.html`` is broken.
+    ``content_html`` is the lead's cleaned content where its feed lets us show it whole, else empty. ``feed_id`` is the
+    id of the feed of everything: a source with no id of its own gets one below it. Raises RenderError.
     """
-    lead = story.lead
-    named = list_tags(story, tags)
+    lead, named = story.lead, list_tags(story, tags)
     origin = _make_origin(lead, feed, feed_id)
     values = {
         "story": story,
-        "others": story.others[:MAX_OTHERS],
-        "more": max(0, len(story.others) - MAX_OTHERS),
         "content": Markup(keep_legal(content_html) if len(content_html) <= MAX_CONTENT else ""),
-        "source_name": origin.title,
-        "source_url": origin.page_url,
-        "say": Idiom(language=site.language, timezone=site.timezone),
+        "max_others": MAX_OTHERS,
+        "origin": origin,
         "tags": named,
+        "site": site,
+        "say": Idiom(language=site.language, timezone=site.timezone),
     }
     return FeedItem(
         id=story.atom_id,
@@ -94,7 +91,7 @@ def make_story_item(
         published_at=lead.published_at or lead.effective_at,
         updated_at=story.updated_at,
         summary=keep_legal(lead.excerpt),
-        content_html=templates.render("feed_item.html", site=site, **values).strip(),
+        content_html=templates.render("feed_item.html", **values).strip(),
         categories=tuple((tag.slug, keep_legal(get_name(tag, site.language))) for tag in named),
         enclosures=_list_enclosures(lead),
         image_url=find_image(lead, content_html),
