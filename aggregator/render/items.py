@@ -73,15 +73,9 @@ def make_story_item(
     """
     lead, named = story.lead, list_tags(story, tags)
     origin = _make_origin(lead, feed, feed_id)
-    values = {
-        "story": story,
-        "content": Markup(keep_legal(content_html) if len(content_html) <= MAX_CONTENT else ""),
-        "max_others": MAX_OTHERS,
-        "origin": origin,
-        "tags": named,
-        "site": site,
-        "say": Idiom(language=site.language, timezone=site.timezone),
-    }
+    values = {"story": story, "origin": origin, "tags": named, "max_others": MAX_OTHERS, "site": site}
+    say = Idiom(language=site.language, timezone=site.timezone)
+    whole = Markup(keep_legal(content_html) if len(content_html) <= MAX_CONTENT else "")
     return FeedItem(
         id=story.atom_id,
         url=get_web_url(lead.url) or f"{site.url}/entries/{lead.id}",
@@ -91,7 +85,7 @@ def make_story_item(
         published_at=lead.published_at or lead.effective_at,
         updated_at=story.updated_at,
         summary=keep_legal(lead.excerpt),
-        content_html=templates.render("feed_item.html", **values).strip(),
+        content_html=templates.render("feed_item.html", content=whole, say=say, **values).strip(),
         categories=tuple((tag.slug, keep_legal(get_name(tag, site.language))) for tag in named),
         enclosures=_list_enclosures(lead),
         image_url=find_image(lead, content_html),
