@@ -4,7 +4,8 @@
 
 Makes a site of the sample posts (examples/demo.py), starts `aggregator run` on it and later nginx on what `aggregator
 publish` wrote, each in one process on one core of its own, and asks with wrk on another core: conditional requests
-(all answered 304) and the combined feed in full (200, gzip). Memory is PSS over the process tree, before and after.
+(all answered 304) and the combined feed in full (200, gzip); the daemon once more while its content changes every
+second, so that the feed is made anew as often. Memory is PSS over the process tree, before and after.
 Needs wrk (apt install wrk); without nginx (apt install nginx-light) only our own figures follow. Exit code 1: the goal
 was missed.
 """
@@ -17,9 +18,11 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -72,7 +75,7 @@ def main() -> int:
         port = make_site(folder)
         figures = {}
         with run_daemon(folder, port) as process:
-            figures["ours"] = measure(process, port, counts, options.seconds)
+            figures["ours"] = measure(process, port, counts, options.seconds, folder / "demo" / "var" / "aggregator.db")
         if nginx := find_nginx():
             with run_nginx(nginx, folder) as (process, other):
                 figures["nginx"] = measure(process, other, counts, options.seconds)
@@ -140,7 +143,7 @@ def run_pinned(command: list[str], log: Path, port: int) -> Iterator[subprocess.
 
 
 def measure(
-    process: subprocess.Popen[bytes], port: int, counts: list[int], seconds: int
+    process: subprocess.Popen[bytes], port: int, counts: list[int], seconds: int, database: Path | None = None
 ) -> tuple[dict[tuple[str, int], Load], float, float]:
     """Each kind of request with each number of connections; memory before and after, in MB."""
     url = f"http://127.0.0.1:{port}{FEED}"
@@ -149,12 +152,35 @@ def measure(
     kinds = {"304": ("If-None-Match", tag), "200": ("Accept-Encoding", "gzip")}
     for wanted, (name, value) in kinds.items():
         assert ask(url, name, value) == (wanted, "gzip" if wanted == "200" else ""), "not what is to be measured"
-    time.sleep(3)  # what a start leaves to do
+    load(process.pid, url, kinds["200"], max(counts), 2)  # what a start leaves to do, and room for so many
     before, loads = sum_pss(process.pid), {}
     for kind, header in kinds.items():
         for count in counts:
             loads[kind, count] = load(process.pid, url, header, count, seconds)
+    for count in counts if database else ():
+        with change_content(database):
+            loads["changing", count] = load(process.pid, url, kinds["304"], count, seconds)
     return loads, before, sum_pss(process.pid)
+
+
+@contextmanager
+def change_content(path: Path | None) -> Iterator[None]:
+    """Say once a second that content has changed, as a round does when it saves."""
+    ended = threading.Event()
+
+    def change() -> None:
+        while not ended.wait(1.0):
+            with sqlite3.connect(str(path), timeout=10) as conn:
+                conn.execute("UPDATE meta SET value = ? WHERE name = 'revision'", (f'"{time.time()}"',))
+            conn.close()
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def ask(url: str, name: str, value: str) -> tuple[str, str]:
@@ -200,10 +226,10 @@ def print_table(figures: dict[str, tuple[dict[tuple[str, int], Load], float, flo
     names = list(figures)
     print(f"| answer, connections | {' | '.join(f'{name}: requests/s | CPU us each | p99 ms' for name in names)} |")
     print(f"|---|{'---|---|---|' * len(names)}")
-    for kind, title in (("304", "304"), ("200", "200, gzip")):
+    for kind, title in (("304", "304"), ("200", "200, gzip"), ("changing", "304 while content changes")):
         for count in counts:
-            cells = [figures[name][0][kind, count] for name in names]
-            row = " | ".join(f"{cell.rate:,.0f} | {cell.cpu_us:.0f} | {cell.p99_ms:.1f}" for cell in cells)
+            cells = [figures[name][0].get((kind, count)) for name in names]
+            row = " | ".join(f"{c.rate:,.0f} | {c.cpu_us:.0f} | {c.p99_ms:.1f}" if c else "- | - | -" for c in cells)
             print(f"| {title}, {count} | {row} |")
     memory = " | ".join(f"{before:.0f} -> {after:.0f} | |" for _, before, after in figures.values())
     print(f"| memory, MB | {memory} |")
