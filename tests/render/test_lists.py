@@ -244,7 +244,7 @@ def test_the_address_of_a_public_feed_is_shown_as_it_is() -> None:
     ("changes", "words"),
     [
         ({"state": "paused", "paused_reason": "gone: answers 410 since 2025-11-01"}, "We read it no more"),
-        ({"failures": 4, "failure_class": "dns"}, "It does not answer: its server cannot be reached."),
+        ({"failures": 4, "failure_class": "dns"}, "It does not answer: its server cannot be reached. Last asked on"),
         ({"failures": 4, "failure_class": "http", "last_status": 404}, "it is not where it was."),
         ({"failures": 4, "failure_class": "not_saved"}, "the fault is ours."),
         ({"last_fetched_at": None}, "Not read yet. We ask again on 5 December 2025, 10:30."),
