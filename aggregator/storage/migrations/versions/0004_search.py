@@ -20,7 +20,7 @@ USING fts5(words, content='', columnsize=0, detail=full, tokenize="ascii tokench
 """
 #: Words are gathered in memory up to so many bytes before they are written: more than a chunk of entries has.
 _GATHERED = 8_000_000
-#: Words go out of line always: what is left is so narrow that a hundred thousand hits are in a few thousand pages.
+#: Long rows of words go out of line whole, so that what remains is narrow: hits are sorted by their keys.
 _ON_POSTGRESQL = """
 CREATE TABLE search_words (
     key bigint PRIMARY KEY REFERENCES search_entries (key) ON DELETE CASCADE,
@@ -46,4 +46,7 @@ def upgrade() -> None:
         op.execute(f"INSERT INTO search_words(search_words, rank) VALUES('hashsize', {_GATHERED})")
     else:
         op.execute(_ON_POSTGRESQL)
-        op.execute("CREATE INDEX ix_search_words_words ON search_words USING gin (words)")
+        # What was written last is in a list that each search reads through: a short one.
+        op.execute(
+            "CREATE INDEX ix_search_words_words ON search_words USING gin (words) WITH (gin_pending_list_limit = 512)"
+        )

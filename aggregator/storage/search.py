@@ -1,0 +1,81 @@
+"""Entries found by their words, newest first, on both databases. Never makes words, never decides what a reader meant.
+
+`search_index` writes what is searched here; `search_sqlite` and `search_postgresql` ask it, each in its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from aggregator.model.ids import EntryId
+from aggregator.model.search import SearchQuery
+from aggregator.storage import search_postgresql, search_sqlite
+from aggregator.storage.engine import iter_chunks
+from aggregator.storage.entries import is_shown
+from aggregator.storage.schema import entries
+from aggregator.storage.search_keys import ABOVE_ALL, Hits
+
+#: More entries are not counted.
+COUNT_CAP = 1_000
+#: The index is asked for so many at a time, so many times for one page at most: where nearly all that it finds is not
+#: what is wanted, a page is short and says where the next one begins.
+_ASKED = 200
+_TIMES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchFound:
+    """One page of what was found."""
+
+    #: Newest first, by the minute of ``effective_at``.
+    ids: tuple[EntryId, ...] = ()
+    #: How many there are, on whichever page one stands: exact, but for entries that are in no story yet...
+    count: int = 0
+    #: ... or there are at least so many, `COUNT_CAP` as a rule.
+    is_capped: bool = False
+    #: What to give as ``before`` for the next page; None: this is the last one.
+    next_before: int | None = None
+
+
+def search(conn: Connection, query: SearchQuery, *, limit: int, before: int | None = None) -> SearchFound:
+    """Up to ``limit`` entries that readers may see: kept back by no rule, and in a story.
+
+    ``before``: `SearchFound.next_before` of the page before this one; what comes in later moves nothing. A query with
+    a problem finds nothing.
+    """
+    if query.problem is not None or limit < 1:
+        return SearchFound()
+    newest = _find(conn, query, ABOVE_ALL, COUNT_CAP + 1)
+    hits = newest
+    if before is not None:
+        hits = _find(conn, query, min(before, ABOVE_ALL), max(limit + 1, _ASKED))
+    page: list[tuple[int, int]] = []
+    for _ in range(_TIMES):
+        page += islice(_iter_shown(conn, hits.found, limit + 1), limit + 1 - len(page))
+        if len(page) > limit or hits.rest is None:
+            break
+        hits = _find(conn, query, hits.rest, max(limit + 1, _ASKED))
+    return SearchFound(
+        ids=tuple(EntryId(number) for _, number in page[:limit]),
+        count=min(len(newest.found), COUNT_CAP),
+        is_capped=newest.rest is not None,
+        next_before=page[limit - 1][0] if len(page) > limit else hits.rest,
+    )
+
+
+def _find(conn: Connection, query: SearchQuery, below: int, limit: int) -> Hits:
+    find_keys = search_sqlite.find_keys if conn.dialect.name == "sqlite" else search_postgresql.find_keys
+    return find_keys(conn, query, limit=limit, below=below)
+
+
+def _iter_shown(conn: Connection, found: Sequence[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
+    """Those that readers may see; ``size`` at a time are looked up."""
+    for some in iter_chunks(found, size):
+        query = sa.select(entries.c.id).where(entries.c.id.in_([number for _, number in some]))
+        shown = set(conn.scalars(query.where(is_shown(), entries.c.story_id.is_not(None))))
+        yield from (hit for hit in some if hit[1] in shown)

@@ -1,0 +1,102 @@
+"""The search index on PostgreSQL: GIN, asked about the newest days first, then weeks, months, all.
+
+GIN finds all that holds some words, in no order and without their places. So each entry also bears the stretches of
+time it stands in as words: a common word is asked for among a few thousand entries, a rare one among all. Phrases are
+looked for afterwards, in what holds all of their words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from aggregator.model.search import Phrase, SearchQuery
+from aggregator.storage.schema import INDEX_NAME
+from aggregator.storage.search_keys import Hits, get_minute
+
+#: Minutes of a stretch, as powers of two: 3 days, 23 days, half a year.
+_STRETCHES = (12, 15, 18)
+
+#: Sorted by an expression, or the planner may walk all keys from the newest on and unpack the words of each.
+_FIND = sa.text(f"""
+SELECT key FROM {INDEX_NAME} WHERE words @@ CAST(:words AS tsquery) AND key < :below
+ORDER BY key + 0 DESC LIMIT :count
+""")
+_VERIFY = sa.text(f"""
+SELECT key FROM {INDEX_NAME} WHERE key = ANY(:keys) AND words @@ CAST(:words AS tsquery)
+""")
+_NAME_ENTRIES = sa.text("""
+SELECT key, entry_id FROM search_entries WHERE key = ANY(:keys) AND entry_id IS NOT NULL ORDER BY key DESC
+""")
+_NEWEST = sa.text(f"SELECT max(key) FROM {INDEX_NAME} WHERE key < :below")
+
+
+def find_keys(conn: Connection, query: SearchQuery, *, limit: int, below: int) -> Hits:
+    """Up to ``limit`` entries with keys below ``below``, the highest first."""
+    keys = _find(conn, _write_loosely(query), limit=limit, below=below)
+    rest = keys[-1] if len(keys) == limit else None
+    if keys and _has_phrases(query):
+        keys = list(conn.scalars(_VERIFY, {"keys": keys, "words": _write_exactly(query)}))
+    rows = conn.execute(_NAME_ENTRIES, {"keys": keys}) if keys else ()
+    return Hits(found=tuple((key, number) for key, number in rows), rest=rest)
+
+
+def make_vector(key: int, words: Sequence[str]) -> str:
+    """A tsvector as PostgreSQL reads it: each word with its places, and the stretches of ``key`` without."""
+    places: dict[str, list[int]] = {}
+    for place, word in enumerate(words, 1):
+        places.setdefault(word, []).append(place)
+    # PostgreSQL keeps 255 places of a word at most.
+    parts = [f"{_quote(word)}:{','.join(map(str, at[:255]))}" for word, at in places.items()]
+    return " ".join((*parts, *(_quote(_name_stretch(power, get_minute(key) >> power)) for power in _STRETCHES)))
+
+
+def _find(conn: Connection, words: str, *, limit: int, below: int) -> list[int]:
+    """Keys of what holds ``words``, the highest first: ever longer stretches, until there are enough."""
+    newest = conn.scalar(_NEWEST, {"below": below})
+    if newest is None:
+        return []
+    for stretch in (*_iter_stretches(newest), ""):
+        asked: dict[str, Any] = {"words": f"{stretch}{words}", "below": below, "count": limit}
+        keys = list(conn.scalars(_FIND, asked))
+        if len(keys) == limit:
+            break
+    return keys
+
+
+def _iter_stretches(newest: int) -> Iterator[str]:
+    """Conditions to be put before others: the stretch of ``newest`` and the one before it, a longer one each time."""
+    for power in _STRETCHES:
+        number = get_minute(newest) >> power
+        yield f"({_quote(_name_stretch(power, number))} | {_quote(_name_stretch(power, number - 1))}) & "
+
+
+def _name_stretch(power: int, number: int) -> str:
+    """No word of a text begins with this sign."""
+    return f"#{power}:{number}"
+
+
+def _has_phrases(query: SearchQuery) -> bool:
+    return any(len(phrase) > 1 for phrases in (*query.wanted, query.excluded) for phrase in phrases)
+
+
+def _write_exactly(query: SearchQuery) -> str:
+    wanted = [f"({' | '.join(_join(phrase, '<->') for phrase in phrases)})" for phrases in query.wanted]
+    return " & ".join((*wanted, *(f"!{_join(phrase, '<->')}" for phrase in query.excluded)))
+
+
+def _write_loosely(query: SearchQuery) -> str:
+    """What GIN can answer by itself: it lets through all that `_write_exactly` does, and more."""
+    wanted = [f"({' | '.join(_join(phrase, '&') for phrase in phrases)})" for phrases in query.wanted]
+    return " & ".join((*wanted, *(f"!{_join(phrase, '&')}" for phrase in query.excluded if len(phrase) == 1)))
+
+
+def _join(phrase: Phrase, sign: str) -> str:
+    return f"({f' {sign} '.join(map(_quote, phrase))})"
+
+
+def _quote(word: str) -> str:
+    return "'" + word.replace("\\", "\\\\").replace("'", "''") + "'"
