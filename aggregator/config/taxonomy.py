@@ -42,8 +42,19 @@ def load_tag_rules(paths: Sequence[Path]) -> TagRules:
     A later file may name a known slug again: names replace, lists are added to, ``replace: yes`` begins anew and
     ``remove: yes`` takes the tag away. Raises `ConfigError` with all mistakes of all files.
     """
+    files = (SHIPPED, *(path for path in paths if path != SHIPPED))
+    return _load(files) if len(files) > 1 else _load_alone(SHIPPED)
+
+
+@cache
+def _load_alone(path: Path) -> TagRules:
+    """The same object each time: what ships never changes under a running program, and matchers are kept by it."""
+    return _load((path,))
+
+
+def _load(files: Sequence[Path]) -> TagRules:
     reading = Reading()
-    for path in (SHIPPED, *(path for path in paths if path != SHIPPED)):
+    for path in files:
         _read_file(reading, path)
     rules = tuple(rule for draft in reading.drafts.values() if (rule := build_rule(reading, draft)) is not None)
     if not reading.problems:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +31,11 @@ def little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(taxonomy, "SHIPPED", path)
 
 
-def test_the_shipped_taxonomy_is_large_and_quickly_read() -> None:
-    started = time.process_time()
-    rules = load_tag_rules([]).rules
-    seconds = time.process_time() - started
-    kinds = [rule.tag.kind for rule in rules]
+def test_the_shipped_taxonomy_is_large() -> None:
+    kinds = [rule.tag.kind for rule in load_tag_rules([]).rules]
     assert kinds.count("org") >= 200
     assert kinds.count("product") >= 300
     assert kinds.count("topic") >= 100
-    assert seconds < 1.0, "it is read at every start"
 
 
 def test_naming_the_shipped_file_reads_it_once() -> None:
