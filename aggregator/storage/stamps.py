@@ -1,11 +1,11 @@
-"""A short hash of all that the page of a story, or of an entry, is made from: pages are made anew when it changes.
-
-Never makes one. Reads everything once, in order, and holds a few dozen bytes for each.
+"""A short hash of all that a page is made from: of a story, of an entry, of the lists of a tag, a feed or a language.
+It is made anew when the hash changes. Never makes one; reads everything once, in order, and holds little of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
@@ -19,8 +19,8 @@ from aggregator.storage.schema import entries, entry_tags, feeds, issue_stories,
 #: What pages show of a feed; the rest of its row changes with every fetch.
 _FEED = ("url", "origin", "spec_title", "spec_language", "weight", "state", "title", "site_url", "language", "rights")
 _ENTRY = (
-    "id", "feed_id", "content_hash", "changed_at", "effective_at", "discussion", "hidden", "weight", "section",
-    "backlog", "links", "excerpt", "title", "reading_minutes",
+    "id", "feed_id", "language", "content_hash", "changed_at", "effective_at", "discussion", "hidden", "weight",
+    "section", "backlog", "links", "excerpt", "title", "reading_minutes",
 )  # fmt: skip
 _STREAMED = {"yield_per": 2_000}
 
@@ -39,6 +39,18 @@ class Stamps:
 
     stories: tuple[Stamped, ...]
     entries: tuple[Stamped, ...]
+    #: Of what lists tell: ``tag:openai``, ``feed:12``, ``language:ja`` (primary tag) -> stamp.
+    lists: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """An entry that readers see, and where it is listed."""
+
+    id: int
+    story_id: int
+    stamp: str
+    lists: tuple[str, ...]
 
 
 def count(conn: Connection) -> int:
@@ -49,19 +61,7 @@ def count(conn: Connection) -> int:
 
 def list_stamps(conn: Connection, *, salt: str) -> Stamps:
     """Every page's stamp; ``salt`` stands for what all pages depend on. Twice the same when nothing has changed."""
-    named = {number: _hash(salt, *row) for number, *row in conn.execute(_select(feeds, "id", *_FEED))}
-    tagged = _hash_tags(conn)
-    told: dict[int, str] = {}
-    alone: list[tuple[int, int | None, str]] = []
-    for story_id, group in groupby(_iter_entries(conn), key=lambda row: row.story_id):
-        members = []
-        for row in group:
-            one = _hash(named.get(row.feed_id), tagged.get(row.id), *row)
-            members.append(one)
-            if not row.hidden:
-                alone.append((row.id, story_id, one))
-        if story_id is not None:
-            told[story_id] = _hash(*members)
+    told, alone = _read_entries(conn, salt)
     mailed = _hash_issues(conn)
     columns = ("id", "merged_into", "lead_entry_id", "score", "reasons", "updated_at")
     rows = conn.execute(_select(stories, *columns).order_by(stories.c.id))
@@ -69,12 +69,43 @@ def list_stamps(conn: Connection, *, salt: str) -> Stamps:
         row.id: _hash(salt, told.get(row.merged_into or row.id), mailed.get(row.merged_into or row.id), *row)
         for row in rows
     }
+    stamped = {one.id: _hash(one.stamp, found.get(one.story_id)) for one in alone}
+    lists = {key: blake2b(start.encode(), digest_size=12) for key, start in _list_keys(conn)}
+    for one in alone:
+        for key in one.lists:
+            lists.setdefault(key, blake2b(digest_size=12)).update(stamped[one.id].encode())
     return Stamps(
         stories=tuple(Stamped(id=number, stamp=stamp) for number, stamp in found.items()),
-        entries=tuple(
-            Stamped(id=number, stamp=_hash(one, found.get(story_id or 0))) for number, story_id, one in sorted(alone)
-        ),
+        entries=tuple(Stamped(id=number, stamp=stamp) for number, stamp in sorted(stamped.items())),
+        lists={key: _hash(salt, whole.hexdigest()) for key, whole in sorted(lists.items())},
     )
+
+
+def _read_entries(conn: Connection, salt: str) -> tuple[dict[int, str], list[_Alone]]:
+    """The hash of each story's members, and the entries that readers see."""
+    named = {number: _hash(salt, *row) for number, *row in conn.execute(_select(feeds, "id", *_FEED))}
+    tagged = _hash_tags(conn)
+    told: dict[int, str] = {}
+    alone: list[_Alone] = []
+    for story_id, group in groupby(_iter_entries(conn), key=lambda row: row.story_id):
+        members = []
+        for row in group:
+            tags_hash, slugs = tagged.get(row.id, ("", ()))
+            stamp = _hash(named.get(row.feed_id), tags_hash, *row)
+            members.append(stamp)
+            if not row.hidden:
+                keys = (*slugs, f"feed:{row.feed_id}", f"language:{row.language.partition('-')[0].lower()}")
+                alone.append(_Alone(row.id, story_id or 0, stamp, tuple(map(sys.intern, keys))))
+        if story_id is not None:
+            told[story_id] = _hash(*members)
+    return told, alone
+
+
+def _list_keys(conn: Connection) -> list[tuple[str, str]]:
+    """What is listed, though nothing of it may be seen just now; and how it stands."""
+    slugs = conn.execute(sa.select(entry_tags.c.slug).distinct()).scalars()
+    stand = conn.execute(_select(feeds, "id", "state", "failure_class"))
+    return [*((f"tag:{slug}", "") for slug in slugs), *((f"feed:{number}", _hash(*rest)) for number, *rest in stand)]
 
 
 def _select(table: sa.Table, *names: str) -> sa.Select[Any]:
@@ -86,10 +117,16 @@ def _iter_entries(conn: Connection) -> Iterator[Any]:
     yield from conn.execute(query, execution_options=_STREAMED)
 
 
-def _hash_tags(conn: Connection) -> dict[int, str]:
+def _hash_tags(conn: Connection) -> dict[int, tuple[str, tuple[str, ...]]]:
+    """Entry -> a hash of its tags with their evidence, and the keys of their lists."""
     query = sa.select(entry_tags).order_by(entry_tags.c.entry_id, entry_tags.c.position)
     rows = conn.execute(query, execution_options=_STREAMED)
-    return {number: _hash(*map(tuple, group)) for number, group in groupby(rows, key=lambda row: int(row.entry_id))}
+    found = {}
+    for number, group in groupby(rows, key=lambda row: int(row.entry_id)):
+        evidence = list(group)
+        keys = dict.fromkeys(sys.intern(f"tag:{row.slug}") for row in evidence)
+        found[number] = (_hash(*map(tuple, evidence)), tuple(keys))
+    return found
 
 
 def _hash_issues(conn: Connection) -> dict[int, str]:

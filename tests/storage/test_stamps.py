@@ -19,6 +19,10 @@ def read(conn: Connection, salt: str = "") -> tuple[dict[int, str], dict[int, st
     return {one.id: one.stamp for one in found.stories}, {one.id: one.stamp for one in found.entries}
 
 
+def read_lists(conn: Connection) -> dict[str, str]:
+    return dict(stamps.list_stamps(conn, salt="").lists)
+
+
 def fill(conn: Connection) -> tuple[int, int, int, int]:
     """Two stories, of two entries and of one; the numbers of the stories, of the first entry, of the alone one."""
     ensure_identity(conn)
@@ -95,3 +99,18 @@ def test_a_swallowed_story_changes_with_the_one_that_swallowed_it(db: Database) 
         conn.execute(sa.update(entries).where(entries.c.id == entry).values(title="Another"))
 
         assert all(before[0][number] != read(conn)[0][number] for number in (story, other))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_lists_change_with_what_they_tell_and_no_others(db: Database, change: str) -> None:
+    with db.write() as conn:
+        story, _, entry, _ = fill(conn)
+        before = read_lists(conn)
+        assert read_lists(conn) == before
+        CHANGES[change](conn, story, entry)
+        after = read_lists(conn)
+
+    assert before.keys() == {"tag:openai", "tag:ai", "feed:1", "feed:2", "language:en"}
+    assert before["feed:1"] != after["feed:1"] and before["feed:2"] == after["feed:2"]
+    assert before["language:en"] != after["language:en"]
+    assert before["tag:openai"] != after.get("tag:openai")

@@ -10,16 +10,18 @@ import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
+from zlib import crc32
 
 from aggregator.app import PACKAGE, App
 from aggregator.errors import RenderError
+from aggregator.model.settings import Site
 from aggregator.pipeline.tag import get_fingerprint
-from aggregator.publish import File
+from aggregator.publish import File, Group
 from aggregator.render import page as pages
 from aggregator.render.links import get_root
-from aggregator.storage import feeds, issues, stamps, tags
+from aggregator.storage import issues, stamps
 from aggregator.storage.stamps import Stamps
-from aggregator.tasks.site.found import HTML, Moved, Page, list_tags
+from aggregator.tasks.site.found import HTML, Moved, Page
 from aggregator.tasks.site.routes import find_page
 
 FORMATS = (".atom", ".rss", ".json")
@@ -28,16 +30,22 @@ MAX_PAGES_BACK = 12
 #: After so many days a page is made anew even if nothing is known to have changed.
 DAYS_TRUSTED = 7
 _BEFORE = "/before/"
-#: Not found by following links, but made for everything that is stored.
-_TOLD = re.compile(r"/(?:stories|entries)/[0-9]+")
+#: Lists of a quiet tag, feed or language are made anew after so many hours: what they show moves with the clock.
+HOURS_TRUSTED = 6
+#: Stories and entries are not found by following links, but made for everything that is stored; search is not made.
+_NOT_LISTED = re.compile(r"/(?:stories|entries)/[0-9]+$|/search\b")
+#: What may belong to the lists of one tag, feed or language, and of which.
+_GROUPED = re.compile(r"(/(?:tags|feeds|lang)/[^/]+)(/?)")
+_FOLDERS = {"tag": "tags", "feed": "feeds", "language": "lang"}
 #: Feeds name addresses in full, pages begin them with the root of the site.
 _HREF = re.compile(r'(?:href|src)="([^"&#?<>\s]+)')
-_NEWER = re.compile(rb'(<(?:a|link) rel="prev" href=")[^"]*')
+_LINK = re.compile(rb'(<(?:a|link|atom:link)\b[^>]*href=")([^"]*)("[^>]*>)')
+_NEWER = re.compile(rb'rel="prev(?:ious)?"')
 #: Made last, when all that they lead to is there.
 _LAST = (*(f"/feed{suffix}" for suffix in FORMATS), "/feeds.opml", "/")
 
 
-def iter_site(app: App) -> Iterator[File]:
+def iter_site(app: App) -> Iterator[File | Group]:
     """Style sheets first, then new stories and entries, then the lists and feeds that lead to them with the front page
     at their end; last what has changed of stories and entries that were there before, which may take its time."""
     for name, body in pages.get_assets().items():
@@ -45,7 +53,9 @@ def iter_site(app: App) -> Iterator[File]:
     with app.db.read() as conn:
         found = stamps.list_stamps(conn, salt=_make_salt(app))
     yield from _iter_told(app, found, early=True)
-    yield from _Lists(app).iter_files()
+    roots = {_get_root_path(key): stamp for key, stamp in found.lists.items()}
+    yield from (_make_group(app, root, stamp) for root, stamp in roots.items())
+    yield from _Lists(app, others=frozenset(roots)).iter_files(_iter_starts(app))
     if page := _find(app, "/robots.txt"):
         yield _hold("robots.txt", page.body, gives_way=True)
     missing = pages.render_error(app.settings.site, 404, "", templates=app.templates)
@@ -84,27 +94,45 @@ def _make_salt(app: App) -> str:
     return whole.hexdigest()
 
 
-class _Lists:
-    """Everything else, found by following links from page to page, so that none of them leads nowhere."""
+def _get_root_path(key: str) -> str:
+    """``tag:openai`` -> ``/tags/openai``."""
+    kind, _, name = key.partition(":")
+    return f"/{_FOLDERS[kind]}/{name}"
 
-    def __init__(self, app: App) -> None:
+
+def _make_group(app: App, root: str, stamp: str) -> Group:
+    """All lists and feeds of one tag, feed or language."""
+    hour = int(app.now().timestamp()) // 3_600
+    # Each at an hour of its own, lest all of them be made at once.
+    turn = (hour + crc32(root.encode()) % HOURS_TRUSTED) // HOURS_TRUSTED
+    return Group(key=root, stamp=f"{stamp}-{turn}", make=_Lists(app, root=root).iter_files)
+
+
+class _Lists:
+    """Lists and feeds, found by following links from page to page, so that none of them leads nowhere: what begins with
+    the path ``root``, or else all but what belongs to one of the roots ``others``."""
+
+    def __init__(self, app: App, *, root: str = "", others: frozenset[str] = frozenset()) -> None:
         site = app.settings.site
         self._app = app
-        self._root = get_root(site)
-        self._starts = tuple(dict.fromkeys((site.url, self._root)))
+        self._root = root
+        self._others = others
+        self._prefix = get_root(site)
+        self._starts = tuple(dict.fromkeys((site.url, self._prefix)))
         self._full = re.compile(re.escape(site.url) + r"(/[A-Za-z0-9._~%/-]*)")
         self._seen = set(_LAST)
         self._waiting: deque[str] = deque()
         #: Of each list, how many older pages there are; of each of these, the newer one that led to it.
-        self._back: Counter[str] = Counter()
+        self._back: Counter[tuple[str, str]] = Counter()
         self._newer: dict[str, str] = {}
 
-    def iter_files(self) -> Iterator[File]:
+    def iter_files(self, starts: Iterable[str] = ()) -> Iterator[File]:
         """Each list and feed once."""
-        for path in _LAST:
-            if page := _find_or_none(self._app, path):
-                self._wait_for(self._find_links(page.body, page), of=path)
-        self._wait_for(_iter_starts(self._app))
+        if not self._root:
+            for path in _LAST:
+                if page := _find_or_none(self._app, path):
+                    self._wait_for(self._find_links(page.body, page), of=path)
+        self._wait_for((self._root, *starts))
         while self._waiting:
             path = self._waiting.popleft()
             try:
@@ -116,8 +144,7 @@ class _Lists:
                 continue
             body = page.body
             if path in self._newer:
-                # Our pages lead to whatever stands above an entry; here it is the page that one came from.
-                body = _NEWER.sub(rb"\g<1>" + (self._root + self._newer[path]).encode(), body)
+                body = _lead_back(body, self._newer[path], self._app.settings.site)
             beyond = self._wait_for(self._find_links(body, page), of=path)
             self._wait_for(_list_siblings(path))
             yield _hold(_name(path, page), _cut_links(body, beyond))
@@ -137,47 +164,68 @@ class _Lists:
         """Look at them later, to which ``of`` leads; those that lie further back than is published are returned."""
         beyond = []
         for path in paths:
-            if path in self._seen or _TOLD.fullmatch(path):
+            if path in self._seen or _NOT_LISTED.match(path) or not self._is_ours(path):
                 continue
-            of_list, before, _ = path.partition(_BEFORE)
-            if before and self._back[of_list] >= MAX_PAGES_BACK:
-                beyond.append(path)
-                continue
+            of_list, before, rest = path.partition(_BEFORE)
             if before:
-                self._back[of_list] += 1
+                key = (of_list, rest.partition(".")[2])
+                if self._back[key] >= MAX_PAGES_BACK:
+                    beyond.append(path)
+                    continue
+                self._back[key] += 1
                 self._newer[path] = of
             self._seen.add(path)
             self._waiting.append(path)
         return beyond
 
+    def _is_ours(self, path: str) -> bool:
+        found = _GROUPED.match(path)
+        if found is None:
+            return not self._root and path != ""
+        # Slugs may hold dots, as in `gpt-4.1.atom`.
+        root = found[1] if found[2] else found[1].removesuffix(_get_suffix(found[1]))
+        return root == self._root if self._root else root not in self._others
+
 
 def _iter_starts(app: App) -> Iterator[str]:
     """Where to begin, should a page not name them all."""
-    yield from ("/tags/", "/feeds", "/issues/")
+    yield from ("/feed", "/tags/", "/feeds", "/issues/")
     with app.db.read() as conn:
-        used = [slug for slug, _, _ in tags.list_tags(conn)]
-        read = [feed.id for feed in feeds.list_feeds(conn) if feed.state == "active"]
         frozen = [(issue.newsletter, issue.slug) for issue in issues.list_issues(conn, states=issues.FROZEN)]
-    known = list_tags(app)
-    yield from (f"/tags/{slug}" for slug in used if slug in known)
-    yield from (f"/feeds/{number}" for number in read)
     yield from (f"/issues/{newsletter}" for newsletter in sorted({newsletter for newsletter, _ in frozen}))
     yield from (f"/issues/{newsletter}/{slug}" for newsletter, slug in frozen)
 
 
 def _list_siblings(path: str) -> list[str]:
     """The same list in other formats, if there are any."""
-    stem, dot, suffix = path.rpartition(".")
-    if f"{dot}{suffix}" in FORMATS:
-        return [f"{stem}{other}" for other in FORMATS]
-    return [] if path.endswith("/") or _BEFORE in path else [f"{path}{suffix}" for suffix in FORMATS]
+    if suffix := _get_suffix(path):
+        return [f"{path.removesuffix(suffix)}{other}" for other in FORMATS]
+    return [] if path.endswith("/") else [f"{path}{suffix}" for suffix in FORMATS]
+
+
+def _get_suffix(path: str) -> str:
+    return next((suffix for suffix in FORMATS if path.endswith(suffix)), "")
+
+
+def _lead_back(body: bytes, newer: str, site: Site) -> bytes:
+    """Our pages lead to whatever stands above an entry; here it is the page that one came from."""
+
+    def lead(tag: re.Match[bytes]) -> bytes:
+        if not _NEWER.search(tag[0]):
+            return tag[0]
+        old = tag[2].decode()
+        return tag[1] + f"{site.url if old.startswith(site.url) else get_root(site)}{newer}".encode() + tag[3]
+
+    return _LINK.sub(lead, body)
 
 
 def _cut_links(body: bytes, paths: Iterable[str]) -> bytes:
     """Without the links to older pages that are not published."""
     for path in paths:
-        leads = rb'[^>]*href="[^"]*' + re.escape(path).encode() + rb'"[^>]*>'
-        body = re.sub(rb"<a\b" + leads + rb".*?</a>|<link\b" + leads, b"", body, flags=re.DOTALL)
+        end = re.escape(path).encode() + b'"'
+        leads = rb'[^>]*href="[^"]*' + end + rb"[^>]*>"
+        pattern = rb"<a\b" + leads + rb".*?</a>|<(?:atom:)?link\b" + leads + rb'|"next_url":"[^"]*' + end + rb",?"
+        body = re.sub(pattern, b"", body, flags=re.DOTALL)
     return body
 
 
