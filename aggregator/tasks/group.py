@@ -129,7 +129,7 @@ def _save(app: App, window: StoryWindow, groups: Sequence[GroupedStory]) -> tupl
         return ()
     with app.db.write() as conn:
         lock_stories(conn)
-        if story_groups.get_standings(conn, members) != {number: window.known[number] for number in members}:
+        if not window.still_holds(conn, members):
             return None
         touched = stories.save_groups(conn, groups, now=app.now(), identity=meta.get_identity(conn))
         if touched:

@@ -97,6 +97,11 @@ class StoryWindow:
             touched |= {n for n in wanted if part.first <= self._times[n] <= part.last}
         return index.regroup(touched)
 
+    def still_holds(self, conn: Connection, members: Collection[EntryId]) -> bool:
+        """Whether what `look` made of these rests on what is stored now: entries, and the editor's word."""
+        read = {number: self.known[number] for number in members}
+        return rulings.list_rulings(conn) == self._rulings and story_groups.get_standings(conn, members) == read
+
     def find_spoilt(self, conn: Connection, part: Slice, lexicon: Lexicon) -> bool:
         """After an error: look for entries that raise one by themselves; whether there are any not known before."""
         before = len(self.spoilt)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from aggregator.app import App
 from aggregator.model.ids import EntryId, StoryId
-from aggregator.model.story import Story
+from aggregator.model.story import GroupedStory, Story
 from aggregator.storage import stories, story_groups
 from aggregator.storage.stories import StoryQuery
 from aggregator.tasks.group import regroup_since, regroup_stories
 from aggregator.tasks.rulings import choose_lead, keep_apart, merge_stories, split_story
+from aggregator.tasks.story_window import StoryWindow
 from tests.fixtures.program import Program
 from tests.storage.samples import NOW, ensure_feed, make_entry, save_entries, tag_entries
 
@@ -227,3 +229,27 @@ def test_an_entry_that_no_round_has_grouped_yet_still_comes_to_its_story(ready: 
 
         assert ruled.changed
         assert list_groups(app) == [{a, new}, {other}]
+
+
+def test_a_word_that_is_said_while_grouping_thinks_is_obeyed(ready: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was thought without it is thought again."""
+    words: list[Callable[[], object]] = []
+    look = StoryWindow.look
+
+    def look_and_talk(window: StoryWindow, *args: Any) -> tuple[GroupedStory, ...]:
+        found = look(window, *args)
+        while words:
+            words.pop()()
+        return found
+
+    monkeypatch.setattr(StoryWindow, "look", look_and_talk)
+    with ready.app() as app:
+        a, b, _ = store_three(app)
+        story, new = get_story_of(app, a), store(app, "d", SAME, 3)
+        words.append(lambda: keep_apart(app, a, new))
+        words.append(lambda: choose_lead(app, story.id, b))
+        regroup_stories(app)
+        groups, old = list_groups(app), get_story_of(app, b)
+
+    assert not any({a, new} <= group for group in groups)
+    assert old.lead.id == b
