@@ -28,7 +28,7 @@ from aggregator.render.tagnames import get_name
 from aggregator.render.words import get_feed_name
 from aggregator.storage import entries, feed_pages, feeds, tags
 from aggregator.storage.entries import EntryQuery
-from aggregator.tasks.site import archive
+from aggregator.tasks.site import archive, search
 from aggregator.tasks.site.found import NUMBER, Page, list_tags, make_html, route
 
 #: On one page, so that it stays readable and small.
@@ -157,4 +157,5 @@ ROUTES = (
     route(rf"/feeds/{NUMBER}/before/{NUMBER}", _render_feed),
     route(r"/feed", _render_follow),
     *archive.ROUTES,
+    *search.ROUTES,
 )
