@@ -36,12 +36,15 @@ from aggregator.render.templates import Templates
 from aggregator.render.words import cut_text
 
 #: Stories shown with their excerpts; the rest are one line each.
-FULL_STORIES = 12
+FULL_STORIES = 10
 #: Languages that the front page leads to, and tags beside a story.
 MAX_LANGUAGES, RELATED = 8, 14
 _ASSETS = ("style.css", "icon.svg")
 #: As `pipeline.clean` writes them.
 _IMAGE = re.compile(r'<img(?: [a-z]++="[^"]*+")*+>')
+#: Of our own style sheet, which has no quoted text with such marks.
+_COMMENT = re.compile(r"/\*[^*]*+\*/")
+_AROUND_MARK = re.compile(r"[ \n]*([{};,])[ \n]*")
 _ALT = re.compile(r' alt="([^"]*+)"')
 
 
@@ -58,9 +61,18 @@ def _load_assets() -> Mapping[str, tuple[str, bytes]]:
     assets = {}
     for name in _ASSETS:
         data = folder.joinpath(name).read_bytes()
+        if name.endswith(".css"):
+            data = _pack_style(data.decode()).encode()
         stem, _, suffix = name.partition(".")
         assets[name] = (f"{stem}-{blake2b(data, digest_size=6).hexdigest()}.{suffix}", data)
     return assets
+
+
+def _pack_style(text: str) -> str:
+    """A style sheet without its comments and what is there for our eyes only: every new reader waits for it."""
+    lines = (line.strip() for line in _COMMENT.sub("", text).splitlines())
+    packed = _AROUND_MARK.sub(r"\1", "\n".join(filter(None, lines)))
+    return packed.replace(": ", ":").replace(";}", "}")
 
 
 def render_front(page: StoriesPage, *, site: Site, templates: Templates) -> str:

@@ -20,10 +20,10 @@ from aggregator.storage.entries import EntryQuery
 from aggregator.storage.stories import StoryQuery
 
 #: Entries on one page of the river: at least, at most.
-LEAST, MOST = 30, 60
+LEAST, MOST = 25, 40
 #: A page ends at an entry whose number is a multiple of this, if it can: then most pages stay what they are, and where
 #: they are, whatever comes in above them.
-_ANCHOR = 20
+_ANCHOR = 15
 #: Bars of a tag's chart.
 WEEKS = 12
 MENTIONED = 8

@@ -70,11 +70,12 @@ def test_the_mail_is_accessible(browser_page: Page, scheme: str, width: int) -> 
 
 
 @pytest.mark.parametrize("name", sorted(set(PAGES) - {"front"}))
-def test_every_other_page_is_accessible_on_a_dark_telephone(browser_page: Page, name: str) -> None:
-    """The narrowest and the theme with the lower contrast."""
-    show(browser_page, PAGES[name](SITE, TEMPLATES), "dark", 360)
+def test_every_other_page_is_accessible(browser_page: Page, name: str) -> None:
+    """Dark on the narrowest telephone, light on a wide screen."""
+    for scheme, width in (("dark", 360), ("light", 1280)):
+        show(browser_page, PAGES[name](SITE, TEMPLATES), scheme, width)
 
-    check(browser_page, 360)
+        check(browser_page, width)
 
 
 @pytest.mark.parametrize("width", [1280, 360])

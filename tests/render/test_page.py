@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,7 +12,7 @@ from lxml import html
 
 from aggregator.model.coverage import Quotation, Report
 from aggregator.model.entry import Entry
-from aggregator.model.ids import EntryId
+from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.settings import Site
 from aggregator.model.shown import (
     EntryPage,
@@ -24,6 +25,7 @@ from aggregator.pipeline.clean import clean_html
 from aggregator.render import page
 from aggregator.render.newsletter import render_issue
 from aggregator.render.templates import Templates, load_templates
+from aggregator.tasks.river import MOST
 from aggregator.web.headers import HEADERS
 from tests.render.samples import COMPOSED, FRONT, ISSUES, NEWSLETTER, SITE, STORIES, TAGS, with_lead
 
@@ -87,7 +89,7 @@ PAGES: dict[str, Renderer] = {
 #: Elements that a page of ours may hold; anything else came from somewhere else.
 ALLOWED = set(
     "html head meta title link body a header div p nav ul ol li main footer h1 h2 h3 section article span time svg "
-    "path em strong form button details summary blockquote mark figure figcaption".split()
+    "path em strong bdi form button details summary blockquote mark figure figcaption".split()
 )
 
 
@@ -264,7 +266,122 @@ def test_the_issue_page_names_its_one_address_and_no_reader() -> None:
 
 
 def test_the_front_page_is_light() -> None:
-    """Under 60 KB with its style sheet."""
-    size = len(PAGES["front"](SITE, TEMPLATES).encode()) + sum(map(len, page.get_assets().values()))
+    """Under 60 KB with its style sheet, before anything is compressed: sixty stories and a long page of the river."""
+    stories = tuple(replace(story, id=StoryId(number)) for number, story in enumerate((*STORIES, *STORIES[3:]) * 2))[
+        :60
+    ]
+    river = tuple(replace(entry, id=EntryId(number)) for number, entry in enumerate(FRONT.river * 3))[:MOST]
+    full = page.render_front(replace(FRONT, stories=stories, river=river), site=SITE, templates=TEMPLATES)
+    size = len(full.encode()) + sum(map(len, page.get_assets().values()))
 
+    assert (len(stories), len(river)) == (60, MOST)
     assert size < 60_000
+
+
+def test_headings_skip_no_level(render: Renderer) -> None:
+    """Who hears a page goes from heading to heading."""
+    document = html.document_fromstring(render(SITE, TEMPLATES))
+    levels = [int(heading.tag[1]) for heading in document.iter("h1", "h2", "h3", "h4")]
+
+    assert levels[0] == 1
+    assert all(later <= earlier + 1 for earlier, later in pairwise(levels))
+
+
+def get_head(document: html.HtmlElement) -> dict[str, str]:
+    """The head's metadata: ``og:title`` and the like, and links by their relation."""
+    named = {meta.get("property") or meta.get("name"): meta.get("content") for meta in document.iter("meta")}
+    links = {link.get("rel"): link.get("href") for link in document.iter("link") if link.get("rel") != "alternate"}
+    return {key: value for key, value in (named | links).items() if key}
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "kind", "feed"),
+    [
+        ("front", "/", "website", "/feed"),
+        ("tag", "/tags/chips", "website", "/tags/chips"),
+        ("language", "/lang/ja", "website", "/lang/ja"),
+        ("older", "/before/7", "website", "/feed"),
+        ("older of a tag", "/tags/chips/before/7", "website", "/tags/chips"),
+        ("story", "/stories/1", "article", "/feed"),
+        ("issue", "/issues/weekly/2025-W49", "article", "/issues/weekly"),
+    ],
+)
+def test_a_page_says_what_it_is_to_those_who_link_here(name: str, address: str, kind: str, feed: str) -> None:
+    """Open Graph, its one address, and the feed that belongs to it in each format."""
+    document = html.document_fromstring(PAGES[name](SITE, TEMPLATES))
+    head = get_head(document)
+    feeds = [link.get("href") for link in document.iter("link") if link.get("rel") == "alternate"]
+
+    assert head["canonical"] == head["og:url"] == f"{SITE.url}{address}"
+    assert head["og:title"] == document.findtext(".//title")
+    assert (head["og:type"], head["og:site_name"], head["og:locale"]) == (kind, SITE.title, "en")
+    assert feeds == [f"{feed}.atom", f"{feed}.rss", f"{feed}.json"]
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_what_is_others_is_not_for_search_engines(name: str) -> None:
+    """An entry that has an address elsewhere, older entries, what is no page."""
+    robots = get_head(html.document_fromstring(PAGES[name](SITE, TEMPLATES))).get("robots")
+
+    assert robots == (
+        "noindex" if name in ("entry", "excerpt", "older", "older of a tag", "leave", "left", "error") else None
+    )
+
+
+def test_our_own_post_may_be_found() -> None:
+    """It stands nowhere else."""
+    own = replace(ENTRY_PAGE, entry=replace(ENTRY_PAGE.entry, url=""))
+
+    assert "noindex" not in page.render_entry(own, site=SITE, templates=TEMPLATES)
+
+
+def test_older_pages_lead_both_ways() -> None:
+    """In the head and in the text; the first page of all leads down only."""
+    older = get_head(html.document_fromstring(PAGES["older of a tag"](SITE, TEMPLATES)))
+    top = get_head(html.document_fromstring(PAGES["tag"](SITE, TEMPLATES)))
+    last = replace(OLDER, older_id=None, newer_id=None)
+    end = get_head(html.document_fromstring(page.render_river(last, site=SITE, templates=TEMPLATES)))
+
+    assert (older["prev"], older["next"]) == ("/tags/chips/before/3", "/tags/chips/before/20")
+    assert (top.get("prev"), top["next"]) == (None, "/tags/chips/before/12")
+    assert (end["prev"], end.get("next")) == ("/", None)
+
+
+def test_a_story_is_told_in_the_words_of_its_sources() -> None:
+    """Quoted with what is new marked, in the language of the source; who was first and who speaks for a company."""
+    document = html.document_fromstring(PAGES["story"](SITE, TEMPLATES))
+    quoted = document.findall(".//blockquote")
+    roles = [role.text for role in document.findall(".//span[@class='role']")]
+
+    assert len(quoted) == len(STORIES[0].entries) - 1
+    assert quoted[0].text_content().strip() == "Of 41,000 pages 38,200 were read."
+    assert [mark.text for mark in quoted[0].iter("mark")] == ["41,000", "38,200"]
+    assert {quote.get("lang") for quote in quoted} == {None, "zh", "de", "fr"}
+    assert roles[:2] == ["First report", "From Kumo Cloud itself"]
+    assert roles.count("Told above") == 1
+
+
+def test_a_story_that_nobody_else_tells_says_so() -> None:
+    """There is no row of one."""
+    text = page.render_story(make_story_page(STORIES[2]), site=SITE, templates=TEMPLATES)
+
+    assert "Nobody else has told it so far." in text
+    assert "How it was told" not in text
+
+
+def test_the_chart_of_a_tag_is_told_in_words_too() -> None:
+    """Who does not see the bars reads the sum."""
+    figure = html.document_fromstring(PAGES["tag"](SITE, TEMPLATES)).find(".//figure")
+
+    assert "43 posts in 12 weeks" in " ".join(figure.text_content().split())
+    assert figure.find(".//svg").get("aria-hidden") == "true"
+
+
+def test_the_front_page_leads_to_each_language_by_its_own_name() -> None:
+    """As those who read it look for it."""
+    document = html.document_fromstring(PAGES["front"](SITE, TEMPLATES))
+    links = [link for link in document.iter("a") if (link.get("href") or "").startswith("/lang/")]
+
+    assert [(link.text, link.get("lang")) for link in links] == [
+        ("English", "en"), ("日本語", "ja"), ("中文", "zh"), ("العربية", "ar")
+    ]  # fmt: skip
