@@ -18,7 +18,7 @@ archives = sa.Table(
     number("item_count"),
     # The combined feed's document, and the items of all feeds of that week; both compressed.
     sa.Column("document", sa.LargeBinary, nullable=False),
-    sa.Column("items", sa.LargeBinary, nullable=False),
+    sa.Column("packed_items", sa.LargeBinary, nullable=False),
 )
 
 #: Of what feeds there is something in an archive: ``all``, ``tag:openai``, ``language:ja``, ``feed:12``.

@@ -29,7 +29,7 @@ def _create_archives() -> None:
         sa.Column("made_with", sa.Text(), nullable=False),
         sa.Column("item_count", sa.Integer(), nullable=False),
         sa.Column("document", sa.LargeBinary(), nullable=False),
-        sa.Column("items", sa.LargeBinary(), nullable=False),
+        sa.Column("packed_items", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("week", name="pk_archives"),
     )
     op.create_table(

@@ -1,0 +1,167 @@
+"""Weeks that are over, as they were published: documents and items that never change. Never decides what is in them.
+
+An archive holds the combined feed's document as bytes, and the items of all feeds: what stood in the feed of one tag,
+one language or one feed is taken out of them when it is asked for. So those never change either, and cost no room.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+import zstandard
+from sqlalchemy.engine import Connection
+
+from aggregator.model.ids import EntryId, StoryId
+from aggregator.model.parsed import Enclosure
+from aggregator.model.published import FeedItem, FeedOrigin
+from aggregator.storage.bulk import insert_rows
+from aggregator.storage.engine import insert
+from aggregator.storage.meta import renew_revision
+from aggregator.storage.schema import archive_entries, archive_scopes, archives, entries, stories
+
+#: Part of ``made_with``: to be raised when what is packed changes its shape.
+PACKING = 1
+_LEVEL = 9
+_MOMENTS = ("published_at", "updated_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivedItem:
+    """An item with the feeds in whose archive it stands."""
+
+    item: FeedItem
+    #: ``all``, ``tag:openai``, ``language:ja``, ``feed:12``.
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """One week, to be stored."""
+
+    #: ISO 8601: ``2025-W49``.
+    week: str
+    #: What else than its content it depends on; another one makes it anew.
+    made_with: str
+    #: Of the combined feed (Atom).
+    document: bytes
+    items: tuple[ArchivedItem, ...]
+    #: All that it tells of.
+    entry_ids: frozenset[EntryId]
+
+
+def find_newest(conn: Connection, scope: str = "all") -> str:
+    """The newest week in which a feed has an archive; empty: it has none."""
+    query = sa.select(sa.func.max(archive_scopes.c.week)).where(archive_scopes.c.scope == scope)
+    return str(conn.execute(query).scalar() or "")
+
+
+def find_before(conn: Connection, week: str, scope: str = "all") -> str:
+    """The newest week before ``week`` in which a feed has an archive; empty: it has none."""
+    query = sa.select(sa.func.max(archive_scopes.c.week))
+    query = query.where(archive_scopes.c.scope == scope, archive_scopes.c.week < week)
+    return str(conn.execute(query).scalar() or "")
+
+
+def is_closed(conn: Connection, week: str) -> bool:
+    """Whether this week has its archive."""
+    return conn.execute(sa.select(archives.c.week).where(archives.c.week == week)).first() is not None
+
+
+def get_document(conn: Connection, week: str) -> bytes | None:
+    """The combined feed's archive, byte for byte as it was made; None when there is none."""
+    packed = conn.execute(sa.select(archives.c.document).where(archives.c.week == week)).scalar()
+    return None if packed is None else _unpack(packed)
+
+
+def list_items(conn: Connection, week: str, scope: str) -> tuple[FeedItem, ...]:
+    """What stands in a feed's archive, in its order; nothing: it has none."""
+    known = sa.select(archive_scopes.c.week).where(archive_scopes.c.scope == scope, archive_scopes.c.week == week)
+    packed = conn.execute(sa.select(archives.c.packed_items).where(archives.c.week.in_(known))).scalar()
+    if packed is None:
+        return ()
+    return tuple(_read_item(said) for said, scopes in json.loads(_unpack(packed)) if scope in scopes)
+
+
+def find_first_moment(conn: Connection) -> datetime | None:
+    """When the first story was made, or the first entry seen; None when there is neither."""
+    firsts = (sa.func.min(stories.c.created_at), sa.func.min(entries.c.first_seen_at))
+    found = [conn.execute(sa.select(first)).scalar() for first in firsts]
+    return min((instant for instant in found if instant is not None), default=None)
+
+
+def list_story_ids(conn: Connection, since: datetime, until: datetime) -> tuple[StoryId, ...]:
+    """The stories first told in [since, until), but for those that another one has swallowed."""
+    query = sa.select(stories.c.id).where(stories.c.created_at >= since, stories.c.created_at < until)
+    return tuple(map(StoryId, conn.execute(query.where(stories.c.merged_into.is_(None))).scalars()))
+
+
+def list_entry_ids(conn: Connection, since: datetime, until: datetime) -> tuple[EntryId, ...]:
+    """The entries first seen in [since, until), shown or not."""
+    query = sa.select(entries.c.id).where(entries.c.first_seen_at >= since, entries.c.first_seen_at < until)
+    return tuple(map(EntryId, conn.execute(query).scalars()))
+
+
+def find_stale(conn: Connection, made_with: str) -> tuple[str, ...]:
+    """Weeks that tell of what readers may not see any more, or were made with something else; newest first."""
+    hidden = sa.select(archive_entries.c.week).join(entries, entries.c.id == archive_entries.c.entry_id)
+    other = sa.select(archives.c.week).where(archives.c.made_with != made_with)
+    both = sa.union(hidden.where(entries.c.hidden), other)
+    return tuple(sorted(conn.execute(both).scalars(), reverse=True))
+
+
+def save(conn: Connection, archive: Archive, *, now: datetime, anew: bool = False) -> bool:
+    """Store it; False: the week has one already. ``anew``: in place of that one."""
+    if anew:
+        conn.execute(sa.delete(archives).where(archives.c.week == archive.week))
+    row = {
+        "week": archive.week,
+        "closed_at": now,
+        "made_with": archive.made_with,
+        "item_count": len(archive.items),
+        "document": _pack(archive.document),
+        "packed_items": _pack(_write_items(archive.items)),
+    }
+    if not conn.execute(insert(conn, archives).values(**row).on_conflict_do_nothing()).rowcount:
+        return False
+    scopes = {"all"} | {scope for item in archive.items for scope in item.scopes}
+    insert_rows(conn, archive_scopes, [{"scope": scope, "week": archive.week} for scope in sorted(scopes)])
+    told = [{"week": archive.week, "entry_id": number} for number in sorted(archive.entry_ids)]
+    insert_rows(conn, archive_entries, told)
+    renew_revision(conn)
+    return True
+
+
+def _pack(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=_LEVEL).compress(data)
+
+
+def _unpack(packed: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(packed)
+
+
+def _write_items(items: Iterable[ArchivedItem]) -> bytes:
+    said = [[_drop_unset(asdict(archived.item)), archived.scopes] for archived in items]
+    return json.dumps(said, ensure_ascii=True, separators=(",", ":"), default=datetime.isoformat).encode("ascii")
+
+
+def _drop_unset(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if value not in ("", None, ())}
+
+
+def _read_item(said: dict[str, Any]) -> FeedItem:
+    """The same value again."""
+    told = dict(said)
+    origin = told.pop("origin", None)
+    if origin is not None and origin.get("updated_at"):
+        origin["updated_at"] = datetime.fromisoformat(origin["updated_at"])
+    for name in _MOMENTS:
+        told[name] = datetime.fromisoformat(told[name])
+    told["categories"] = tuple((slug, name) for slug, name in told.get("categories", ()))
+    told["enclosures"] = tuple(Enclosure(**part) for part in told.get("enclosures", ()))
+    texts = dict.fromkeys(("url", "title", "language", "author"), "")
+    return FeedItem(**{**texts, **told}, origin=None if origin is None else FeedOrigin(**origin))
