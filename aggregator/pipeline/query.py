@@ -74,8 +74,8 @@ _NAME = re.compile(r"[a-z]{4,30}")
 _SINGULAR = frozenset({"news", "always", "perhaps", "analysis", "series", "species", "lens", "bias", "canvas"})
 
 
-def make_words(*, title: str, author: str, excerpt: str, text: str, language: str) -> tuple[str, ...]:
-    """The words of an entry in the order of its text, `GAP` between its parts.
+def make_words(*, title: str, author: str, excerpt: str, text: str, language: str) -> str:
+    """The words of an entry in the order of its text, spaces between them, `GAP` between its parts.
 
     ``text`` is plain; ``excerpt`` counts where the text does not hold it.
     """
@@ -94,7 +94,8 @@ def make_words(*, title: str, author: str, excerpt: str, text: str, language: st
     if code := language.partition("-")[0].lower():
         others[f"language:{code}"] = None
     known = set(words)
-    return (*words, *(word for word in others if word not in known))
+    words += (word for word in others if word not in known)
+    return " ".join(words)
 
 
 def read_query(text: str) -> SearchQuery:

@@ -17,10 +17,10 @@ from aggregator.storage.search_keys import SLOTS, make_key
 from aggregator.storage.search_postgresql import make_vector
 
 
-def save_words(conn: Connection, words: Mapping[EntryId, Sequence[str]]) -> int:
+def save_words(conn: Connection, words: Mapping[EntryId, str]) -> int:
     """From now on these entries are found by these words, by none without any; how many were found otherwise before.
 
-    What is the same is not written. Ids of no entry are passed over. ``words`` in their order, no spaces in them.
+    What is the same is not written. Ids of no entry are passed over. ``words`` in their order, spaces between them.
     """
     lock_name(conn, "search")
     changed = 0
@@ -29,7 +29,7 @@ def save_words(conn: Connection, words: Mapping[EntryId, Sequence[str]]) -> int:
     return changed
 
 
-def _save_some(conn: Connection, words: Mapping[int, Sequence[str]]) -> int:
+def _save_some(conn: Connection, words: Mapping[int, str]) -> int:
     wanted = {number: _fingerprint(some) for number, some in words.items() if some}
     query = sa.select(search_entries.c.entry_id, search_entries.c.key, search_entries.c.fingerprint)
     stored = {row.entry_id: row for row in conn.execute(query.where(search_entries.c.entry_id.in_(list(words))))}
@@ -50,8 +50,8 @@ def _save_some(conn: Connection, words: Mapping[int, Sequence[str]]) -> int:
     return len(set(stale) | set(keys))
 
 
-def _fingerprint(words: Sequence[str]) -> int:
-    digest = blake2b(" ".join(words).encode("utf-8"), digest_size=8).digest()
+def _fingerprint(words: str) -> int:
+    digest = blake2b(words.encode("utf-8"), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 
@@ -84,13 +84,12 @@ def _find_keys(conn: Connection, instants: Mapping[int, datetime]) -> dict[int, 
     return keys
 
 
-def _write_words(conn: Connection, found_by: Sequence[tuple[int, Sequence[str]]]) -> None:
+def _write_words(conn: Connection, found_by: Sequence[tuple[int, str]]) -> None:
     """The words that each key stands for, keys in their order."""
     if not found_by:
         return
     if conn.dialect.name == "sqlite":
-        rows = [(key, " ".join(words)) for key, words in found_by]
-        conn.exec_driver_sql(f"INSERT INTO {INDEX_NAME}(rowid, words) VALUES (?, ?)", rows)
+        conn.exec_driver_sql(f"INSERT INTO {INDEX_NAME}(rowid, words) VALUES (?, ?)", list(found_by))
     else:
-        vectors = [(key, make_vector(key, words)) for key, words in found_by]
+        vectors = [(key, make_vector(key, words.split())) for key, words in found_by]
         copy_rows(conn, f"COPY {INDEX_NAME} (key, words) FROM STDIN", ("int8", "text"), vectors)

@@ -1,6 +1,7 @@
-"""Tags for entries that wait for them in the change table. Never writes an entry, never decides what a tag means.
+"""Tags for entries that wait for them in the change table, and the words that search finds them by.
 
-Tags follow the entries: a round of fetching need not wait for them, and a kill in between leaves entries that wait.
+Never writes an entry, never decides what a tag means. Tags follow the entries: a round of fetching need not wait for
+them, and a kill in between leaves entries that wait.
 
 When the taxonomy is another than the one that stored tags were made with, all stored entries are put into the change
 table, newest first and a chunk at a time, whenever nothing else waits. How far that went is kept beside the entries.
@@ -16,13 +17,17 @@ from aggregator.log import get_logger
 from aggregator.model.entry import Entry
 from aggregator.model.feed import Feed
 from aggregator.model.ids import EntryId, FeedId
+from aggregator.model.rule import Verdict
 from aggregator.model.tag import TagEvidence
 from aggregator.pipeline.htmltext import html_to_text
+from aggregator.pipeline.query import VERSION as WORDS_VERSION
+from aggregator.pipeline.query import make_words
 from aggregator.pipeline.rules import get_fingerprint as fingerprint_rules
 from aggregator.pipeline.tag import find_tags, get_fingerprint
 from aggregator.storage import changes, entries, feeds, meta, rules
 from aggregator.storage.changes import MadeWith
 from aggregator.storage.entries import EntryQuery
+from aggregator.storage.search_index import save_words
 from aggregator.tasks.rules import judge_entries
 
 log = get_logger(__name__)
@@ -97,9 +102,9 @@ def retag_stored(app: App, *, pause: Callable[[float], bool]) -> None:
 
 
 def _get_basis(app: App) -> str:
-    """Another text when the same entry may get other tags, or fare otherwise with the editor's rules."""
+    """Another text when the same entry may get other tags or words, or fare otherwise with the editor's rules."""
     settings = app.settings
-    return get_fingerprint(settings.tag_rules) + fingerprint_rules(settings.rules)
+    return f"{get_fingerprint(settings.tag_rules)}{fingerprint_rules(settings.rules)} words:{WORDS_VERSION}"
 
 
 def _tag_all(app: App) -> Tagged:
@@ -115,28 +120,37 @@ def _tag_some(app: App) -> Tagged:
         if not claimed:
             return Tagged()
         found = entries.list_entries(conn, EntryQuery(ids=tuple(claimed), hidden="too"))
-        texts = entries.get_content_html(conn, tuple(claimed))
+        contents = entries.get_content_html(conn, tuple(claimed))
         by_id = feeds.get_feeds(conn, [entry.feed_id for entry in found])
-    tags = {entry.id: _find_tags(app, entry, texts, by_id) for entry in found}
-    verdicts = judge_entries(app, found, texts, by_id, tags)
+    texts = {entry.id: _make_text(entry.id, contents) for entry in found}
+    tags = {entry.id: _find_tags(app, entry, texts[entry.id], by_id) for entry in found}
+    verdicts = judge_entries(app, found, contents, by_id, tags)
     tags |= {number: (*tags[number], *verdict.tags) for number, verdict in verdicts.items()}
+    words = {entry.id: _make_words(entry, texts[entry.id], verdicts.get(entry.id)) for entry in found}
     with app.db.write() as conn:
         changes.note_taxonomy(conn, _get_basis(app))
         judged = rules.save_verdicts(conn, verdicts)
         changed = changes.save_tags(conn, tags, claimed)
-        if changed or judged:
+        reworded = save_words(conn, words)
+        if changed or judged or reworded:
             meta.renew_revision(conn)
     return Tagged(read=len(claimed), changed=max(changed, judged))
 
 
-def _find_tags(
-    app: App, entry: Entry, texts: Mapping[EntryId, str], by_id: Mapping[FeedId, Feed]
-) -> tuple[TagEvidence, ...]:
+def _make_text(entry_id: EntryId, contents: Mapping[EntryId, str]) -> str:
+    try:
+        return html_to_text(contents.get(entry_id, ""))
+    except Exception:
+        log.exception("entry.not_read", entry=entry_id)
+        return ""
+
+
+def _find_tags(app: App, entry: Entry, text: str, by_id: Mapping[FeedId, Feed]) -> tuple[TagEvidence, ...]:
     """Of one entry; none when a stage cannot digest it: it costs itself only."""
     try:
         return find_tags(
             title=entry.title,
-            text=html_to_text(texts.get(entry.id, "")),
+            text=text,
             categories=entry.categories,
             url=entry.url,
             language=entry.language,
@@ -146,3 +160,16 @@ def _find_tags(
     except Exception:
         log.exception("entry.not_tagged", entry=entry.id)
         return ()
+
+
+def _make_words(entry: Entry, text: str, verdict: Verdict | None) -> str:
+    """What readers find the entry by; none when it is kept from them. ``verdict`` None: as it is stored."""
+    if entry.hidden if verdict is None else verdict.hidden:
+        return ""
+    try:
+        return make_words(
+            title=entry.title, author=entry.author, excerpt=entry.excerpt, text=text, language=entry.language
+        )
+    except Exception:
+        log.exception("entry.not_indexed", entry=entry.id)
+        return ""

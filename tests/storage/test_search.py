@@ -151,7 +151,7 @@ def test_what_is_gone_hidden_or_in_no_story_is_not_found(db: Database) -> None:
         by_name = add(conn, TEXTS)
         conn.execute(sa.update(entries).where(entries.c.id == by_name["newest"]).values(hidden=True))
         conn.execute(sa.update(entries).where(entries.c.id == by_name["third"]).values(story_id=None))
-        save_words(conn, {by_name["fifth"]: ()})
+        save_words(conn, {by_name["fifth"]: ""})
     assert find(db, "gpt", "検索") == ["", "second"]
     with db.write() as conn:
         conn.execute(sa.update(entries).values(story_id=None))
@@ -168,7 +168,7 @@ def test_what_is_gone_hidden_or_in_no_story_is_not_found(db: Database) -> None:
 def test_ids_of_no_entry_and_questions_with_a_problem_are_passed_over(db: Database) -> None:
     with db.write() as conn:
         ensure_feed(conn)
-        saved = save_words(conn, {EntryId(99): ("word",)})
+        saved = save_words(conn, {EntryId(99): "word"})
     with db.read() as conn:
         found = [search(conn, read_query(typed), limit=5) for typed in ("", "-x", "x" * 2000, "word")]
         none = search(conn, SearchQuery(text="a", wanted=((("a",),),)), limit=0)

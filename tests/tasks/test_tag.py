@@ -10,8 +10,11 @@ import pytest
 
 from aggregator.app import App
 from aggregator.model.ids import EntryId
+from aggregator.pipeline.query import read_query
 from aggregator.storage import changes, entries, meta, stories
 from aggregator.storage.entries import EntryQuery
+from aggregator.storage.search import search
+from aggregator.storage.search_index import save_words
 from aggregator.tasks import tag
 from aggregator.tasks.due import defer_due, get_tasks
 from aggregator.tasks.group import regroup_stories
@@ -203,3 +206,44 @@ def test_the_command_tags_what_changed_and_says_so(stored: Program) -> None:
     assert stored.run("tags", "refresh", "--all").out == "5 entries read again, 0 bear other tags now.\n"
     counts = {row["slug"]: row["entries"] for row in stored.json("tags", "list")}
     assert (counts["crafts"], counts.get("harbours")) == (5, None)
+
+
+def test_what_is_tagged_is_found_by_its_words_what_is_hidden_is_not(stored: Program) -> None:
+    with stored.app() as app:
+        assert [len(search_for(app, words)) for words in ("lantern", "HOVERCRAFTS", '"zorbian hovercraft"')] == [
+            1,
+            5,
+            5,
+        ]
+    hide = {"name": "no violins", "when": {"title": "violin"}, "drop": True}
+    stored.configure(feeds=[{"folder": "posts"}], tags=["tags.yaml"], rules=[hide])
+    with stored.app() as app:
+        plan_retagging(app)
+        retag_all(app)
+        assert [len(search_for(app, words)) for words in ("violin", "hovercraft")] == [0, 4]
+
+
+def test_an_edited_entry_is_found_by_its_new_words(stored: Program) -> None:
+    (stored.folder / "posts" / "0.md").write_text(POST.format(words="submarine opera", day=1), encoding="utf-8")
+    with stored.app() as app:
+        read_posts(app)
+        regroup_stories(app)
+        assert [len(search_for(app, words)) for words in ("lantern", "submarine")] == [0, 1]
+
+
+def test_what_was_stored_before_there_was_a_search_is_found_after_the_start(stored: Program) -> None:
+    with stored.app() as app:
+        with app.db.write() as conn:
+            everything = entries.list_entries(conn, EntryQuery())
+            save_words(conn, {entry.id: "" for entry in everything})
+            made = changes.get_made_with(conn)
+            changes.set_made_with(conn, changes.MadeWith(taxonomy=made.taxonomy.partition(" words:")[0]))
+        assert search_for(app, "hovercraft") == ()
+        assert plan_retagging(app) == 5
+        assert retag_all(app) == Tagged(read=5, changed=0)
+        assert len(search_for(app, "hovercraft")) == 5
+
+
+def search_for(app: App, words: str) -> tuple[EntryId, ...]:
+    with app.db.read() as conn:
+        return search(conn, read_query(words), limit=20).ids
