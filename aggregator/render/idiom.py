@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from babel import Locale
 
 
+def get_own_name(language: str) -> str:
+    """What a language is called by those who speak it (``日本語`` for ``ja``); empty for what has no name."""
+    primary = language.partition("-")[0].lower()
+    locale = _get_locale(primary)
+    return str(locale.languages.get(primary, "")) if locale.language == primary else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idiom:
     """How one site, or one newsletter, says dates, numbers and the names of languages."""
@@ -40,12 +47,10 @@ class Idiom:
         """``Thursday 4 December``, ``12月4日(木)``: in brackets a weekday stays short."""
         return self._write("MMMEd", at, MMM="MMMM", E="EEEE").replace(",", "")
 
-    def month(self, at: datetime) -> str:
-        """``December 2025``, ``2025年12月``."""
-        return self._write("yMMM", at, MMM="MMMM")
-
-    def month_alone(self, at: datetime) -> str:
-        """``December``, ``12月``: under a heading that names its year."""
+    def month(self, at: datetime, *, alone: bool = False) -> str:
+        """``December 2025``, ``2025年12月``; ``alone``, under a heading that names its year: ``December``, ``12月``."""
+        if not alone:
+            return self._write("yMMM", at, MMM="MMMM")
         # Not LLLL: Babel mixes up stand-alone names when one process speaks several languages.
         return self._write("MMM", at, LLL="MMMM", MMM="MMMM")
 
@@ -103,11 +108,7 @@ class Idiom:
             return ""
         return str(_get_locale(self.language).languages.get(primary, ""))
 
-    def own_name(self, language: str) -> str:
-        """What a language is called by those who speak it (``日本語`` for ``ja``); empty for what has no name."""
-        primary = language.partition("-")[0].lower()
-        locale = _get_locale(primary)
-        return str(locale.languages.get(primary, "")) if locale.language == primary else ""
+    own_name = staticmethod(get_own_name)
 
     def _add_clock(self, day: str, at: datetime) -> str:
         pattern = str(_get_locale(self.language).datetime_formats["medium"])

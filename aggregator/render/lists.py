@@ -22,7 +22,7 @@ from aggregator.model.listed import (
 )
 from aggregator.model.newsletter import Issue
 from aggregator.model.settings import Site
-from aggregator.render.idiom import Idiom
+from aggregator.render.idiom import Idiom, get_own_name
 from aggregator.render.initials import group_names
 from aggregator.render.marks import Marker
 from aggregator.render.page import get_idiom, render_page
@@ -45,7 +45,8 @@ def render_feed(page: FeedPage, *, site: Site, templates: Templates) -> str:
 
 def render_follow(page: FollowPage, *, site: Site, templates: Templates) -> str:
     """``/feed``: the ways to follow, in words for people who never heard of feeds."""
-    return render_page("follow.html", site, templates, page=page)
+    named = [(one.language, get_own_name(one.language)) for one in page.languages]
+    return render_page("follow.html", site, templates, page=page, languages=[pair for pair in named if pair[1]])
 
 
 def render_issues(page: IssuesPage, *, site: Site, templates: Templates) -> str:
