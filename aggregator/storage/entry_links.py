@@ -25,16 +25,18 @@ class Unread:
     content_html: str
 
 
-def list_unread(conn: Connection, limit: int, *, since: datetime | None = None) -> tuple[Unread, ...]:
+def list_unread(conn: Connection, limit: int, *, above: int = 0, since: datetime | None = None) -> tuple[Unread, ...]:
     """Up to ``limit`` entries that were not looked at: those that are in no story yet, or with ``since`` all from then.
 
-    What was stored before there were stories by links is looked at only when it is to be grouped again.
+    They come in the order of their numbers, from above ``above``: who goes through a first import need not pass what
+    was looked at each time. What was stored before there were stories by links is looked at only when it is to be
+    grouped again.
     """
     among = entries.c.story_id.is_(None) if since is None else entries.c.effective_at >= since
     query = (
         sa.select(entries.c.id, entries.c.url, entries.c.canonical_url, contents.c.content_html)
         .join_from(entries, contents)
-        .where(among, entries.c.links.is_(None))
+        .where(among, entries.c.links.is_(None), entries.c.id > above)
         .order_by(entries.c.id)
         .limit(limit)
     )

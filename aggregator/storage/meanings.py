@@ -14,9 +14,9 @@ from aggregator.storage.schema import entries, meanings
 
 
 def find_missing(
-    conn: Connection, *, limit: int, since: datetime | None = None
+    conn: Connection, *, limit: int, above: int = 0, since: datetime | None = None
 ) -> tuple[tuple[EntryId, str, str], ...]:
-    """(id, title, language) of up to ``limit`` entries that have no vector, the newest first.
+    """(id, title, language) of up to ``limit`` entries that have no vector, by their numbers from above ``above``.
 
     Of those that have no story yet; with ``since`` of all from then on.
     """
@@ -24,8 +24,8 @@ def find_missing(
     query = (
         sa.select(entries.c.id, entries.c.title, entries.c.language)
         .join_from(entries, meanings, meanings.c.entry_id == entries.c.id, isouter=True)
-        .where(asked, meanings.c.entry_id.is_(None))
-        .order_by(entries.c.effective_at.desc(), entries.c.id.desc())
+        .where(asked, meanings.c.entry_id.is_(None), entries.c.id > above)
+        .order_by(entries.c.id)
         .limit(limit)
     )
     return tuple((EntryId(number), title, language) for number, title, language in conn.execute(query))

@@ -20,19 +20,21 @@ _HREF = re.compile(r'<a\s(?:[^<>]*\s)?href="([^"<>]*)"')
 
 def note_links(app: App, *, since: datetime | None = None) -> None:
     """Look at all entries that were not looked at: those that are in no story yet, or with ``since`` all from then."""
-    while _note_some(app, since):
-        pass
+    above = 0
+    while last := _note_some(app, above, since):
+        above = last
 
 
-def _note_some(app: App, since: datetime | None) -> bool:
+def _note_some(app: App, above: int, since: datetime | None) -> int:
+    """The number of the last one that was looked at; 0: there was none."""
     with app.db.read() as conn:
-        unread = entry_links.list_unread(conn, CHUNK, since=since)
+        unread = entry_links.list_unread(conn, CHUNK, above=above, since=since)
     if not unread:
-        return False
+        return 0
     found = {entry.id: find_links(entry.content_html, entry.canonical_url) for entry in unread}
     with app.db.write() as conn:
         entry_links.save_links(conn, found)
-    return True
+    return unread[-1].id
 
 
 def find_links(content_html: str, own: str) -> tuple[str, ...]:

@@ -23,16 +23,16 @@ def encode_waiting(app: App, *, since: datetime | None = None) -> int:
     means = dict(app.settings.language_means)
     if find_problem(means):
         return 0
-    count = 0
+    count = above = 0
     while True:
         with app.db.read() as conn:
-            waiting = meanings.find_missing(conn, limit=CHUNK, since=since)
+            waiting = meanings.find_missing(conn, limit=CHUNK, above=above, since=since)
         if not waiting:
             break
         vectors = {number: encode_meaning(title, language, means) for number, title, language in waiting}
         with app.db.write() as conn:
             meanings.save(conn, vectors)
-        count += len(vectors)
+        count, above = count + len(vectors), waiting[-1][0]
     if count:
         log.info("entries.encoded", entries=count)
     return count

@@ -8,13 +8,14 @@ from aggregator.storage.engine import Database
 from tests.storage.samples import MINUTE, NOW, make_entry, save_entries, save_story
 
 
-def test_entries_without_a_story_wait_for_their_vector_the_newest_first(db: Database) -> None:
+def test_entries_without_a_story_wait_for_their_vector_in_the_order_of_their_numbers(db: Database) -> None:
     with db.write() as conn:
-        newest, told, oldest = save_entries(conn, make_entry("a", language="ja"), make_entry("b"), make_entry("c"))
+        first, told, last = save_entries(conn, make_entry("a", language="ja"), make_entry("b"), make_entry("c"))
         save_story(conn, told)
-        assert meanings.find_missing(conn, limit=10) == ((newest, "Title of a", "ja"), (oldest, "Title of c", "en"))
-        assert meanings.find_missing(conn, limit=1) == ((newest, "Title of a", "ja"),)
-        assert [number for number, _, _ in meanings.find_missing(conn, limit=9, since=NOW - MINUTE)] == [newest, told]
+        assert meanings.find_missing(conn, limit=10) == ((first, "Title of a", "ja"), (last, "Title of c", "en"))
+        assert meanings.find_missing(conn, limit=1) == ((first, "Title of a", "ja"),)
+        assert meanings.find_missing(conn, limit=9, above=first) == ((last, "Title of c", "en"),)
+        assert [number for number, _, _ in meanings.find_missing(conn, limit=9, since=NOW - MINUTE)] == [first, told]
 
 
 def test_a_vector_takes_the_place_of_the_one_before_and_no_entry_has_none(db: Database) -> None:

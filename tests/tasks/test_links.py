@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from aggregator.tasks.links import MAX_LINKS, find_links
+import pytest
+import sqlalchemy as sa
+
+from aggregator.storage import entry_links
+from aggregator.storage.schema import entries
+from aggregator.tasks import links
+from aggregator.tasks.links import MAX_LINKS, find_links, note_links
+from tests.fixtures.program import Program
+from tests.storage.samples import make_entry, save_entries
 
 
 def test_links_are_canonical_once_each_and_never_the_entry_itself() -> None:
@@ -21,3 +29,18 @@ def test_links_are_bounded_in_number_and_in_time() -> None:
 
     assert len(find_links(many, "")) == MAX_LINKS
     assert find_links("<a " * 200_000 + " x" * 200_000, "") == ()
+
+
+def test_all_entries_are_looked_at_once_some_at_a_time(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    program.configure()
+    monkeypatch.setattr(links, "CHUNK", 2)
+    html = '<a href="https://b.example/">b</a>'
+    with program.app() as app:
+        with app.db.write() as conn:
+            ids = save_entries(conn, *(make_entry(key, content_html=html) for key in "abcde"))
+            assert [unread.id for unread in entry_links.list_unread(conn, 2, above=ids[1])] == [ids[2], ids[3]]
+        note_links(app)
+        with app.db.read() as conn:
+            found = conn.execute(sa.select(entries.c.links)).scalars().all()
+
+    assert found == [["https://b.example"]] * 5
