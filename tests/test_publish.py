@@ -332,6 +332,18 @@ def test_files_of_a_call_that_was_killed_are_ours_all_the_same(tmp_path: Path) -
     assert {name for name in see(tmp_path) if name.endswith("html")} == {"c.html"}
 
 
+@pytest.mark.parametrize("cut", ["CNAME", "tags", "tags/index.htm"])
+def test_a_name_that_a_full_disk_cut_short_is_not_ours(tmp_path: Path, cut: str) -> None:
+    """It may have become that of a folder, or of a file that the editor has put there."""
+    put(tmp_path, {"tags/index.html": LONG})
+    (tmp_path / "CNAME").write_text("theirs")
+    with (tmp_path / WORKSHOP / "files").open("a") as manifest:
+        manifest.write(f"\nstamp\t{cut}")
+
+    assert put(tmp_path, {"tags/index.html": LONG}).removed == 0
+    assert (tmp_path / "CNAME").read_text() == "theirs"
+
+
 def test_what_a_killed_call_has_made_is_not_made_again(tmp_path: Path) -> None:
     """A first call may take long; what another one put there is not believed to be its own."""
     made: list[str] = []

@@ -52,9 +52,10 @@ def read_ledger(path: Path) -> Ledger:
     for line in lines:
         stamp, _, rest = line.partition("\t")
         name, tab, group = rest.partition("\t")
-        if name and is_name(name):
+        # Without the second tab it was cut short, perhaps to the name of a file that is not ours.
+        if tab and is_name(name):
             found.files[name] = (stamp, group)
-        elif tab and group:
+        elif tab and not name and group:
             found.groups[group] = stamp
     return found
 
