@@ -148,6 +148,7 @@ def test_a_search_is_kept_out_of_search_engines_and_has_feeds(site: Site) -> Non
     assert document.xpath("//meta[@name='robots']/@content") == ["noindex"]
     assert feeds == [f"/search.{kind}?q=OpenAI%20model" for kind in ("atom", "rss", "json")]
     assert [mark.text for mark in document.iter("mark")]
+    assert [door.ask(feed).status for feed in feeds] == [200, 200, 200]
 
 
 def test_what_a_rule_hides_is_not_found(site: Site) -> None:
