@@ -370,6 +370,28 @@ def test_what_a_killed_call_has_made_is_not_made_again(tmp_path: Path) -> None:
     assert see(tmp_path)["b.html"] == LONG
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+def test_what_a_killed_call_has_changed_is_changed_back(tmp_path: Path, grouped: bool) -> None:
+    """An editor sees a wrong title, stops it, and takes the title back: then the stamp is the old one, the file not."""
+
+    def list_files(body: bytes, stamp: str) -> Iterator[File | Group]:
+        page = make_file("a.html", body, "" if grouped else stamp)
+        yield Group(key="/a", stamp=stamp, make=lambda: [page]) if grouped else page
+        yield from (make_file(f"{number}.html", LONG) for number in range(30))
+
+    def list_and_stop(body: bytes, stamp: str) -> Iterator[File | Group]:
+        yield from list_files(body, stamp)
+        raise KeyboardInterrupt
+
+    publish_tree(tmp_path, list_files(LONG, "1"))
+    with pytest.raises(KeyboardInterrupt):
+        publish_tree(tmp_path, list_and_stop(OTHER, "2"))
+    assert see(tmp_path)["a.html"] == OTHER
+
+    publish_tree(tmp_path, list_files(LONG, "1"))
+    assert see(tmp_path)["a.html"] == LONG
+
+
 NAMES = st.sampled_from(["index.html", "a/index.html", "a/b.atom", "c.json", "d.png"])
 BODIES = st.one_of(st.none(), st.sampled_from([b"", b"short", LONG, OTHER]))
 

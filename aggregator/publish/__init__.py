@@ -136,6 +136,8 @@ class _Tree:
                 yield from self._look_at(one, "")
             elif not self._keep(one):
                 failed = len(self._done.failed)
+                if self._before.groups.get(one.key):
+                    note_file(self._workshop / _LEDGER, "", "", one.key)
                 for file in one.make():
                     yield from self._look_at(file, one.key)
                 self._now.groups[one.key] = one.stamp if len(self._done.failed) == failed else ""
@@ -173,8 +175,9 @@ class _Tree:
             return
         if body is not None:
             self._now.files[file.name] = (file.stamp, group)
-            if known is None:
-                # What somebody else put there is not what the stamp says, should we be killed before ours appears.
+            if known is None or known[0]:
+                # What is there now is not what the stamp says, and not what an old one says once ours has appeared:
+                # should we be killed before all is written down, neither may be believed.
                 note_file(self._workshop / _LEDGER, file.name, "" if path.exists() else file.stamp, group)
             yield file, body
 

@@ -61,7 +61,8 @@ def read_ledger(path: Path) -> Ledger:
 
 
 def note_file(path: Path, name: str, stamp: str, group: str) -> None:
-    """Before a new file appears it is ours, so that even a kill leaves none that nobody ever removes."""
+    """Before a new file appears it is ours, so that even a kill leaves none that nobody ever removes; and before one
+    changes, or without ``name`` any of a group, what was known of it is taken back."""
     try:
         with path.open("a", encoding="utf-8") as ledger:
             # The line end first: a line that a kill cut short spoils no other.
