@@ -94,6 +94,23 @@ def test_a_changed_file_has_new_forms_and_one_that_is_short_now_has_none(tmp_pat
     check_forms(tmp_path)
 
 
+def test_no_old_form_outlives_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were we killed when the file has appeared, nobody would ever look again at forms that it does not want."""
+    put(tmp_path, {"a.html": LONG})
+    real = Path.replace
+
+    def appear_and_stop(source: Path, target: Path) -> Path:
+        real(source, target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", appear_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            put(tmp_path, {"a.html": b"<p>"})
+
+    assert see(tmp_path) == {"a.html": b"<p>"}
+
+
 @pytest.mark.parametrize("damage", ["stale", "gone", "old plain"])
 def test_a_form_that_does_not_belong_to_its_file_is_made_anew(tmp_path: Path, damage: str) -> None:
     """As a kill between two renames leaves it; the file itself is not touched."""

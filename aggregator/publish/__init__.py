@@ -213,10 +213,11 @@ class _Tree:
         path = self._folder / file.name
         try:
             self._make_folder(path.parent)
+            if len(staged) == 1:
+                # It is too short for them now. They go first: web servers hand out whatever form they find.
+                remove(*list_forms(path))
             for temporary, target in staged:
                 temporary.replace(target)
-            if len(staged) == 1:
-                remove(*list_forms(path))  # it is too short for them now
         except OSError as error:
             raise refuse(path, error) from error
         self._done.written += 1
