@@ -194,6 +194,19 @@ def test_a_page_that_cannot_be_made_keeps_its_old_file_and_the_rest_goes_on(tmp_
     assert put(tmp_path, {"b.html": OTHER}).removed == 1, "it is still ours"
 
 
+def test_a_page_that_somebody_removed_and_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """Although its first turn, as an early one, says nothing."""
+
+    def fail() -> bytes:
+        raise RenderError("odd")
+
+    put(tmp_path, {"a.html": LONG})
+    (tmp_path / "a.html").unlink()
+    files = [File(name="a.html", make=fail, early=early) for early in (True, False)]
+
+    assert publish_tree(tmp_path, files).failed == [("a.html", "odd")]
+
+
 def test_what_has_not_changed_by_its_stamp_is_not_even_made(tmp_path: Path) -> None:
     """Unless its file is gone, or all is wanted anew; a page that failed is tried again."""
     made = []

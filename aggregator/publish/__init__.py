@@ -168,9 +168,9 @@ class _Tree:
         try:
             body = file.make()
         except RenderError as error:
-            if known:
-                self._now.files[file.name] = ("", group)
-            if not file.early:
+            if not file.early:  # else it is told when it comes once more
+                if known:
+                    self._now.files[file.name] = ("", group)
                 self._done.failed.append((file.name, str(error)))
             return
         if body is not None:
