@@ -194,6 +194,23 @@ def test_a_page_that_cannot_be_made_keeps_its_old_file_and_the_rest_goes_on(tmp_
     assert put(tmp_path, {"b.html": OTHER}).removed == 1, "it is still ours"
 
 
+@pytest.mark.parametrize(("old", "new"), [("a/b", "a/b/index.html"), ("a/b/index.html", "a/b"), ("a", "a/b/c")])
+def test_a_file_where_a_folder_was_costs_itself_once(tmp_path: Path, old: str, new: str) -> None:
+    """And the other way round: the next call has room."""
+    put(tmp_path, {old: LONG, "x.html": LONG})
+
+    done = put(tmp_path, {new: OTHER, "x.html": OTHER})
+    assert [name for name, _ in done.failed] == [new]
+    assert see(tmp_path)["x.html"] == OTHER
+
+    assert put(tmp_path, {new: OTHER, "x.html": OTHER}).failed == []
+    assert see(tmp_path)[new] == OTHER and old not in see(tmp_path)
+    (tmp_path / new).unlink()
+    (tmp_path / new).mkdir()
+    assert put(tmp_path, {"x.html": OTHER}).removed == 0
+    assert (tmp_path / new).is_dir(), "somebody else's by now"
+
+
 def test_a_page_that_somebody_removed_and_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     """Although its first turn, as an early one, says nothing."""
 

@@ -218,6 +218,10 @@ class _Tree:
                 remove(*list_forms(path))
             for temporary, target in staged:
                 temporary.replace(target)
+        except (IsADirectoryError, NotADirectoryError) as error:
+            # A folder is where it wants to be, or a file where it wants a folder: of ours, they go at the end.
+            self._done.failed.append((file.name, str(refuse(path, error))))
+            return
         except OSError as error:
             raise refuse(path, error) from error
         self._done.written += 1
@@ -239,8 +243,8 @@ class _Tree:
                 remove(*list_forms(path))
                 path.unlink()
                 self._done.removed += 1
-            except FileNotFoundError:
-                pass
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                pass  # whatever is there is not ours
             except OSError as error:
                 raise refuse(path, error) from error
             with contextlib.suppress(OSError):
