@@ -65,10 +65,12 @@ _ACCENTED = re.compile("[\u00c0-\u024f\u0300-\u052f\u1e00-\u1fff]")
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 #: Signs that nobody sees, and that part no word.
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]+")
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 _DASHES = re.compile("[\u2010-\u2015\u2212]")
 _QUOTES = re.compile("[\u201c-\u201f\u00ab\u00bb\u300c-\u300f\u301d-\u301f]")
 _TERM = re.compile(r'(-?)(?:"([^"]*+)(?:"|$)|([^\s"]++))')
 _LANGUAGE = re.compile(r"lang(?:uage)?:([a-z]{2,3})(?:-[a-z0-9]{1,8}){0,3}")
+_CODE = re.compile(r"[a-z]{2,3}(?![^-])")
 _NAME = re.compile(r"[a-z]{4,30}")
 #: Ends in s and is no plural.
 _SINGULAR = frozenset({"news", "always", "perhaps", "analysis", "series", "species", "lens", "bias", "canvas"})
@@ -91,8 +93,8 @@ def make_words(*, title: str, author: str, excerpt: str, text: str, language: st
             others |= dict.fromkeys(_find_joined(folded))
             if not folded.isascii():
                 others |= dict.fromkeys(filter(_HAN_SIGN.match, dict.fromkeys(folded)))
-    if code := language.partition("-")[0].lower():
-        others[f"language:{code}"] = None
+    if named := _CODE.match(language.lower()):
+        others[f"language:{named[0]}"] = None
     known = set(words)
     words += (word for word in others if word not in known)
     return " ".join(words)
@@ -135,7 +137,7 @@ def fold(text: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    return " ".join(xml_text(text).split())
+    return " ".join(xml_text(_CONTROL.sub(" ", text)).split())
 
 
 def _read_quoted(text: str) -> tuple[tuple[Phrase, ...], ...]:
