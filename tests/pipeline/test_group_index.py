@@ -159,3 +159,15 @@ def test_no_title_takes_long(title: str) -> None:
     group_entries([make(1, title, summary=title), make(2, title + " and", summary=title)], (), LEXICON)
 
     assert time.process_time() - started < 1
+
+
+def test_thousands_of_entries_at_one_address_cost_their_number() -> None:
+    """A hostile feed has as many, of one title or of many, and the next round brings more."""
+    candidate = make(1, "Northlight opens its harbour laboratory", canonical_url="https://a.example/")
+    same = [replace(candidate, id=EntryId(number)) for number in range(1, 6_001)]
+    started = time.process_time()
+    one, many = group_entries(same), group_entries([replace(c, title=f"{c.title} {c.id}") for c in same])
+
+    assert time.process_time() - started < 5
+    assert [len(story.entry_ids) for story in one] == [6_000]
+    assert len(many) > 1

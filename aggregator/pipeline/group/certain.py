@@ -5,8 +5,9 @@ Never weighs anything.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 
@@ -61,6 +62,44 @@ def _pair_up(pairs: Mapping[tuple[EntryId, EntryId], str], kind: str) -> dict[En
 Hub = tuple[str, object]
 
 
+@dataclass(slots=True)
+class _Sharers:
+    """How often each title and each part of a page (its fragment) is told under one address, by feed.
+
+    Counted one by one: a feed may tell thousands of entries under one address.
+    """
+
+    titles: dict[FeedId, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    parts: dict[FeedId, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    #: Feeds that make it a page.
+    _crowded: set[FeedId] = field(default_factory=set)
+
+    def count(self, reading: Reading, by: int) -> None:
+        """One more (1) or one less (-1)."""
+        candidate = reading.candidate
+        titles, parts = self.titles[candidate.feed_id], self.parts[candidate.feed_id]
+        _count(titles, reading.surface.key, by)
+        if fragment := candidate.url.partition("#")[2]:
+            _count(parts, fragment, by)
+        if len(titles) >= (_PAGE_TITLES if len(parts) < 2 else 2):
+            self._crowded.add(candidate.feed_id)
+        else:
+            self._crowded.discard(candidate.feed_id)
+
+    def is_page(self) -> bool:
+        """Tell whether one feed gives this address to entries of many titles: a changelog, a home page.
+
+        Two titles are enough when the feed itself points to different parts of the page.
+        """
+        return bool(self._crowded)
+
+
+def _count(counter: Counter[str], name: str, by: int) -> None:
+    counter[name] += by
+    if not counter[name]:
+        del counter[name]
+
+
 class Hubs:
     """Entries that share an address, a title or a stored story."""
 
@@ -68,7 +107,8 @@ class Hubs:
         self._word = word
         self._keep_stories = keep_stories
         self._hubs: dict[Hub, dict[EntryId, Reading]] = {}
-        self._pages: dict[Hub, bool] = {}
+        self._sharers: dict[Hub, _Sharers] = {}
+        self._pages: set[Hub] = set()
 
     def add(self, reading: Reading) -> set[EntryId]:
         """Those whose story may be another now."""
@@ -78,7 +118,7 @@ class Hubs:
             # One speaks for all: they hung together before by the hub itself.
             touched.update(islice(members, 1))
             members[reading.candidate.id] = reading
-            touched |= self._look_again(hub)
+            touched |= self._look_again(hub, reading, 1)
         touched.update(number for number in self._word.merged.get(reading.candidate.id, ()) if self._has(number))
         return touched
 
@@ -87,12 +127,12 @@ class Hubs:
         for hub in _list_hubs(reading):
             members = self._hubs[hub]
             del members[reading.candidate.id]
-            touched |= self._look_again(hub)
+            touched |= self._look_again(hub, reading, -1)
             # Its neighbours may have met only by it.
             touched.update(members)
             if not members:
                 del self._hubs[hub]
-                self._pages.pop(hub, None)
+                self._sharers.pop(hub, None)
         touched.update(number for number in self._word.merged.get(reading.candidate.id, ()) if self._has(number))
         return touched
 
@@ -100,7 +140,7 @@ class Hubs:
         """(hub, members) of all that could join this entry with others for certain."""
         for hub in _list_hubs(reading):
             joins = hub[0] in ("url", "title") or (hub[0] == "story" and self._keep_stories)
-            if joins and not self._pages.get(hub):
+            if joins and hub not in self._pages:
                 yield hub, self._hubs[hub]
         merged = [number for number in self._word.merged.get(reading.candidate.id, ()) if self._has(number)]
         if merged:
@@ -109,7 +149,7 @@ class Hubs:
     def get_members(self, kind: str, key: object) -> Collection[Reading]:
         """None when the hub is a page, or nothing is known of it."""
         hub = (kind, key)
-        return () if self._pages.get(hub) else self._hubs.get(hub, {}).values()
+        return () if hub in self._pages else self._hubs.get(hub, {}).values()
 
     def is_oldest(self, number: EntryId, story_id: StoryId) -> bool:
         """Whether no known entry of a stored story is older."""
@@ -120,16 +160,16 @@ class Hubs:
     def _has(self, number: EntryId) -> bool:
         return ("entry", number) in self._hubs
 
-    def _look_again(self, hub: Hub) -> set[EntryId]:
-        """An address may become a page, and a page an address."""
+    def _look_again(self, hub: Hub, reading: Reading, by: int) -> set[EntryId]:
+        """An address may become a page when one comes (1), and a page an address when one goes (-1)."""
         if hub[0] != "url":
             return set()
-        members = self._hubs[hub]
-        page = len(members) > 1 and is_page(tuple(members.values()))
-        if self._pages.get(hub, False) == page:
+        sharers = self._sharers.setdefault(hub, _Sharers())
+        sharers.count(reading, by)
+        if sharers.is_page() == (hub in self._pages):
             return set()
-        self._pages[hub] = page
-        return set(members)
+        self._pages ^= {hub}
+        return set(self._hubs[hub])
 
 
 def _list_hubs(reading: Reading) -> list[Hub]:
@@ -144,21 +184,6 @@ def _list_hubs(reading: Reading) -> list[Hub]:
     return hubs
 
 
-def is_page(sharers: Sequence[Reading]) -> bool:
-    """Tell whether one feed gives this address to entries of many titles: a changelog, a home page.
-
-    Two titles are enough when the feed itself points to different parts of the page.
-    """
-    titles: dict[FeedId, set[str]] = defaultdict(set)
-    parts: dict[FeedId, set[str]] = defaultdict(set)
-    for reading in sharers:
-        candidate = reading.candidate
-        titles[candidate.feed_id].add(reading.surface.key)
-        if fragment := candidate.url.partition("#")[2]:
-            parts[candidate.feed_id].add(fragment)
-    return any(len(of_feed) >= (_PAGE_TITLES if len(parts[feed_id]) < 2 else 2) for feed_id, of_feed in titles.items())
-
-
 def join_certain(readings: Mapping[EntryId, Reading], bonds: Bonds, hubs: Hubs, word: Word) -> Sets:
     """``readings``: all that hang together, in the order of their ids."""
     sets = Sets(readings, word.get_apart(readings))
@@ -166,10 +191,14 @@ def join_certain(readings: Mapping[EntryId, Reading], bonds: Bonds, hubs: Hubs, 
         for other in word.merged.get(number, ()):
             if other in readings:
                 sets.join(number, other)
+    sharers: dict[Hub, Sequence[Reading]] = {}
     for number, reading in readings.items():
-        for sharers in _iter_certain(reading, hubs):
-            # One of each kind is enough, and another where the editor keeps the first apart.
-            any(sets.join(number, earlier) for earlier in sharers if earlier in readings)
+        for hub, _ in hubs.iter_hubs(reading):
+            if hub[0] in ("story", "url"):
+                if hub not in sharers:
+                    sharers[hub] = sorted(hubs.get_members(*hub), key=lambda r: r.candidate.id)
+                # One of each kind is enough, and another where the editor keeps the first apart.
+                any(sets.join(number, earlier) for earlier in _iter_earlier(reading, hub, sharers[hub], readings))
     feeds = {number: {reading.candidate.feed_id} for number, reading in readings.items()}
     for members in sets.iter_sets():
         feeds[sets.find(members[0])] = {readings[number].candidate.feed_id for number in members}
@@ -182,20 +211,18 @@ def join_certain(readings: Mapping[EntryId, Reading], bonds: Bonds, hubs: Hubs, 
     return sets
 
 
-def _iter_certain(reading: Reading, hubs: Hubs) -> Iterator[list[EntryId]]:
-    """Entries with a lower id that have this one's address, then those of its stored story."""
-    candidate = reading.candidate
-    for hub, members in hubs.iter_hubs(reading):
-        if hub[0] == "story":
-            yield sorted(number for number in members if number < candidate.id)
-        elif hub[0] == "url":
-            sharers = sorted(hubs.get_members(*hub), key=lambda r: r.candidate.id)
-            yield [
-                other.candidate.id
-                for other in sharers
-                if other.candidate.id < candidate.id
-                and (other.surface.key == reading.surface.key or not (reading.is_digest or other.is_digest))
-            ]
+def _iter_earlier(
+    reading: Reading, hub: Hub, sharers: Sequence[Reading], readings: Collection[EntryId]
+) -> Iterator[EntryId]:
+    """Those of ``sharers`` (by their ids) with a lower id that the hub joins with this one: a round-up is at an address
+    for itself."""
+    for other in sharers:
+        number = other.candidate.id
+        if number >= reading.candidate.id:
+            return
+        is_one = other.surface.key == reading.surface.key or not (reading.is_digest or other.is_digest)
+        if number in readings and (hub[0] == "story" or is_one):
+            yield number
 
 
 TitlePair = tuple[int, timedelta, EntryId, EntryId]
