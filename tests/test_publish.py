@@ -497,3 +497,20 @@ def test_a_group_with_a_page_that_cannot_be_made_is_asked_again(tmp_path: Path) 
     group = Group(key="a", stamp="1", make=lambda: [make_file("b.html", LONG), File(name="a.html", make=fail)])
 
     assert [len(publish_tree(tmp_path, [group]).failed) for _ in range(2)] == [1, 1]
+
+
+def test_what_a_broken_page_led_to_stays_until_it_is_mended(tmp_path: Path) -> None:
+    """An editor's slip in the template of a tag must not take the tag's feeds away from their readers."""
+
+    def fail() -> bytes:
+        raise RenderError("tag.html:1: odd")
+
+    def run(*files: File) -> Published:
+        return publish_tree(tmp_path, [Group(key="x", stamp="", make=lambda: files)])
+
+    page, feed = make_file("x/index.html", LONG), make_file("x.atom", LONG)
+    run(page, feed)
+    assert run(File(name="x/index.html", make=fail)).removed == 0
+    assert see(tmp_path)["x.atom"] == LONG
+
+    assert run(page).removed == 1

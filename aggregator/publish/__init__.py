@@ -59,7 +59,8 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Files that depend on the same: while ``stamp`` is what it was, all that were made under ``key`` stay."""
+    """Files that depend on the same: while ``stamp`` is what it was, all that were made under ``key`` stay; so do those
+    that are not named any more while one of them cannot be made."""
 
     key: str
     stamp: str
@@ -140,7 +141,12 @@ class _Tree:
                     note_file(self._workshop / _LEDGER, "", "", one.key)
                 for file in one.make():
                     yield from self._look_at(file, one.key)
-                self._now.groups[one.key] = one.stamp if len(self._done.failed) == failed else ""
+                whole = len(self._done.failed) == failed
+                self._now.groups[one.key] = one.stamp if whole else ""
+                if not whole:
+                    # What could not be made may be what leads to the others.
+                    for name in self._grouped.get(one.key, []):
+                        self._now.files.setdefault(name, ("", one.key))
 
     def _keep(self, group: Group) -> bool:
         """Whether nothing has changed in it and all of it is there."""
