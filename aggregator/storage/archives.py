@@ -22,7 +22,7 @@ from aggregator.model.published import FeedItem, FeedOrigin
 from aggregator.storage.bulk import insert_rows
 from aggregator.storage.engine import insert
 from aggregator.storage.meta import renew_revision
-from aggregator.storage.schema import archive_entries, archive_scopes, archives, entries, stories
+from aggregator.storage.schema import archive_entries, archive_scopes, archives, entries, entry_changes, stories
 
 #: Part of ``made_with``: to be raised when what is packed changes its shape.
 PACKING = 1
@@ -92,6 +92,14 @@ def find_first_moment(conn: Connection) -> datetime | None:
     firsts = (sa.func.min(stories.c.created_at), sa.func.min(entries.c.first_seen_at))
     found = [conn.execute(sa.select(first)).scalar() for first in firsts]
     return min((instant for instant in found if instant is not None), default=None)
+
+
+def has_waiting(conn: Connection, since: datetime, until: datetime) -> bool:
+    """Whether an entry first seen in [since, until) still waits for its tags, or for its story."""
+    waits = sa.exists().where(entry_changes.c.entry_id == entries.c.id)
+    untold = sa.and_(entries.c.story_id.is_(None), entries.c.backlog.is_(False))
+    query = sa.select(entries.c.id).where(entries.c.first_seen_at >= since, entries.c.first_seen_at < until)
+    return conn.execute(query.where(sa.or_(waits, untold)).limit(1)).first() is not None
 
 
 def list_story_ids(conn: Connection, since: datetime, until: datetime) -> tuple[StoryId, ...]:

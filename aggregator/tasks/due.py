@@ -11,6 +11,8 @@ from aggregator.heap import release_freed
 from aggregator.log import get_logger
 from aggregator.model.ids import FeedId
 from aggregator.storage import deliveries, feeds, hubs
+from aggregator.tasks.announce import announce, has_news
+from aggregator.tasks.archive import close_weeks, has_archives_due
 from aggregator.tasks.clean import clean_stored, is_cleaning
 from aggregator.tasks.deliver import deliver_slice, is_paused, sleep
 from aggregator.tasks.group import regroup_stories
@@ -38,7 +40,15 @@ def defer_due(app: App) -> None:
         app.queue.defer("clean", key="clean")
     if is_retagging(app):
         app.queue.defer("retag", key="retag")
+    if has_archives_due(app):
+        app.queue.defer("archive", key="archive")
+    _defer_announcements(app)
     _defer_mails(app)
+
+
+def _defer_announcements(app: App) -> None:
+    if has_news(app):
+        app.queue.defer("announce", key="announce")
 
 
 def _defer_mails(app: App) -> None:
@@ -59,6 +69,8 @@ def get_tasks(app: App, *, pause: Callable[[float], bool] = sleep) -> Mapping[st
         "clean": partial(clean_stored, app, pause=pause),
         "deliver": partial(_deliver, app, pause),
         "retag": partial(_retag, app, pause),
+        "archive": partial(_close_weeks, app, pause),
+        "announce": partial(_announce, app, pause),
     }
 
 
@@ -73,6 +85,7 @@ def _round(app: App, rounds: Rounds, pause: Callable[[float], bool]) -> None:
         log.exception("refresh.failed")  # feeds that cannot be read never keep an issue from being made
     if not pause(0):
         make_due_issues(app)
+        _defer_announcements(app)
         _defer_mails(app)
 
 
@@ -88,6 +101,14 @@ def _retag(app: App, pause: Callable[[float], bool]) -> None:
     retag_stored(app, pause=pause)
     if not pause(0):
         regroup_stories(app)
+
+
+def _close_weeks(app: App, pause: Callable[[float], bool]) -> None:
+    close_weeks(app, is_stopping=lambda: pause(0))
+
+
+def _announce(app: App, pause: Callable[[float], bool]) -> None:
+    announce(app, is_stopping=lambda: pause(0))
 
 
 def _search(app: App, feed_ids: str) -> None:
