@@ -44,6 +44,9 @@ log = get_logger(__name__)
 DRAIN_SECONDS = 15.0
 WAKE_SECONDS = 0.5
 _MAX_FILES = 65_536
+#: While a thread parses or makes a page, whoever answers readers waits so long for each turn; Python's own 5 ms let
+#: them have a quarter of what they have with this, and cost the thread nothing that can be seen.
+_SWITCH_SECONDS = 0.001
 
 
 def run(config: ConfigOption = None) -> None:
@@ -54,6 +57,7 @@ def run(config: ConfigOption = None) -> None:
     found = find_config(config)
     limit_arenas()
     raise_file_limit()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     configure_logging(level=found.log.level, style=found.log.style)
     for warning in found.warnings:
         log.warning("config", problem=str(warning))

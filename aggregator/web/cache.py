@@ -25,6 +25,7 @@ from aggregator.storage import meta
 from aggregator.tasks.site.found import Moved, Page, Query
 from aggregator.tasks.site.routes import find_page
 from aggregator.web.copies import Copy, make_copy
+from aggregator.web.errors import ErrorLog
 
 log = get_logger(__name__)
 
@@ -76,9 +77,18 @@ class _Held:
 class PageCache:
     """Pages by path and query; the least used go first."""
 
-    def __init__(self, app: App, *, pace: Pace, max_bytes: int = MAX_BYTES, max_waiting: int = _MAX_WAITING) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        pace: Pace,
+        errors: ErrorLog,
+        max_bytes: int = MAX_BYTES,
+        max_waiting: int = _MAX_WAITING,
+    ) -> None:
         self._app = app
         self._pace = pace
+        self._errors = errors
         self._shelves = (_Shelf(max_bytes), _Shelf(min(max_bytes, _MAX_QUERY_BYTES)))
         self._edition: _Edition = ("", 0)
         self._flights: dict[Key, tuple[float, asyncio.Task[Answer]]] = {}
@@ -162,7 +172,7 @@ class PageCache:
         except Exception as error:  # noqa: BLE001  (a fault costs this page only; it is written down here, once)
             if held is not None:
                 held.good_until = monotonic() + self._pace.retry_seconds
-            return _explain(key, error)
+            return self._explain(key, error)
         finally:
             del self._flights[key]
 
@@ -180,13 +190,12 @@ class PageCache:
         found = find_page(self._app, *key)
         return make_copy(found, before=before, now=self._app.now()) if isinstance(found, Page) else found
 
-
-def _explain(key: Key, error: Exception) -> Failed:
-    if isinstance(error, StorageError):
-        log.error("web.unavailable", path=key[0], reason=str(error))
-        return Failed(503)
-    log.error("web.fault", path=key[0], exc_info=error)
-    return Failed(500)
+    def _explain(self, key: Key, error: Exception) -> Failed:
+        if isinstance(error, StorageError):
+            self._errors.tell("web.unavailable", key[0], reason=str(error))
+            return Failed(503)
+        self._errors.tell("web.fault", key[0], exc_info=error)
+        return Failed(500)
 
 
 class _Shelf:

@@ -1,22 +1,32 @@
-"""What went wrong, as a page within the site's frame. Never repeats anything of the request."""
+"""What went wrong: as a page within the site's frame, which repeats nothing of the request, and in the log, which
+strangers cannot fill.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.app import App
-from aggregator.errors import StorageError
+from aggregator.errors import RenderError
 from aggregator.log import get_logger
 from aggregator.render.page import render_error
+from aggregator.web.limits import RateLimit
 
 log = get_logger(__name__)
 
 _NO_STORE = {"Cache-Control": "no-store"}
+_BARE = "<!doctype html><html lang=en><title>{status}</title><main><p>Something went wrong ({status}).</p></main>"
 #: How soon to come again, where the cause says nothing better.
 _RETRY = {503: {"Retry-After": "60"}}
+#: Of each kind; half of them at once.
+_LINES_PER_MINUTE = 20
+#: What follows is a key to something: it is in no log (threats: secrets).
+_TOKENS = ("/unsubscribe/", "/websub/", "/confirm/", "/preferences/")
 
 
 class ErrorPages:
@@ -27,9 +37,13 @@ class ErrorPages:
         self._bodies: dict[int, bytes] = {}
 
     def get_body(self, status: int) -> bytes:
-        """The HTML."""
+        """The HTML; a bare sentence where the editor's own template for it has a mistake."""
         if status not in self._bodies:
-            page = render_error(self._app.settings.site, status, "", templates=self._app.templates)
+            try:
+                page = render_error(self._app.settings.site, status, "", templates=self._app.templates)
+            except RenderError as error:
+                log.error("web.fault", path="the page for errors", reason=str(error))
+                page = _BARE.format(status=status)
             self._bodies[status] = page.encode()
         return self._bodies[status]
 
@@ -37,6 +51,27 @@ class ErrorPages:
         """A whole answer."""
         found = {**_NO_STORE, **_RETRY.get(status, {}), **(headers or {})}
         return Response(self.get_body(status), status_code=status, media_type="text/html", headers=found)
+
+
+class ErrorLog:
+    """Writes down what went wrong, so many lines of each kind; the next one says how many were left out."""
+
+    def __init__(self) -> None:
+        self._limit = RateLimit(_LINES_PER_MINUTE)
+        self._left_out: Counter[str] = Counter()
+
+    def tell(self, event: str, path: str, **fields: Any) -> None:
+        """One line, or none. What is a token in ``path`` stays out."""
+        if self._limit.take(event):
+            self._left_out[event] += 1
+            return
+        if left_out := self._left_out.pop(event, 0):
+            fields["left_out"] = left_out
+        log.error(event, path=_hide_token(path), **fields)
+
+
+def _hide_token(path: str) -> str:
+    return next((f"{start}..." for start in _TOKENS if path.startswith(start)), path[:200])
 
 
 def show_error(request: Request, error: Exception) -> Response:
@@ -47,14 +82,13 @@ def show_error(request: Request, error: Exception) -> Response:
 
 def show_unavailable(request: Request, error: Exception) -> Response:
     """The database is away."""
-    assert isinstance(error, StorageError)
-    log.error("web.unavailable", path=request.scope["path"], reason=str(error))
+    request.app.state.error_log.tell("web.unavailable", request.scope["path"], reason=str(error))
     return _get_pages(request).answer(503)
 
 
 def show_fault(request: Request, error: Exception) -> Response:
     """A bug."""
-    log.error("web.fault", path=request.scope["path"], exc_info=error)
+    request.app.state.error_log.tell("web.fault", request.scope["path"], exc_info=error)
     return _get_pages(request).answer(500)
 
 

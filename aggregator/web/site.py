@@ -18,7 +18,7 @@ from aggregator.tasks.site.routes import read_query
 from aggregator.web.cache import Failed, Key, Pace, PageCache
 from aggregator.web.conditions import Wishes, read_wishes
 from aggregator.web.copies import Copy
-from aggregator.web.errors import ErrorPages, show_error, show_fault, show_unavailable
+from aggregator.web.errors import ErrorLog, ErrorPages, show_error, show_fault, show_unavailable
 from aggregator.web.headers import Fields, SecurityHeaders, make_security_fields
 from aggregator.web.health import Readiness, check_health
 from aggregator.web.limits import RateLimit
@@ -42,8 +42,9 @@ class Site:
     """What `create_site` makes."""
 
     def __init__(self, app: App, *, pace: Pace, searches_per_minute: int) -> None:
-        self.cache = PageCache(app, pace=pace)
         self.errors = ErrorPages(app)
+        self._error_log = ErrorLog()
+        self.cache = PageCache(app, pace=pace, errors=self._error_log)
         self._app = app
         self._limit = RateLimit(searches_per_minute)
         self.security = make_security_fields(app.settings.site)
@@ -64,6 +65,7 @@ class Site:
         routes.router.redirect_slashes = False
         routes.state.app = self._app
         routes.state.errors = self.errors
+        routes.state.error_log = self._error_log
         return routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,12 +14,13 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
+import uvicorn
 
 from aggregator.app import App
 from aggregator.web.cache import Pace
 from aggregator.web.connections import Limits
-from aggregator.web.server import WebServer, create_server
-from aggregator.web.site import Site, create_site
+from aggregator.web.server import create_server
+from aggregator.web.site import create_site
 from tests.fixtures.program import Program
 from tests.web.stage import Stage
 
@@ -40,10 +41,9 @@ class Reply:
 class Door:
     """A running site."""
 
-    def __init__(self, port: int, site: Site, server: WebServer) -> None:
-        self.port = port
-        self.site = site
+    def __init__(self, server: uvicorn.Server, port: int) -> None:
         self.server = server
+        self.port = port
         self.url = f"http://127.0.0.1:{port}"
 
     def ask(
@@ -72,12 +72,18 @@ def serve_site(
 ) -> Iterator[Door]:
     """``app`` as the daemon serves it, on a free port."""
     site = create_site(app, pace=pace, searches_per_minute=searches)
-    server = create_server(site, limits=limits, trusted_proxies=proxies)
+    with run_server(create_server(site, limits=limits, trusted_proxies=proxies)) as door:
+        yield door
+
+
+@contextmanager
+def run_server(server: uvicorn.Server) -> Iterator[Door]:
+    """On a free port of 127.0.0.1."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web")
     thread.start()
     try:
-        yield Door(listener.getsockname()[1], site, server)
+        yield Door(server, listener.getsockname()[1])
     finally:
         server.should_exit = True
         thread.join()

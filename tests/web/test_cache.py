@@ -15,6 +15,7 @@ from aggregator.errors import DatabaseUnavailable
 from aggregator.tasks.site.found import Moved
 from aggregator.web.cache import Answer, Failed, Pace, PageCache
 from aggregator.web.copies import Copy
+from aggregator.web.errors import ErrorLog
 from tests.web.stage import TEXT, Stage
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -45,13 +46,14 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             lines.append(event)
 
     lines: list[str] = []
-    monkeypatch.setattr("aggregator.web.cache.log", Log())
+    for module in ("cache", "errors"):
+        monkeypatch.setattr(f"aggregator.web.{module}.log", Log())
     yield lines
 
 
 def test_many_readers_of_a_new_page_have_it_made_once(stage: Stage) -> None:
     async def work() -> None:
-        cache = PageCache(stage.app, pace=LOOKS_ALWAYS)
+        cache = PageCache(stage.app, errors=ErrorLog(), pace=LOOKS_ALWAYS)
         await cache.prepare()
         readers = [asyncio.ensure_future(cache.find(FRONT)) for _ in range(MANY)]
         await asyncio.to_thread(stage.begun.wait)
@@ -71,7 +73,7 @@ def test_many_readers_of_a_new_page_have_it_made_once(stage: Stage) -> None:
 
 def test_while_a_page_is_made_anew_readers_get_the_old_one_and_then_the_new(stage: Stage) -> None:
     async def work() -> None:
-        cache = PageCache(stage.app, pace=LOOKS_ALWAYS)
+        cache = PageCache(stage.app, errors=ErrorLog(), pace=LOOKS_ALWAYS)
         await cache.prepare()
         await cache.find(FRONT)
         stage.gate.clear()
@@ -94,7 +96,7 @@ def test_while_a_page_is_made_anew_readers_get_the_old_one_and_then_the_new(stag
 
 def test_who_waits_a_moment_gets_the_new_page(stage: Stage) -> None:
     async def work() -> None:
-        cache = PageCache(stage.app, pace=replace(LOOKS_ALWAYS, patience_seconds=20))
+        cache = PageCache(stage.app, errors=ErrorLog(), pace=replace(LOOKS_ALWAYS, patience_seconds=20))
         await cache.prepare()
         await cache.find(FRONT)
         stage.write("/", "new")
@@ -110,7 +112,7 @@ def test_who_waits_a_moment_gets_the_new_page(stage: Stage) -> None:
 
 def test_the_watch_sees_a_commit_though_nobody_asks(stage: Stage) -> None:
     async def work() -> None:
-        cache = PageCache(stage.app, pace=Pace(watch_seconds=0.01))
+        cache = PageCache(stage.app, errors=ErrorLog(), pace=Pace(watch_seconds=0.01))
         await cache.prepare()
         assert cache.is_watched
         await cache.find(FRONT)
@@ -124,7 +126,7 @@ def test_the_watch_sees_a_commit_though_nobody_asks(stage: Stage) -> None:
 
 def test_a_fault_costs_only_its_page_is_told_once_and_not_remembered(stage: Stage, logged: list[str]) -> None:
     async def work() -> None:
-        cache = PageCache(stage.app, pace=LOOKS_ALWAYS)
+        cache = PageCache(stage.app, errors=ErrorLog(), pace=LOOKS_ALWAYS)
         await cache.prepare()
         stage.fault = ZeroDivisionError("secret")
         assert set(await asyncio.gather(*(cache.find(FRONT) for _ in range(MANY)))) == {Failed(500)}
@@ -139,7 +141,7 @@ def test_a_fault_costs_only_its_page_is_told_once_and_not_remembered(stage: Stag
 @pytest.mark.parametrize("fault", [ZeroDivisionError("x"), DatabaseUnavailable("x")])
 def test_a_page_that_cannot_be_made_anew_stays_as_it_was(stage: Stage, logged: list[str], fault: Exception) -> None:
     async def work() -> None:
-        cache = PageCache(stage.app, pace=replace(LOOKS_ALWAYS, patience_seconds=20))
+        cache = PageCache(stage.app, errors=ErrorLog(), pace=replace(LOOKS_ALWAYS, patience_seconds=20))
         await cache.prepare()
         await cache.find(FRONT)
         stage.fault = fault
@@ -154,7 +156,7 @@ def test_a_page_that_cannot_be_made_anew_stays_as_it_was(stage: Stage, logged: l
 
 def test_what_is_not_there_is_not_remembered_and_what_is_gone_goes(stage: Stage) -> None:
     async def work() -> None:
-        cache = PageCache(stage.app, pace=replace(LOOKS_ALWAYS, patience_seconds=20))
+        cache = PageCache(stage.app, errors=ErrorLog(), pace=replace(LOOKS_ALWAYS, patience_seconds=20))
         await cache.prepare()
         for number in range(3):
             assert await cache.find((f"/nowhere/{number}", ())) is None
@@ -174,7 +176,7 @@ def test_what_is_not_there_is_not_remembered_and_what_is_gone_goes(stage: Stage)
 
 def test_memory_is_bounded_coded_bytes_included_and_queries_push_no_page_out(stage: Stage) -> None:
     async def work() -> None:
-        cache = PageCache(stage.app, pace=LOOKS_ALWAYS, max_bytes=100_000)
+        cache = PageCache(stage.app, errors=ErrorLog(), pace=LOOKS_ALWAYS, max_bytes=100_000)
         await cache.prepare()
         first = await cache.find(FRONT)
         assert isinstance(first, Copy)
@@ -199,7 +201,7 @@ def test_memory_is_bounded_coded_bytes_included_and_queries_push_no_page_out(sta
 
 def test_searches_leave_room_for_pages_and_a_crowd_is_told_to_come_back(stage: Stage) -> None:
     async def work() -> None:
-        cache = PageCache(stage.app, pace=LOOKS_ALWAYS, max_waiting=10)
+        cache = PageCache(stage.app, errors=ErrorLog(), pace=LOOKS_ALWAYS, max_waiting=10)
         await cache.prepare()
         searches = [asyncio.ensure_future(cache.find(("/search", (("q", str(n)),)))) for n in range(9)]
         page = asyncio.ensure_future(cache.find(FRONT))
@@ -230,7 +232,7 @@ def test_while_the_database_is_away_what_is_here_still_goes_out(stage: Stage, lo
 
     async def work() -> None:
         database: Any = Flaky()
-        cache = PageCache(replace(stage.app, db=database), pace=LOOKS_ALWAYS)
+        cache = PageCache(replace(stage.app, db=database), errors=ErrorLog(), pace=LOOKS_ALWAYS)
         await cache.prepare()
         await cache.find(FRONT)
         database.is_away = True

@@ -12,9 +12,11 @@ from email.utils import format_datetime, parsedate_to_datetime
 import brotli
 import pytest
 
+from aggregator.cli.run import Daemon
+from aggregator.config.schema import Web
 from aggregator.tasks.site.found import Moved, Query
 from aggregator.web.headers import HEADERS
-from tests.web.conftest import Door, Reply
+from tests.web.conftest import Door, Reply, run_server
 from tests.web.stage import ATOM, TEXT, Stage
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -215,6 +217,20 @@ def test_who_is_no_trusted_proxy_cannot_hide_behind_other_addresses(
     ]
 
     assert statuses == [200, 200, 429, 429]
+
+
+def test_the_daemon_takes_its_limits_from_the_configuration(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aggregator.web.site.read_query", read_known)
+    stage.write("/search")
+    web = Web(trusted_proxies=("127.0.0.0/8", "192.0.2.0/24"), searches_per_minute=2)
+    with run_server(Daemon(stage.app, web)._make_web()) as door:
+        clients = ("198.51.100.1", "198.51.100.1, 192.0.2.7", "198.51.100.2", "198.51.100.2")
+        statuses = [
+            door.ask(f"/search?q={number}", headers={"X-Forwarded-For": client}).status
+            for number, client in enumerate(clients)
+        ]
+
+    assert statuses == [200, 429, 200, 429]
 
 
 def test_a_redirect_is_never_made_of_the_request(stage: Stage, serve: Serve) -> None:
