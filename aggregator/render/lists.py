@@ -30,10 +30,17 @@ from aggregator.render.tagnames import get_name
 from aggregator.render.templates import Templates
 from aggregator.render.words import get_feed_name, get_headline
 
+#: An issue, the story whose headline it is called by, and others of its first.
+_Told = tuple[Issue, Entry | None, list[Entry]]
+#: So many feeds are found without letters above them.
+_FEW_FEEDS = 20
+
 
 def render_feeds(page: FeedsPage, *, site: Site, templates: Templates) -> str:
     """``/feeds`` and ``/feeds/page/N``: whom we read, by name, and how each of them stands."""
-    groups = group_names(page.feeds, lambda feed: get_feed_name(feed.name))
+    groups = [("", list(page.feeds))] if page.feeds else []
+    if page.feed_count > _FEW_FEEDS:
+        groups = group_names(page.feeds, lambda feed: get_feed_name(feed.name))
     return render_page("feeds.html", site, templates, page=page, groups=groups)
 
 
@@ -56,19 +63,17 @@ def render_issues(page: IssuesPage, *, site: Site, templates: Templates) -> str:
     return render_page("issues.html", site, templates, page=page, archive=archive)
 
 
-def _group_months(newsletter: NewsletterIssues, say: Idiom) -> list[list[tuple[Issue, list[Entry]]]]:
-    """Its issues by calendar month of the site's zone, each with headlines that its own title does not say."""
+def _group_months(newsletter: NewsletterIssues, say: Idiom) -> list[list[_Told]]:
+    """Its issues by calendar month of the site's zone."""
     months = groupby(newsletter.issues, key=lambda issue: say.local_date(issue.slot_at).replace(day=1))
-    return [
-        [(issue, _list_others(issue, newsletter.headlines.get(issue.id, ()))) for issue in issues]
-        for _, issues in months
-    ]
+    return [[_tell(issue, newsletter.headlines.get(issue.id, ())) for issue in issues] for _, issues in months]
 
 
-def _list_others(issue: Issue, headlines: Sequence[Entry]) -> list[Entry]:
-    """An issue is called by its first headline, cut to what an inbox shows."""
+def _tell(issue: Issue, headlines: Sequence[Entry]) -> _Told:
+    """An issue is called by its first headline, cut to what an inbox shows; here there is room for the whole."""
     said = issue.subject.rstrip("…")
-    return [entry for entry in headlines if not (said and get_headline(entry).startswith(said))]
+    first = next((entry for entry in headlines if said and get_headline(entry).startswith(said)), None)
+    return issue, first, [entry for entry in headlines if entry is not first]
 
 
 def _group_years(newsletter: NewsletterIssues) -> list[tuple[str, list[IssueMonth]]]:

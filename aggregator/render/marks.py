@@ -14,11 +14,13 @@ from functools import lru_cache
 from markupsafe import Markup, escape
 
 from aggregator.model.search import Phrase, SearchQuery
+from aggregator.render.words import count_columns, cut_text
 
 #: Scripts without spaces between words.
 _UNSPACED = "\u3005-\u3007\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3"
 _IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _LETTER = rf"[^\W\d_{_UNSPACED}]"
+_SENTENCE_END = re.compile(r"[.!?](?=\s)\s*|[。！？]")
 #: Between words of a phrase; between a name and its number.
 _BETWEEN, _JOINT = r"[\W_]{0,3}", r"[ \-_]?"
 _TURN = re.compile(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])")
@@ -39,6 +41,28 @@ class Marker:
             parts += [escape(text[at:start]), Markup("<mark>"), escape(text[start:end]), Markup("</mark>")]
             at = end
         return Markup("").join([*parts, escape(text[at:])])
+
+    def is_in(self, text: str) -> bool:
+        """Some word of the search stands in ``text``."""
+        return next(self._find(text), None) is not None
+
+    def find_passage(self, text: str, columns: int) -> str:
+        """Where in ``text`` the first word of the search stands, with what is around it; empty: it stands nowhere.
+
+        At most ``columns`` wide, a third of them before the word.
+        """
+        place = next(self._find(text), None)
+        if place is None:
+            return ""
+        before = text[max(0, place[0] - columns // 3) : place[0]]
+        if count_columns(before) > columns // 3:
+            before = before[len(before) // 2 :]
+        # From the beginning of its sentence, if that is near, else from a word.
+        cut = max((end.end() for end in _SENTENCE_END.finditer(before)), default=0)
+        if not cut and place[0] > len(before):
+            cut = before.find(" ") + 1
+        start = place[0] - len(before) + cut
+        return ("…" if start else "") + cut_text(text[start:], columns - 1)
 
     def _find(self, text: str) -> Iterator[tuple[int, int]]:
         """Places of found words, in order, never overlapping, never within one sign."""

@@ -44,7 +44,7 @@ LEADS = tuple(story.lead for story in STORIES)
 NAMED = sort_names(FEEDS.values(), lambda feed: feed.name)
 READ = FeedsPage(
     feeds=tuple(NAMED),
-    feed_count=len(NAMED),
+    feed_count=64,
     failing_count=1,
     language_count=6,
     min_interval=timedelta(minutes=30),
@@ -273,13 +273,29 @@ def test_who_owns_a_feed_learns_how_we_read_and_where_to_complain() -> None:
 
 
 def test_an_issue_names_what_its_title_does_not_say() -> None:
-    """Its title is its first headline, which would stand there twice."""
-    document = read(PAGES["newsletter"](SITE, TEMPLATES))
+    """Its title is its first headline, whole and in its language, which would else stand there twice."""
+    cut = replace(ISSUES[0], subject="小さな半導体、大きな賭け…")
+    shown = replace(WEEKLY, issues=(cut, *ISSUES[1:]), headlines={cut.id: (LEADS[0], LEADS[1], LEADS[4])})
+    page = IssuesPage(newsletters=(shown,), is_single=True)
+    document = read(lists.render_issues(page, site=SITE, templates=TEMPLATES))
+    title = document.find(".//ol[@class='shelf']//h3")
     also = document.findall(".//ol[@class='shelf']//p[@class='also']")
 
+    assert (title.text_content(), title.get("lang")) == (LEADS[0].title, "ja")
     assert len(also) == 1
-    assert "and more" not in also[0].text_content()
-    assert LEADS[1].title in also[0].text_content()
+    assert LEADS[1].title in also[0].text_content() and LEADS[0].title not in also[0].text_content()
+
+
+def test_few_feeds_stand_in_one_list_and_many_under_their_letters() -> None:
+    """Seven letters above seven names help nobody."""
+    found = [
+        read(lists.render_feeds(replace(READ, feed_count=count), site=SITE, templates=TEMPLATES)).findall(
+            ".//section[@class='under']/h2"
+        )
+        for count in (len(NAMED), 64)
+    ]
+
+    assert [[heading.text for heading in headings] for headings in found] == [[], ["H", "L", "N", "W", "م", "字"]]
 
 
 def test_issues_stand_under_the_months_of_the_site() -> None:

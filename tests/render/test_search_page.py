@@ -15,6 +15,7 @@ from aggregator.model.listed import SearchPage
 from aggregator.pipeline.query import read_query
 from aggregator.render import lists
 from aggregator.render.marks import Marker
+from aggregator.render.words import count_columns
 from tests.render.samples import SITE
 from tests.render.test_lists import FOUND, PAGES, TEMPLATES, read
 
@@ -55,6 +56,25 @@ def test_marking_changes_no_sign_of_a_text(asked: str, text: str) -> None:
 
     assert Markup(made).striptags() == Markup(escape(text)).striptags()
     assert set(re.findall(r"<[^>]*>", str(made))) <= {"<mark>", "</mark>"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "passage"),
+    [
+        ("robot", "A robot walks.", "A robot walks."),
+        ("robot", "First. Then a robot walks. It stops.", "…Then a robot walks. It stops."),
+        ("robot", "word " * 60 + "robot " + "word " * 60, "…" + "word " * 7 + "robot " + "word " * 12 + "word…"),
+        ("猫", "犬がいた。猫もいた。", "…猫もいた。"),
+        ("猫", "犬" * 200 + "猫" + "犬" * 200, "…" + "犬" * 19 + "猫" + "犬" * 34 + "…"),
+        ("robot", "Nothing of it.", ""),
+    ],
+)
+def test_a_passage_shows_where_a_word_stands(asked: str, text: str, passage: str) -> None:
+    """From the beginning of its sentence, if that is near; never longer than an excerpt."""
+    found = Marker(read_query(asked)).find_passage(text, 111)
+
+    assert found == passage
+    assert count_columns(found) <= 111
 
 
 def test_a_search_tells_how_many_and_how_to_follow_it() -> None:

@@ -116,6 +116,14 @@ def test_what_is_there_is_found_in_every_language(site: Site) -> None:
         assert set(list_found(ask(door, quote(query)))) == titles, query
 
 
+def test_a_find_is_shown_where_it_stands(site: Site) -> None:
+    """Deep in the text, where the excerpt does not reach."""
+    document = ask(site[2], quote("NVIDIA チップ"))
+    (post,) = document.findall(".//li[@class='post']")
+
+    assert [mark.text for mark in post.iter("mark")] == ["NVIDIA", "チップ"]
+
+
 def test_every_question_gets_an_answer_or_a_sentence(site: Site) -> None:
     """Ten thousand signs, operators alone, one Chinese character, what no text can say: never a fault."""
     door = site[2]

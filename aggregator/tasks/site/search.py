@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from aggregator.app import App
 from aggregator.model.listed import SearchPage
-from aggregator.pipeline.query import read_query
+from aggregator.pipeline.htmltext import html_to_text
+from aggregator.pipeline.query import MAX_TEXT, read_query
 from aggregator.render import lists
+from aggregator.render.marks import Marker
 from aggregator.storage import entries
 from aggregator.storage.entries import EntryQuery
 from aggregator.storage.search import search
@@ -16,6 +19,8 @@ from aggregator.tasks.site.found import Page, make_html, route
 
 #: On one page.
 FOUND = 25
+#: Columns of a passage that stands in the place of an excerpt which holds none of the words.
+PASSAGE = 240
 _PLACE = re.compile(r"[0-9]{1,18}")
 
 
@@ -29,15 +34,24 @@ def _render_search(app: App, *, query: Mapping[str, str]) -> Page | None:
     with app.db.read() as conn:
         found = search(conn, asked, limit=FOUND, before=int(before) if before else None)
         listed = entries.list_entries(conn, EntryQuery(ids=found.ids))
+        marker = Marker(asked)
+        elsewhere = [one.id for one in listed if not (marker.is_in(one.title) or marker.is_in(one.excerpt))]
+        contents = entries.get_content_html(conn, elsewhere)
+    passages = {number: marker.find_passage(_read_text(html), PASSAGE) for number, html in contents.items()}
     page = SearchPage(
         query=asked,
-        entries=listed,
+        entries=tuple(replace(one, excerpt=passages.get(one.id) or one.excerpt) for one in listed),
         count=found.count,
         has_more=found.is_capped,
         older=found.next_before,
         is_older=bool(before),
     )
     return make_html(lists.render_search(page, site=app.settings.site, templates=app.templates), noindex=True)
+
+
+def _read_text(html: str) -> str:
+    """What of a content can be found."""
+    return " ".join(html_to_text(html[: 4 * MAX_TEXT]).split())[:MAX_TEXT]
 
 
 ROUTES = (route(r"/search", _render_search, "q", "before"),)
