@@ -33,11 +33,11 @@ _LOOKED_AT = "archives looked at"
 
 
 def has_archives_due(app: App) -> bool:
-    """Whether a week is over that has no archive yet, or the content has changed since archives were looked at."""
+    """Whether a week is over that has no archive yet, or the content has changed since the archives were looked at."""
     with app.db.read() as conn:
         if next(_iter_missing(conn, app.now()), None) is not None:
             return True
-        return bool(meta.get_value(conn, _LOOKED_AT) != _describe(app, conn))
+        return bool(archives.find_newest(conn) and meta.get_value(conn, _LOOKED_AT) != _describe(app, conn))
 
 
 def close_weeks(app: App, *, is_stopping: Callable[[], bool] = lambda: False) -> int:
