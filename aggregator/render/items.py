@@ -227,11 +227,17 @@ def _bound_update(entry: Entry, feed: Feed) -> datetime | None:
 
 
 def _get_source_id(entry: Entry, feed: Feed | None, feed_id: str) -> str:
-    """The feed's own id where it is an IRI, else its public address, else one of ours."""
-    own = keep_legal(feed.atom_id) if feed else ""
-    if _IRI.fullmatch(own):
-        return get_web_url(own) or own  # a web address may hold a password
-    return (get_public_url(feed.spec) if feed else "") or f"{feed_id}/{entry.feed_id}"
+    """The feed's own id where it is an IRI, else its public address, else one of ours.
+
+    An address that only its query, which we do not show, tells from another feed's is no id.
+    """
+    ours = f"{feed_id}/{entry.feed_id}"
+    if feed is None:
+        return ours
+    own, public = keep_legal(feed.atom_id), get_public_url(feed.spec)
+    # A web address may hold a password.
+    found = (get_web_url(own) or own) if _IRI.fullmatch(own) else public
+    return ours if not found or (found == public and "?" in feed.spec.url) else found
 
 
 def _make_portable(web_html: str, page_url: str) -> str:

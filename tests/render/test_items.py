@@ -157,6 +157,19 @@ def test_a_source_that_is_always_of_this_minute_does_not_change_our_feed() -> No
     assert older.updated_at == lead.effective_at - timedelta(days=9)
 
 
+@pytest.mark.parametrize("atom_id", ["", "https://a.example/feed"])
+def test_two_feeds_that_only_their_query_tells_apart_have_ids_of_their_own(atom_id: str) -> None:
+    """The query is not shown, for it may hold a token; a reader would take them for one source."""
+    found = set()
+    for number in (1, 2):
+        feed = replace(FEEDS[FeedId(1)], spec=FeedSpec(url=f"https://a.example/feed?kind={number}"), atom_id=atom_id)
+        origin = make_item(with_lead(STORIES[0], feed_id=FeedId(number)), feed=feed).origin
+        assert origin is not None and origin.self_url == "https://a.example/feed"
+        found.add(origin.id)
+
+    assert found == {f"{FEED_ID}/1", f"{FEED_ID}/2"}
+
+
 def test_nothing_of_the_editors_own_shows_in_a_source() -> None:
     """A token in the query, a password, an address that takes the editor's headers."""
     spec = FeedSpec(url="https://me:secret@a.example/feed?key=secret")
