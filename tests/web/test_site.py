@@ -76,6 +76,26 @@ def test_every_path_answers_to_get_and_head_and_knows_its_etag(site: Site) -> No
         assert door.ask(path, headers={"If-None-Match": '"x", W/"y"'}).status == 200
 
 
+FEEDS = {"atom": "application/atom+xml", "rss": "application/rss+xml", "json": "application/feed+json"}
+
+
+def test_every_feed_is_shown_to_people_and_given_to_readers(site: Site) -> None:
+    _, _, door = site
+    for path in ("/feed", "/tags/openai", "/feeds/1", "/lang/en", "/issues/weekly", "/search"):
+        for suffix, kind in FEEDS.items():
+            for query in ("?q=OpenAI", "?q=OpenAI&utm_source=x") if path == "/search" else ("", "?utm_source=x"):
+                address = f"{path}.{suffix}{query}"
+                feed = check_common(door.ask(address, headers={"Accept-Encoding": "gzip"}))
+                shown = check_common(door.ask(address, headers={"Sec-Fetch-Dest": "document"}))
+                assert (feed.status, shown.status) == (200, 200), address
+                assert feed.headers["content-type"].startswith(kind)
+                assert shown.headers["content-type"].startswith("text/html") and "<main" in shown.text, address
+                assert {feed.headers["vary"], shown.headers["vary"]} == {"Accept-Encoding, Sec-Fetch-Dest"}
+                again = door.ask(address, headers={"If-None-Match": feed.headers["etag"]})
+                assert (again.status, again.headers["etag"]) == (304, feed.headers["etag"])
+    assert "shows a new model" in shown.text
+
+
 def test_health_and_readiness(site: Site) -> None:
     _, _, door = site
     for path in ("/healthz", "/readyz"):
