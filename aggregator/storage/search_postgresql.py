@@ -20,9 +20,9 @@ from aggregator.storage.search_keys import Hits, get_minute
 #: Minutes of a stretch, as powers of two: 3 days, 23 days, half a year.
 _STRETCHES = (12, 15, 18)
 
-#: Sorted by an expression, or the planner may walk all keys from the newest on and unpack the words of each.
+#: By expressions, or the planner may walk the keys from the newest on and unpack the words of each.
 _FIND = sa.text(f"""
-SELECT key FROM {INDEX_NAME} WHERE words @@ CAST(:words AS tsquery) AND key < :below
+SELECT key FROM {INDEX_NAME} WHERE words @@ CAST(:words AS tsquery) AND key + 0 < :below
 ORDER BY key + 0 DESC LIMIT :count
 """)
 _VERIFY = sa.text(f"""
@@ -31,15 +31,21 @@ SELECT key FROM {INDEX_NAME} WHERE key = ANY(:keys) AND words @@ CAST(:words AS 
 _NAME_ENTRIES = sa.text("""
 SELECT key, entry_id FROM search_entries WHERE key = ANY(:keys) AND entry_id IS NOT NULL ORDER BY key DESC
 """)
+#: What the planner does not know: to look at a row is dear, its words are to be unpacked. Without figures of a table
+#: that has just been filled it would look at all.
+_FORBID_SCANS = sa.text("SET LOCAL enable_seqscan = off")
+_ALLOW_SCANS = sa.text("SET LOCAL enable_seqscan TO DEFAULT")
 _NEWEST = sa.text(f"SELECT max(key) FROM {INDEX_NAME} WHERE key < :below")
 
 
 def find_keys(conn: Connection, query: SearchQuery, *, limit: int, below: int) -> Hits:
     """Up to ``limit`` entries with keys below ``below``, the highest first."""
+    conn.execute(_FORBID_SCANS)
     keys = _find(conn, _write_loosely(query), limit=limit, below=below)
     rest = keys[-1] if len(keys) == limit else None
     if keys and _has_phrases(query):
         keys = list(conn.scalars(_VERIFY, {"keys": keys, "words": _write_exactly(query)}))
+    conn.execute(_ALLOW_SCANS)
     rows = conn.execute(_NAME_ENTRIES, {"keys": keys}) if keys else ()
     return Hits(found=tuple((key, number) for key, number in rows), rest=rest)
 
