@@ -134,6 +134,7 @@ def _save(app: App, window: StoryWindow, groups: Sequence[GroupedStory]) -> tupl
         touched = stories.save_groups(conn, groups, now=app.now(), identity=meta.get_identity(conn))
         if touched:
             meta.renew_revision(conn)
+    window.settle(members)
     log.info("stories.grouped", entries=len(members), stories=len(touched))
     return touched
 

@@ -70,6 +70,8 @@ class StoryWindow:
     known: dict[EntryId, Standing] = field(default_factory=dict)
     #: Entries that the index cannot digest: it sees them without their words.
     spoilt: set[EntryId] = field(default_factory=set)
+    #: Entries to be grouped, until it is saved that they are: whatever is forgotten or read anew meanwhile.
+    _pending: set[EntryId] = field(default_factory=set)
     _times: dict[EntryId, datetime] = field(default_factory=dict)
     _index: StoryIndex | None = None
     _since: datetime | None = None
@@ -79,6 +81,7 @@ class StoryWindow:
         """The stories around what is new or changed in ``part``; around all of it when that is asked for."""
         wanted = story_groups.list_standings(conn, since=part.since, until=part.last, grouped_until=part.until)
         said = rulings.list_rulings(conn)
+        self._pending |= {number for number, standing in wanted.items() if self._is_fresh(number, standing)}
         if self._index is None or said != self._rulings or self._is_stale(wanted, part):
             self.clear()
             self._index, self._rulings = StoryIndex(said, lexicon, keep_stories=False), said
@@ -89,7 +92,7 @@ class StoryWindow:
             self._drop(part.since)
         self._since = part.since
         news = [n for n, standing in wanted.items() if standing[0] is None or self.known.get(n) != standing]
-        fresh = [number for number in news if self._is_fresh(number, wanted[number])]
+        fresh = self._pending.intersection(wanted)
         context = set(news).difference(fresh)
         self._take(conn, context, wanted)
         touched = self._take(conn, fresh, wanted)
@@ -101,6 +104,10 @@ class StoryWindow:
         """Whether what `look` made of these rests on what is stored now: entries, and the editor's word."""
         read = {number: self.known[number] for number in members}
         return rulings.list_rulings(conn) == self._rulings and story_groups.get_standings(conn, members) == read
+
+    def settle(self, members: Collection[EntryId]) -> None:
+        """What `look` made of these is stored."""
+        self._pending.difference_update(members)
 
     def find_spoilt(self, conn: Connection, part: Slice, lexicon: Lexicon) -> bool:
         """After an error: look for entries that raise one by themselves; whether there are any not known before."""

@@ -9,15 +9,18 @@ import pytest
 import sqlalchemy as sa
 
 from aggregator.app import App
-from aggregator.model.story import GroupedStory
+from aggregator.model.entry import EntryChange
+from aggregator.model.ids import FeedId
+from aggregator.model.story import GroupedStory, Ruling
 from aggregator.pipeline.group import group_entries
-from aggregator.storage import meta, story_groups
+from aggregator.storage import entries as saving
+from aggregator.storage import meta, rulings, story_groups
 from aggregator.storage.schema import entries
 from aggregator.tasks import group, story_window
 from aggregator.tasks.group import regroup_since, regroup_stories
 from aggregator.tasks.story_window import REACH, get_window
 from tests.fixtures.program import Program
-from tests.storage.samples import NOW
+from tests.storage.samples import NOW, make_entry
 from tests.tasks.test_rulings import SAME, list_groups, store
 
 DAY = timedelta(days=1)
@@ -142,3 +145,22 @@ def test_an_entry_that_waits_for_its_tags_waits_for_its_story(ready: Program, mo
 
         assert before == []
         assert list_groups(app) == [{number}]
+
+
+@pytest.mark.parametrize("ruled", [False, True])
+def test_an_edited_entry_is_grouped_again_whatever_else_has_changed(ready: Program, ruled: bool) -> None:
+    """A ruling makes the window read all of it anew; what waited in it to be looked at is not forgotten."""
+    with ready.app() as app:
+        first, second = store(app, "a", SAME), store(app, "b", SAME, 1)
+        regroup_stories(app)
+        edited = make_entry(f"b-{SAME}-1", content_hash="second", title="A violin glacier melts in the south")
+        with app.db.write() as conn:
+            change = EntryChange(feed_id=FeedId(2), entry_id=second, entry=edited, effective_at=None)
+            later = NOW + timedelta(hours=2)
+            saving.save(conn, [change], now=later, identity=meta.get_identity(conn))
+            if ruled:
+                rulings.add(conn, Ruling(kind="pin", entry_id=first), now=NOW)
+        third = store(app, "c", "Copper orchards are for sale", 3)
+        regroup_stories(app)
+
+        assert list_groups(app) == [{first}, {second}, {third}]
