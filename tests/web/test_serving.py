@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
 
 import brotli
 import pytest
+from starlette.concurrency import run_in_threadpool
 
 from aggregator.cli.run import Daemon
 from aggregator.config.schema import Web
 from aggregator.tasks.site.found import Moved, Query
+from aggregator.web.cache import Pace
 from aggregator.web.headers import HEADERS
 from tests.web.conftest import Door, Reply, run_server
 from tests.web.stage import ATOM, TEXT, Stage
@@ -67,6 +70,27 @@ def test_any_tag_of_the_same_bytes_is_answered_with_304(stage: Stage, serve: Ser
     news = ask_all(door, "/", **{"If-None-Match": ", ".join(tags.values())})
     assert {reply.status for reply in news.values()} == {200}
     assert not {reply.headers["etag"] for reply in news.values()} & set(tags.values())
+
+
+def test_what_is_in_memory_needs_neither_database_nor_thread(
+    stage: Stage, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    real = run_in_threadpool
+
+    async def count(work: Callable[..., Any], *given: Any) -> Any:
+        looks.append(work.__name__)
+        return await real(work, *given)
+
+    monkeypatch.setattr("aggregator.web.cache.run_in_threadpool", count)
+    stage.write("/feed.atom", content_type=ATOM)
+    door = serve(stage.app, pace=Pace(watch_seconds=3600))
+    tag = door.ask("/feed.atom").headers["etag"]
+    before = list(looks)
+    for headers in ({}, {"Accept-Encoding": "br"}, {"If-None-Match": tag}, {"If-Modified-Since": "x"}) * 25:
+        assert door.ask("/feed.atom", headers=headers).status in (200, 304)
+
+    assert before == ["_load_revision", "_render"] and looks == before
 
 
 def test_head_says_what_get_would(stage: Stage, serve: Serve) -> None:
