@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from aggregator.model.feed import FeedSpec
@@ -10,21 +11,26 @@ from aggregator.render.words import keep_legal
 
 #: ASCII that RFC 3987 forbids in an IRI: escaped by every template anyway, but feed readers refuse it.
 _FORBIDDEN = {ord(character): quote(character) for character in '<>"{}|\\^`'}
+#: A per cent sign that escapes nothing.
+_BARE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def get_web_url(url: str) -> str:
-    """``url`` when it is an absolute http(s) address, without user name and password; empty otherwise."""
+    """``url`` when it is an absolute http(s) address, without user name and password; empty otherwise.
+
+    What an IRI may not have, or not there (RFC 3987 2.2), is escaped.
+    """
     text = keep_legal("".join(url.split()))
     try:
         parts = urlsplit(text)
-        host = parts.hostname
+        host, _ = parts.hostname, parts.port
     except ValueError:
         return ""
     if parts.scheme not in ("http", "https") or not host:
         return ""
-    if "@" in parts.netloc:
-        parts = parts._replace(netloc=parts.netloc.rpartition("@")[2])
-    return urlunsplit(parts).translate(_FORBIDDEN)
+    path, query, fragment = (_BARE.sub("%25", part.replace("[", "%5B").replace("]", "%5D")) for part in parts[2:])
+    found = (parts.scheme, parts.netloc.rpartition("@")[2], path, query, fragment.replace("#", "%23"))
+    return urlunsplit(found).translate(_FORBIDDEN)
 
 
 def get_public_url(spec: FeedSpec) -> str:

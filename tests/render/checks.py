@@ -38,6 +38,8 @@ _ADDRESSES = (
     "xlink:href",
 )
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
+#: What may not stand in an IRI, behind the host (RFC 3987 2.2).
+_NO_IRI = re.compile(r"[\s<>\"{}|\\^`\[\]]|%(?![0-9A-Fa-f]{2})|#.*#")
 #: RFC 3339 5.6.
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
@@ -187,6 +189,7 @@ def check_address(url: str | None) -> None:
     assert parts.scheme in ("http", "https"), url
     assert parts.hostname
     assert "@" not in parts.netloc
+    assert not _NO_IRI.search(url.removeprefix(f"{parts.scheme}://{parts.netloc}")), url
 
 
 def check_content(content: str | None) -> None:
