@@ -120,9 +120,8 @@ def save_cleaned(conn: Connection, cleaned: Mapping[EntryId, CleanEntry], *, now
     return changed
 
 
-_SHOWN = tuple(
-    entries.c[name] for name in ("id", "content_hash", "title", "author", "language", "excerpt", "reading_minutes")
-)
+_TEXTS = ("url", "canonical_url", "title", "author", "language", "excerpt", "reading_minutes")
+_SHOWN = tuple(entries.c[name] for name in ("id", "content_hash", *_TEXTS, "categories", "enclosures"))
 
 
 def _says(row: Any, entry: CleanEntry) -> bool:
@@ -130,5 +129,7 @@ def _says(row: Any, entry: CleanEntry) -> bool:
 
 
 def _shows_otherwise(row: Any, entry: CleanEntry) -> bool:
-    names = ("title", "author", "language", "excerpt", "reading_minutes", "content_html")
-    return any(getattr(row, name) != getattr(entry, name) for name in names)
+    if any(getattr(row, name) != getattr(entry, name) for name in (*_TEXTS, "content_html")):
+        return True
+    enclosures = [(part.url, part.type, part.length) for part in entry.enclosures]
+    return tuple(row.categories) != tuple(entry.categories) or list(map(tuple, row.enclosures)) != enclosures
