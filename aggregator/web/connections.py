@@ -159,6 +159,7 @@ class Connection(HttpToolsProtocol):
                 (b"content-length", str(len(body)).encode()),
                 (b"cache-control", b"no-store"),
                 (b"connection", b"close"),
+                *([(b"retry-after", b"5")] if status == 503 else []),
                 *self._fields,
             ]
             head = b"".join(name + b": " + value + b"\r\n" for name, value in fields)

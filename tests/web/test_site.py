@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
+from playwright.sync_api import Page
 
 from aggregator.app import App
 from aggregator.errors import DatabaseUnavailable
@@ -94,6 +95,17 @@ def test_every_feed_is_shown_to_people_and_given_to_readers(site: Site) -> None:
                 again = door.ask(address, headers={"If-None-Match": feed.headers["etag"]})
                 assert (again.status, again.headers["etag"]) == (304, feed.headers["etag"])
     assert "shows a new model" in shown.text
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_real_browser_that_opens_a_feed_shows_a_page(site: Site, browser_page: Page) -> None:
+    _, _, door = site
+    for path in ("/feed.atom", "/feeds/1.json", "/tags/openai.rss"):
+        answer = browser_page.goto(door.url + path)
+        assert answer is not None and answer.status == 200
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert browser_page.locator("main h1").count() == 1
+        assert browser_page.evaluate("document.styleSheets.length") == 1
 
 
 def test_health_and_readiness(site: Site) -> None:
