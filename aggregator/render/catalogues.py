@@ -80,6 +80,9 @@ def read_catalogue(path: Path) -> GNUTranslations:
             raise ValueError("its folder is not named after a language")
         for message, errors in catalogue.check():
             raise ValueError(f"line {message.lineno}: {errors[0]}")
+        for message in catalogue:
+            if isinstance(message.string, tuple) and not any(message.string):
+                message.string = ""  # else Babel writes a plural that nobody has translated as if English were meant
         write_mo(compiled, catalogue)
         compiled.seek(0)
         return GNUTranslations(compiled)

@@ -156,6 +156,16 @@ def test_an_editor_s_catalogue_comes_before_ours_message_by_message(tmp_path: Pa
     assert shown == {"ja": "タグ 話題", "en": "Tags Subjects", "pt-br": "Tags Assuntos"}
 
 
+def test_what_an_editor_has_not_translated_yet_is_said_in_our_words(tmp_path: Path) -> None:
+    """They begin with a copy of ours that is empty; what counts must not turn into English because of that."""
+    path = write_catalogue(tmp_path, "ja", {"Tags": ""})
+    path.write_text(path.read_text() + 'msgid "%(count)s feed"\nmsgid_plural "%(count)s feeds"\nmsgstr[0] ""\n')
+    translations = load_translations(Catalogues([tmp_path, LOCALE]).choose("ja"))
+
+    assert translations.gettext("Tags") == "タグ"
+    assert "フィード" in translations.ngettext("%(count)s feed", "%(count)s feeds", 2)
+
+
 def test_a_country_s_own_words_come_before_those_of_the_language(tmp_path: Path) -> None:
     """And what the country does not say differently is said as in the language."""
     write_catalogue(tmp_path, "zh", {"Tags": "标签", "Topics": "主题"})
