@@ -1,31 +1,38 @@
-"""Takes the pictures of the README from a demo that has run: front page and mail, light and dark, wide and narrow.
+"""Takes the pictures of the documentation from a demo that has run: pages and mail, light and dark, wide and narrow.
 
     python examples/pictures.py [DEMO] [OUT]        DEMO: default var/demo; OUT: default var/pictures
 
-Needs Debian's chromium and the packages of the tests. Opens only files of the demo, over a server on 127.0.0.1.
+Needs Debian's chromium and the packages of the tests. Serves the demo itself on 127.0.0.1 and asks nobody else.
 """
 
 from __future__ import annotations
 
 import email
-import functools
+import os
+import re
+import socket
 import sys
 import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email import policy
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal
 
 from playwright.sync_api import Browser, sync_playwright
 
+from aggregator.app import open_app
+from aggregator.config import load_config
+from aggregator.web.server import create_server
+from aggregator.web.site import create_site
+
 PROJECT = Path(__file__).resolve().parent.parent
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 #: Of each kind of page: name, width, height.
-SIZES = {
-    "front": (("wide", 1280, 1050), ("narrow", 360, 780)),
-    "mail": (("wide", 680, 900), ("narrow", 360, 780)),
-}
+PAGE = (("wide", 1280, 1000), ("narrow", 390, 844))
+MAIL = (("wide", 680, 900), ("narrow", 390, 844))
 
 
 def main() -> int:
@@ -33,25 +40,46 @@ def main() -> int:
     demo = Path(sys.argv[1] if len(sys.argv) > 1 else PROJECT / "var" / "demo").resolve()
     out = Path(sys.argv[2] if len(sys.argv) > 2 else PROJECT / "var" / "pictures").resolve()
     out.mkdir(parents=True, exist_ok=True)
-    mail = write_mail(demo)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(demo / "site")))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    pages = {"front": f"http://127.0.0.1:{server.server_port}/", "mail": mail.as_uri()}
-    with sync_playwright() as playwright:
+    with serve(demo) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        for name, url in pages.items():
-            for scheme in ("light", "dark"):
-                take(browser, url, scheme, out, name)
+        pages = {
+            "front": f"{url}/",
+            "story": url + find(url, "/", r'class="whole">· <a href="([^"]+)"'),
+            "tag": f"{url}/tags/anthropic",
+            "search": f"{url}/search?q=Lanternfish",
+            "issue": url + find(url, "/issues/", r'href="(/issues/[^/"]+/\d[^"]*)"'),
+        }
+        for name, address in pages.items():
+            take(browser, address, PAGE, out, name)
+        take(browser, write_mail(demo).as_uri(), MAIL, out, "mail")
         browser.close()
-    server.shutdown()
     return 0
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves the demo's static site without a line for each file."""
+@contextmanager
+def serve(demo: Path) -> Iterator[str]:
+    """The demo as its daemon would serve it; its address."""
+    os.chdir(demo)
+    with open_app(load_config(demo / "config.yaml", {})) as app:
+        server = create_server(create_site(app))
+        listener = socket.create_server(("127.0.0.1", 0))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+            listener.close()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
+
+def find(url: str, path: str, pattern: str) -> str:
+    """The first address on a page that ``pattern`` finds."""
+    with urllib.request.urlopen(url + path, timeout=60) as answer:
+        found = re.search(pattern, answer.read().decode())
+    if found is None:
+        sys.exit(f"pictures: nothing like {pattern} on {path}")
+    return found[1]
 
 
 def write_mail(demo: Path) -> Path:
@@ -64,15 +92,17 @@ def write_mail(demo: Path) -> Path:
     return path
 
 
-def take(browser: Browser, url: str, scheme: Literal["light", "dark"], out: Path, name: str) -> None:
-    """One page in one scheme, at each size."""
-    for size, width, height in SIZES[name]:
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-        page.goto(url)
-        path = out / f"{name}-{scheme}-{size}.png"
-        page.screenshot(path=path)
-        print(path)
-        page.close()
+def take(browser: Browser, url: str, sizes: tuple[tuple[str, int, int], ...], out: Path, name: str) -> None:
+    """One page in both schemes at each size."""
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        for size, width, height in sizes:
+            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+            page.goto(url)
+            path = out / f"{name}-{scheme}-{size}.png"
+            page.screenshot(path=path)
+            print(path)
+            page.close()
 
 
 if __name__ == "__main__":
