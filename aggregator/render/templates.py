@@ -51,14 +51,23 @@ class Templates:
             raise RenderError(f"{place}: {type(error).__name__}: {error}") from error
 
     def get_fingerprint(self) -> str:
-        """Another text when a template or a catalogue has changed: a hash of all of them."""
+        """Another text when a template or a catalogue has changed: a hash of all of them.
+
+        One that cannot be read counts as what is wrong with it: the pages that need it will say so.
+        """
         whole = sha256()
         environment = _make_environment(self._loader, NullTranslations())
         for name in sorted(environment.list_templates(extensions=_SUFFIXES)):
-            source, _, _ = self._loader.get_source(environment, name)
+            try:
+                source, _, _ = self._loader.get_source(environment, name)
+            except (TemplateError, UnicodeDecodeError) as error:
+                source = str(error)
             whole.update(f"{name}\0{source}\0".encode("utf-8", "surrogateescape"))
         for path in self._catalogues.list_files():
-            whole.update(path.read_bytes())
+            try:
+                whole.update(path.read_bytes())
+            except OSError as error:
+                whole.update(str(error).encode("utf-8", "surrogateescape"))
         return whole.hexdigest()
 
     def _get_environment(self, language: str) -> SandboxedEnvironment:

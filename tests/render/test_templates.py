@@ -96,3 +96,15 @@ def test_check_reports_every_broken_template_with_its_line(tmp_path: Path) -> No
 
     assert [(Path(problem.file).name, problem.line) for problem in problems] == [("one.html", 2), ("two.mjml", 1)]
     assert "nofilter" in problems[1].message
+
+
+def test_what_cannot_be_read_does_not_stop_the_fingerprint(tmp_path: Path) -> None:
+    """One template or catalogue that is spoiled costs the pages that need it, not the whole export."""
+    before = load_templates().get_fingerprint()
+    (tmp_path / "front.html").write_bytes(b"\xff\xfe")
+    spoiled = load_templates([tmp_path]).get_fingerprint()
+    (tmp_path / "locale" / "ja" / "messages.po").mkdir(parents=True)
+    unread = load_templates([tmp_path]).get_fingerprint()
+
+    assert len({before, spoiled, unread}) == 3
+    assert load_templates([tmp_path]).get_fingerprint() == unread
