@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC
 from typing import Annotated, Any
 
@@ -25,14 +26,17 @@ from aggregator.cli.console import (
     print_list,
     read_instant,
 )
-from aggregator.errors import NotFound
+from aggregator.errors import NotFound, UsageError
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId
 from aggregator.model.parsed import ParsedEntry
+from aggregator.model.search import SearchProblem, SearchQuery
 from aggregator.pipeline.htmltext import html_to_text
+from aggregator.pipeline.query import MAX_QUERY, MAX_WORDS, read_query
 from aggregator.pipeline.words import clean_line
 from aggregator.storage import entries, feeds, rules
 from aggregator.storage.entries import EntryQuery
+from aggregator.storage.search import search
 from aggregator.tasks.clean import Cleaned, clean_some, is_cleaning, plan_cleaning
 
 commands = new_group("Stored entries.")
@@ -40,6 +44,14 @@ commands = new_group("Stored entries.")
 #: Lines of one text that are compared with another's; the time grows with their product.
 _MAX_LINES = 1_000
 _MAX_CHARACTERS = 500_000
+_FOUND_AT_ONCE = 500
+_PROBLEMS: Mapping[SearchProblem, str] = {
+    "empty": "--search: no word was given",
+    "no_words": "--search: there is no letter or digit to search for",
+    "too_long": f"--search: more than {MAX_QUERY} characters",
+    "too_many": f"--search: more than {MAX_WORDS} words (of Chinese and Japanese, characters)",
+    "only_excluded": "--search: name something that is wanted, not only what is not",
+}
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])|\n+")
 
 
@@ -54,10 +66,15 @@ def list_entries(
     ] = None,
     tag: Annotated[str, typer.Option(metavar="SLUG", help="Only entries that bear this tag.")] = "",
     language: Annotated[str, typer.Option(metavar="CODE", help="Only entries in this language (en, ja, zh...).")] = "",
+    words: Annotated[
+        str | None,
+        typer.Option("--search", metavar="WORDS", help="Only those that readers find by these.", show_default=False),
+    ] = None,
     hidden: Annotated[bool, typer.Option("--hidden", help="Only those that your rules keep from readers.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List entries, newest first."""
+    asked = None if words is None else _read_words(words, hidden=hidden)
     with opened(config) as app:
         begin, end = read_instant(since, app), read_instant(until, app, end=True)
         with app.db.read() as conn:
@@ -76,8 +93,31 @@ def list_entries(
                 language=language,
                 hidden="only" if hidden else "out",
             )
-            documents = [describe_entry(entry) for entry in entries.list_entries(conn, query)]
+            listed = entries.list_entries(conn, query) if asked is None else _search(conn, asked, query)
+            documents = [describe_entry(entry) for entry in listed]
     print_list(as_json, documents, ("id", "effective_at", "language", "title", "feed_url"), empty="No entries.")
+
+
+def _read_words(words: str, *, hidden: bool) -> SearchQuery:
+    if hidden:
+        raise UsageError("--search finds what readers find: hidden entries are not among it")
+    asked = read_query(words)
+    if asked.problem is not None:
+        raise UsageError(_PROBLEMS[asked.problem])
+    return asked
+
+
+def _search(conn: Any, asked: SearchQuery, query: EntryQuery) -> list[Entry]:
+    """Those that are found and meet every other condition."""
+    found: list[Entry] = []
+    before: int | None = None
+    while not query.limit or len(found) < query.limit:
+        page = search(conn, asked, limit=_FOUND_AT_ONCE, before=before)
+        found += entries.list_entries(conn, replace(query, ids=page.ids, limit=0))
+        if page.next_before is None:
+            break
+        before = page.next_before
+    return found[: query.limit or None]
 
 
 @commands.command("show")

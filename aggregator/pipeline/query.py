@@ -52,11 +52,11 @@ _MARKS = (
     "\u0cbc-\u0cd6\u0d00-\u0d03\u0d3b-\u0d4d\u0d81-\u0d83\u0dca-\u0ddf"
 )
 _LETTER = rf"(?:[^\W\d_{_UNSPACED}]|[{_MARKS}])"
-#: A repetition of it is never gone back into: each text is read once.
-_PLAIN = re.compile(r"'s\b|([a-z]++(?:(?:\+\+|#)(?![\w+#]))?|\d++(?:\.\d++)*+)")
-_WORD = re.compile(rf"'s\b|({_LETTER}++(?:(?:\+\+|#)(?![\w+#]))?|\d++(?:\.\d++)*+|[{_UNSPACED}]++)")
+# No possessive sign stands on a group of more than one character: Python 3.11.2 forgets to go back to where it began.
+_PLAIN = re.compile(r"'s\b|([a-z]++(?:(?:\+\+|#)(?![\w+#]))?|\d++(?:\.\d++)*)")
+_WORD = re.compile(rf"'s\b|({_LETTER}++(?:(?:\+\+|#)(?![\w+#]))?|\d++(?:\.\d++)*|[{_UNSPACED}]++)")
 #: What is joined to a number: the name before it, whatever stands between, and the letters that stick to it.
-_NUMBER = re.compile(r"(?<![\d.])\d{1,4}+(?:\.\d{1,3}+)*+(?!\d)")
+_NUMBER = re.compile(r"(?<![\d.])\d{1,4}+(?:\.\d{1,3}+)*(?!\d)")
 _BEFORE_BACKWARDS = re.compile(rf"[ \-_]?([^\W\d_{_UNSPACED}]{{1,24}}+)(?![^\W\d_{_UNSPACED}])")
 _BEHIND = re.compile(rf"([^\W\d_{_UNSPACED}]{{1,4}}+)(?![^\W\d_{_UNSPACED}])")
 _HAN_SIGN = re.compile(f"[{_HAN}]")

@@ -34,6 +34,8 @@ def finds(typed: str, text: str) -> bool:
     [
         ("gpt-4.1", "GPT-4.1 is out"),
         ("gpt-4.1", "GPT 4.1 is out"),
+        ("gpt-4.1", "They call it GPT-4.1. It is out."),
+        ("2025", "In 2025... or 2026."),
         ("GPT4.1", "gpt‑4.1 (with a hyphen that does not break)"),
         ("gpt4o", "GPT-4o"),
         ("llama 3", "Llama3"),
