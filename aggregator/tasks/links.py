@@ -7,11 +7,12 @@ from datetime import datetime
 from html import unescape
 
 from aggregator.app import App
+from aggregator.pipeline.group import MANY_LINKS
 from aggregator.pipeline.urls import canonicalize_url
 from aggregator.storage import entry_links
 
-#: Of one entry.
-MAX_LINKS = 20
+#: Of one entry: with one more than grouping makes use of, it is known to be a list of links.
+MAX_LINKS = MANY_LINKS + 1
 #: Entries of one transaction.
 CHUNK = 300
 #: In cleaned HTML, where attributes stand in double quotes and ``<`` in none of them.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 
@@ -10,6 +12,7 @@ from aggregator.storage.schema import entries
 from aggregator.tasks import links
 from aggregator.tasks.links import MAX_LINKS, find_links, note_links
 from tests.fixtures.program import Program
+from tests.pipeline.test_group_words import are_one, tell
 from tests.storage.samples import make_entry, save_entries
 
 
@@ -29,6 +32,17 @@ def test_links_are_bounded_in_number_and_in_time() -> None:
 
     assert len(find_links(many, "")) == MAX_LINKS
     assert find_links("<a " * 200_000 + " x" * 200_000, "") == ()
+
+
+def test_a_list_of_links_is_known_as_one_however_few_are_kept() -> None:
+    """It points to everything, and so speaks for no story."""
+    one = tell(1, "en", "Google opens its doors in Lyon")
+    other = tell(2, "en", "Robots from Google are now neighbours of ours")
+    urls = [one.canonical_url, *(f"https://b.example/{number}" for number in range(40))]
+    html = "".join(f'<a href="{url}">x</a>' for url in urls)
+
+    assert are_one(one, replace(other, links=find_links(html[: html.index("b.example/3")], "")))
+    assert not are_one(one, replace(other, links=find_links(html, "")))
 
 
 def test_all_entries_are_looked_at_once_some_at_a_time(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:

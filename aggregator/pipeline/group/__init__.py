@@ -23,11 +23,11 @@ from aggregator.pipeline.group.certain import Hubs, Word, join_certain
 from aggregator.pipeline.group.clusters import THRESHOLD, link_averages
 from aggregator.pipeline.group.index import PairIndex, get_cell
 from aggregator.pipeline.group.naming import make_story
-from aggregator.pipeline.group.pairs import CERTAIN
+from aggregator.pipeline.group.pairs import CERTAIN, MANY_LINKS
 from aggregator.pipeline.group.reading import Reading, read_entry
 from aggregator.pipeline.group.terms import get_terms
 
-__all__ = ["StoryIndex", "group_entries"]
+__all__ = ["MANY_LINKS", "StoryIndex", "group_entries"]
 
 #: More entries are never looked at together, unless certainty joins them.
 MAX_SET = 150

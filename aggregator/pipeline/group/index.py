@@ -14,7 +14,7 @@ from itertools import combinations, product
 
 from aggregator.model.ids import EntryId
 from aggregator.pipeline.group.clusters import THRESHOLD
-from aggregator.pipeline.group.pairs import WINDOW, weigh
+from aggregator.pipeline.group.pairs import MANY_LINKS, WINDOW, weigh
 from aggregator.pipeline.group.reading import Reading
 
 #: Entries of one cell of time under one key, beyond which the key is passed over there.
@@ -23,7 +23,6 @@ MANY = 40
 _ALONE, _PAIRED = 0.55, 0.3
 #: Of the heaviest names so many are paired with so many of the heaviest other features, and those with each other.
 _NAMES, _OTHERS, _EACH_OTHER = 3, 5, 4
-_MAX_LINKS = 25
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -55,7 +54,7 @@ def list_keys(reading: Reading) -> list[str]:
     keys += [f"{one}&{other}" if one < other else f"{other}&{one}" for one, other in pairs]
     if reading.candidate.canonical_url:
         keys.append("u:" + reading.candidate.canonical_url)
-    keys += ["u:" + link for link in reading.candidate.links[:_MAX_LINKS]]
+    keys += ["u:" + link for link in reading.candidate.links[:MANY_LINKS]]
     return list(dict.fromkeys(keys))
 
 

@@ -37,7 +37,7 @@ _DECAY = 0.3
 #: What a link from one to the other, or to the same third page, adds.
 _LINKED, _LINKED_BOTH = 0.3, 0.15
 #: An entry with more links is a list of links.
-_MANY_LINKS = 25
+MANY_LINKS = 25
 #: Likeness of meaning (a cosine) of titles in two languages: what goes beyond `_USUAL` adds so much of itself.
 _MEANT, _USUAL = 0.8, 0.45
 #: Amounts that differ by no more than this part may be one, rounded.
@@ -152,7 +152,7 @@ def _get_linked(one: Reading, other: Reading) -> float:
     mine, theirs = one.candidate, other.candidate
     if not mine.links and not theirs.links:
         return 0.0
-    few, fewer = len(mine.links) <= _MANY_LINKS, len(theirs.links) <= _MANY_LINKS
+    few, fewer = len(mine.links) <= MANY_LINKS, len(theirs.links) <= MANY_LINKS
     if few and theirs.canonical_url and theirs.canonical_url in mine.links:
         return _LINKED
     if fewer and mine.canonical_url and mine.canonical_url in theirs.links:
