@@ -36,6 +36,7 @@ _WORD = r"[A-Z\u00c0-\u00de][\w’&-]*[a-z\u00df-\u00ff][\w’&-]*"
 _NAMES = re.compile(rf"(?<![\w’'@#/.-]){_WORD}(?: (?:{_WORD}|[A-Z]{{2,6}}|\d+(?:\.\d+)?[A-Z]?)(?![\w’'])){{0,4}}")
 _WIDE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _LATIN = re.compile("[A-Za-z\u00c0-\u024f]{3}")
+_POSSESSIVE = re.compile(r"['’]s?$")
 #: Where a capital says nothing.
 _OPENINGS = frozenset("\"'“”‘’«»„‚(:[–—-.!?… ")
 #: English writes them with capitals.
@@ -156,12 +157,12 @@ def _iter_names(sentence: str, language: str) -> Iterator[_News]:
 
 
 def _is_known(news: _News, keys: set[str], text: str) -> bool:
-    """A name is known by any of its words: "Mistral" is, where the lead has spoken of "Mistral AI"."""
+    """A name is known when all of its words have been told: "Mistral" is, where "Mistral AI" was spoken of."""
     if news.key in keys:
         return True
     if not news.key.startswith("name "):
         return False
-    return all(word in text for word in news.key.removeprefix("name ").split())
+    return all(_POSSESSIVE.sub("", word) in text for word in news.key.removeprefix("name ").split())
 
 
 def _join_spans(found: Sequence[_News]) -> tuple[tuple[int, int], ...]:

@@ -46,6 +46,7 @@ def list_news(report: Report) -> list[str]:
         ("It was drawn with the Tidewater Archive, they say.", ["Tidewater Archive"]),
         ("The chip needs 400 W, as everybody knows by now.", []),
         ("Harbour Labs opens its Heron chip to all of us.", []),
+        ("It is Harbour’s chip, and Heron’s cousin as well.", []),
         ("Nobody knows what it is good for, said one of them.", []),
         ("On Monday they met again to talk about the chip.", []),
         ("It costs $3.2 million.", []),  # too short to stand alone
