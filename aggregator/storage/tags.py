@@ -19,11 +19,7 @@ def list_tags(
     conn: Connection, *, since: datetime | None = None, until: datetime | None = None
 ) -> tuple[tuple[str, TagKind, int], ...]:
     """(slug, kind, number of entries) of every tag that some entry of [since, until) bears, most used first."""
-    query = _count()
-    if since is not None:
-        query = query.where(entry_tags.c.effective_at >= since)
-    if until is not None:
-        query = query.where(entry_tags.c.effective_at < until)
+    query = _count(since, until)
     return tuple((slug, kind, count) for slug, kind, count in conn.execute(query))
 
 
@@ -35,7 +31,7 @@ def count_by_day(
     A day is 24 hours counted from ``since``, oldest first; the last may be shorter.
     """
     window = (entry_tags.c.effective_at >= since, entry_tags.c.effective_at < until, _is_shown())
-    top = _count().where(*window)
+    top = _count(since, until)
     if limit:
         top = top.limit(limit)
     days = {slug: [0] * -((since - until) // _DAY) for slug, _, _ in conn.execute(top)}
@@ -51,12 +47,21 @@ def _is_shown() -> sa.ColumnElement[bool]:
     return entry_tags.c.entry_id.not_in(sa.select(entries.c.id).where(entries.c.hidden))
 
 
-def _count() -> sa.Select[Any]:
-    number = sa.func.count(entry_tags.c.entry_id.distinct())
-    # A tag has one kind; `max` only says so to the database.
-    query = (
-        sa.select(entry_tags.c.slug, sa.func.max(entry_tags.c.kind), number)
-        .where(_is_shown())
-        .group_by(entry_tags.c.slug)
-    )
-    return query.order_by(number.desc(), entry_tags.c.slug)
+def _count(since: datetime | None, until: datetime | None) -> sa.Select[Any]:
+    number = sa.func.count(entry_tags.c.entry_id.distinct()).label("number")
+    counted = sa.select(entry_tags.c.slug, number).group_by(entry_tags.c.slug)
+    if since is not None:
+        # A few days hold few entries: their tags are found by them.
+        within = sa.select(entries.c.id).where(entries.c.effective_at >= since, sa.not_(entries.c.hidden))
+        if until is not None:
+            within = within.where(entries.c.effective_at < until)
+        counted = counted.where(entry_tags.c.entry_id.in_(within))
+    else:
+        # Slug, time and entry stand in one index: millions of rows are counted without looking at one of them...
+        counted = counted.where(_is_shown())
+        if until is not None:
+            counted = counted.where(entry_tags.c.effective_at < until)
+    # ... but the kind is not in it. A tag has one; any of its rows tells it.
+    found, rows = counted.subquery(), entry_tags.alias()
+    kind = sa.select(rows.c.kind).where(rows.c.slug == found.c.slug).limit(1).scalar_subquery()
+    return sa.select(found.c.slug, kind, found.c.number).order_by(found.c.number.desc(), found.c.slug)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from aggregator.model.ids import EntryId, FeedId
 from aggregator.model.newsletter import IssueItem
-from aggregator.storage import feed_pages, issue_archive, issues
+from aggregator.storage import feed_pages, issue_archive, issues, tags
 from aggregator.storage.engine import Database
 from aggregator.storage.schema import entries
 from tests.storage.samples import (
@@ -173,3 +173,26 @@ def test_the_first_headlines_of_an_issue_are_its_first_leads(db: Database) -> No
     assert [entry.id for entry in before[number]] == [made[0], made[2], made[4]]
     assert [entry.id for entry in after[number]] == [made[0], made[4]]
     assert none == {}
+
+
+def test_tags_are_counted_alike_in_all_time_and_in_a_window_around_it(db: Database) -> None:
+    """Each entry once for a tag, whatever evidence it has; none that is hidden, none beyond the window."""
+    with db.write() as conn:
+        made = save_entries(
+            conn,
+            *(make_entry(f"a{number}") for number in range(4)),
+            tags={"a0": ("openai", "chips"), "a1": ("openai", "openai"), "a2": ("chips",), "a3": ("openai", "agents")},
+        )
+        save_entries(conn, make_entry("old"), at=NOW - 30 * DAY, tags={"old": ("agents",)})
+    hide(db, made[3])
+    with db.read() as conn:
+        everything = tags.list_tags(conn)
+        around = tags.list_tags(conn, since=NOW - 31 * DAY, until=NOW + DAY)
+        week = tags.list_tags(conn, since=NOW - 7 * DAY, until=NOW + DAY)
+        before = tags.list_tags(conn, until=NOW - DAY)
+        by_day = tags.count_by_day(conn, since=NOW - 2 * DAY, until=NOW + DAY, limit=0)
+
+    assert everything == around == (("chips", "org", 2), ("openai", "org", 2), ("agents", "org", 1))
+    assert week == (("chips", "org", 2), ("openai", "org", 2))
+    assert before == (("agents", "org", 1),)
+    assert [(slug, sum(counts)) for slug, counts in by_day] == [("chips", 2), ("openai", 2)]
