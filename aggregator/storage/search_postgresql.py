@@ -1,4 +1,4 @@
-"""The search index on PostgreSQL: GIN, asked about the newest days first, then weeks, months, all.
+"""The search index on PostgreSQL: GIN, asked about the newest hours first, then days, weeks, months, all.
 
 GIN finds all that holds some words, in no order and without their places. So each entry also bears the stretches of
 time it stands in as words: a common word is asked for among a few thousand entries, a rare one among all. Phrases are
@@ -17,8 +17,8 @@ from aggregator.model.search import Phrase, SearchQuery
 from aggregator.storage.schema import INDEX_NAME
 from aggregator.storage.search_keys import Hits, get_minute
 
-#: Minutes of a stretch, as powers of two: 3 days, 23 days, half a year.
-_STRETCHES = (12, 15, 18)
+#: Minutes of a stretch, as powers of two: nine hours, 3 days, 23 days, half a year.
+_STRETCHES = (9, 12, 15, 18)
 
 #: By expressions, or the planner may walk the keys from the newest on and unpack the words of each.
 _FIND = sa.text(f"""
