@@ -43,6 +43,16 @@ def test_the_content_says_the_excerpt_the_source_the_others_and_the_tags() -> No
     check_content(make_item(story).content_html)
 
 
+def test_our_words_in_an_item_of_another_language_say_which_is_theirs() -> None:
+    """Else a Japanese item's English lines and headlines would be set, and read aloud, as Japanese."""
+    assert STORIES[0].lead.language == "ja"
+    own = read(make_item(STORIES[0]).content_html)
+    assert [element.get("lang") for element in own] == [None, "en", "en", "en", "en"]
+
+    english = read(make_item(with_lead(STORIES[0], language="en")).content_html)
+    assert [element.get("lang") for element in english] == [None] * 5
+
+
 def test_what_is_claimed_is_what_is_said() -> None:
     """Where an entry stands in the feed is another matter than when its publisher says that it was published."""
     claimed = datetime(2019, 5, 1, tzinfo=UTC)
@@ -90,7 +100,7 @@ def test_the_words_of_ours_are_in_the_language_of_the_site(tmp_path: Path) -> No
 
     item = make_item(STORIES[0], site=replace(SITE, language="fr"), templates=load_templates([tmp_path]))
 
-    assert "<p>Origine : <a " in item.content_html
+    assert '<p lang="fr">Origine : <a ' in item.content_html
 
 
 def test_categories_are_called_as_in_the_language_of_the_site() -> None:
@@ -124,7 +134,7 @@ def test_a_feed_that_is_gone_is_still_named() -> None:
 
     assert item.origin is not None
     assert item.origin.title == STORIES[0].lead.feed_name
-    assert f"<p>Source: {STORIES[0].lead.feed_name}</p>" in item.content_html
+    assert f'<p lang="en">Source: {STORIES[0].lead.feed_name}</p>' in item.content_html
 
 
 @pytest.mark.parametrize(
