@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -45,6 +45,23 @@ def add(conn: Connection, ruling: Ruling, *, now: datetime) -> bool:
     values = {"kind": ruling.kind, "entry_id": ruling.entry_id, "other_id": ruling.other_id, "made_at": now}
     conn.execute(sa.insert(rulings).values(values))
     return True
+
+
+def add_pairs(
+    conn: Connection, kind: Literal["merge", "never"], pairs: Collection[tuple[EntryId, EntryId]], *, now: datetime
+) -> int:
+    """As `add`, of many pairs of entries in a few statements; how many of them were not said already."""
+    wanted: dict[frozenset[EntryId | None], tuple[EntryId, EntryId]] = {frozenset(pair): pair for pair in pairs}
+    for ruling in list_rulings(conn, {entry_id for pair in pairs for entry_id in pair}):
+        pair = frozenset((ruling.entry_id, ruling.other_id))
+        if pair in wanted and ruling.kind in _AGAINST[kind]:
+            _delete(conn, ruling.kind, ruling)
+        elif ruling.kind == kind:
+            wanted.pop(pair, None)
+    rows = [{"kind": kind, "entry_id": one, "other_id": other, "made_at": now} for one, other in wanted.values()]
+    for some in iter_chunks(rows):
+        conn.execute(sa.insert(rulings), list(some))
+    return len(rows)
 
 
 def withdraw(conn: Connection, ruling: Ruling) -> bool:

@@ -41,8 +41,8 @@ def merge_stories(app: App, story_ids: Sequence[StoryId]) -> Ruled:
             raise UsageError("name two stories or more; these are one already")
         together = list(dict.fromkeys(entry_id for some in members for entry_id in some))
         changed = rulings.withdraw_between(conn, "never", together, together) > 0
-        for other in together[1:]:
-            changed |= _add(app, conn, "merge", together[0], other)
+        pairs = [(together[0], other) for other in together[1:]]
+        changed |= rulings.add_pairs(conn, "merge", pairs, now=app.now()) > 0
         found = _obey(app, conn, together)
     score_stories(app)
     return Ruled(changed=changed, story_ids=found)
@@ -60,10 +60,9 @@ def split_story(app: App, story_id: StoryId, entry_ids: Sequence[EntryId]) -> Ru
         if not staying:
             raise UsageError(f"all entries of story {story_id} would leave; name some of them")
         changed = rulings.withdraw_between(conn, "merge", leaving, staying) > 0
-        for one, other in product(leaving, staying):
-            changed |= _add(app, conn, "never", one, other)
-        for other in leaving[1:]:
-            changed |= _add(app, conn, "merge", leaving[0], other)
+        changed |= rulings.add_pairs(conn, "never", list(product(leaving, staying)), now=app.now()) > 0
+        pairs = [(leaving[0], other) for other in leaving[1:]]
+        changed |= rulings.add_pairs(conn, "merge", pairs, now=app.now()) > 0
         found = _obey(app, conn, [*staying, *leaving])
     score_stories(app)
     return Ruled(changed=changed, story_ids=found)

@@ -68,3 +68,20 @@ def test_what_is_taken_back_inside_a_group_leaves_what_it_says_about_others(db: 
 
         assert rulings.withdraw_between(conn, "never", [a, b], [a, b]) == 1
         assert rulings.list_rulings(conn) == (make("never", a, c),)
+
+
+def test_many_pairs_are_said_as_one_after_the_other(db: Database) -> None:
+    with db.write() as conn:
+        a, b, c, d = save_entries(conn, *(make_entry(key) for key in "abcd"))
+        for ruling in (make("merge", b, a), make("never", c, a), make("lead", a), make("merge", c, d)):
+            rulings.add(conn, ruling, now=NOW)
+
+        assert rulings.add_pairs(conn, "never", [(a, b), (a, c), (a, d), (d, a)], now=NOW) == 2
+        assert rulings.add_pairs(conn, "never", [(b, a), (d, a)], now=NOW) == 0
+        assert set(rulings.list_rulings(conn)) == {
+            make("never", c, a),
+            make("lead", a),
+            make("merge", c, d),
+            make("never", a, b),
+            make("never", d, a),
+        }

@@ -8,11 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from aggregator.app import App
 from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.story import GroupedStory, Story
-from aggregator.storage import stories, story_groups
+from aggregator.storage import rulings, stories, story_groups
 from aggregator.storage.stories import StoryQuery
 from aggregator.tasks.group import regroup_since, regroup_stories
 from aggregator.tasks.rulings import choose_lead, keep_apart, merge_stories, split_story
@@ -253,3 +254,21 @@ def test_a_word_that_is_said_while_grouping_thinks_is_obeyed(ready: Program, mon
 
     assert not any({a, new} <= group for group in groups)
     assert old.lead.id == b
+
+
+def test_a_large_story_is_parted_in_a_few_statements(ready: Program) -> None:
+    """Each that leaves is kept apart from each that stays: that are hundreds of rulings, and others wait meanwhile."""
+    statements: list[str] = []
+    with ready.app() as app:
+        ids = [store(app, f"feed{number}", SAME, number / 10) for number in range(40)]
+        regroup_stories(app)
+        story = get_story_of(app, ids[0])
+        sa.event.listen(app.db.engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
+        split_story(app, story.id, ids[20:])
+        groups = list_groups(app)
+        with app.db.read() as conn:
+            said = rulings.list_rulings(conn)
+
+    assert groups == [set(ids[:20]), set(ids[20:])]
+    assert (len(said), len(set(said))) == (400 + 19, 400 + 19)
+    assert len(statements) < 100
