@@ -67,6 +67,7 @@ _ACCENTS = re.compile("[\u0300-\u036f]+")
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _DASHES = re.compile("[\u2010-\u2015\u2212]")
+_APOSTROPHES = re.compile("[\u2018\u2019]")
 _QUOTES = re.compile("[\u201c-\u201f\u00ab\u00bb\u300c-\u300f\u301d-\u301f]")
 _TERM = re.compile(r'(-?)(?:"([^"]*+)(?:"|$)|([^\s"]++))')
 _LANGUAGE = re.compile(r"lang(?:uage)?:([a-z]{2,3})(?:-[a-z0-9]{1,8}){0,3}")
@@ -89,7 +90,8 @@ def make_words(*, title: str, author: str, excerpt: str, text: str, language: st
     for part in (title, excerpt[:MAX_PART], text, author[:MAX_PART]):
         if part:
             folded = fold(part)[: 2 * MAX_TEXT]  # one sign may hide a sentence
-            words += (*_iter_words(_cut(folded)), GAP)
+            words += _list_words(_cut(folded))
+            words.append(GAP)
             others |= dict.fromkeys(_find_joined(folded))
             if not folded.isascii():
                 others |= dict.fromkeys(filter(_HAN_SIGN.match, dict.fromkeys(folded)))
@@ -107,7 +109,7 @@ def read_query(text: str) -> SearchQuery:
     typed = _tidy(text)
     wanted: dict[tuple[Phrase, ...], None] = {}
     excluded: dict[Phrase, None] = {}
-    for sign, quoted, bare in _TERM.findall(_QUOTES.sub('"', fold(typed))):
+    for sign, quoted, bare in _TERM.findall(fold(typed)):
         required = _read_bare(bare) if bare else _read_quoted(quoted)
         if sign and required:
             excluded |= dict.fromkeys(required[0])
@@ -127,10 +129,10 @@ def fold(text: str) -> str:
     """``text`` in the one form of all that readers take for the same."""
     if text.isascii():
         return text.lower()
-    text = _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).casefold().replace("\u2019", "'")
+    text = _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).casefold()
     if _ACCENTED.search(text):
         text = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text)))
-    text = _DASHES.sub("-", text)
+    text = _APOSTROPHES.sub("'", _QUOTES.sub('"', _DASHES.sub("-", text)))
     if _HAN_SIGN.search(text):
         text = _get_simplifier().convert(text.encode("utf-8", "replace").decode("utf-8"))
     return text
@@ -141,7 +143,7 @@ def _tidy(text: str) -> str:
 
 
 def _read_quoted(text: str) -> tuple[tuple[Phrase, ...], ...]:
-    phrase = tuple(_iter_words(_cut(text), whole=False))
+    phrase = tuple(_list_words(_cut(text), whole=False))
     return ((phrase,),) if phrase else ()
 
 
@@ -149,7 +151,7 @@ def _read_bare(text: str) -> tuple[tuple[Phrase, ...], ...]:
     """What is wanted of an entry for the sake of one word as it was typed; nothing: it holds no letter or digit."""
     if named := _LANGUAGE.fullmatch(text):
         return (((f"language:{named[1]}",),),)
-    phrase = tuple(_iter_words(_cut(text), whole=False))
+    phrase = tuple(_list_words(_cut(text), whole=False))
     joined = [(word,) for word in _find_joined(text)]
     if len(phrase) == 1:
         return (tuple((form,) for form in _inflect(phrase[0])),)
@@ -178,18 +180,20 @@ def _cut(folded: str) -> list[str]:
     return [word for word in found if word]
 
 
-def _iter_words(pieces: Sequence[str], *, whole: bool = True) -> Iterator[str]:
+def _list_words(pieces: Sequence[str], *, whole: bool = True) -> list[str]:
     """``whole``: the text stands by itself; else it was cut out of a longer one, and may begin and end inside a run."""
+    words: list[str] = []
     last = len(pieces) - 1
     for place, piece in enumerate(pieces):
         if piece[0] < "\u0e00" or not _RUN.match(piece):
-            yield piece[:_MAX_WORD]
+            words.append(piece if len(piece) <= _MAX_WORD else piece[:_MAX_WORD])
             continue
         if whole or place or (not last and len(piece) == 1):
-            yield piece[0]
-        yield from map(add, piece, piece[1:])
+            words.append(piece[0])
+        words += map(add, piece, piece[1:])
         if whole or place < last:
-            yield piece[-1]
+            words.append(piece[-1])
+    return words
 
 
 def _find_joined(folded: str) -> Iterator[str]:
