@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from aggregator.model.coverage import Quotation, Report
@@ -24,6 +25,8 @@ _LEAST, _MOST = 24, 320
 _LEAST_WIDE, _MOST_WIDE = 12, 160
 #: Of an entry so many sentences are looked at.
 _MAX_SENTENCES = 60
+#: A sentence of more is a table.
+_MAX_FIGURES = 12
 
 #: What news is worth; a quotation must bring as much as one plain number.
 _AMOUNT, _TAGGED, _NUMBER, _FULL_NAME, _NAME = 4.0, 3.0, 2.0, 2.0, 1.0
@@ -100,24 +103,25 @@ class _Known:
 
 def _choose(entry: Entry, sentences: Sequence[str], known: _Known) -> tuple[Quotation, ...]:
     """The best sentence, then the best of what is still new, in the order of the text."""
+    news = [list(_iter_news(one, entry, known.is_latin)) if _fits(one) else [] for one in sentences]
     taken: dict[int, Quotation] = {}
     while len(taken) < MAX_QUOTATIONS:
         keys, text = known.with_title(entry)
         best: tuple[float, int, list[_News]] | None = None
         for index, sentence in enumerate(sentences):
-            if index in taken or not _fits(sentence):
+            found = [one for one in news[index] if not _is_known(one, keys, text)]
+            worth = min(sum({one.key: one.worth for one in found}.values()), _ENOUGH)
+            if index in taken or worth < _LEAST_WORTH:
                 continue
-            found = [news for news in _iter_news(sentence, entry, known.is_latin) if not _is_known(news, keys, text)]
-            worth = min(sum({news.key: news.worth for news in found}.values()), _ENOUGH)
             # Of two that bring as much the shorter one, then the earlier.
             worth -= len(sentence) / (_MOST_WIDE if _WIDE.search(sentence) else _MOST)
-            if found and worth + 1 >= _LEAST_WORTH and (best is None or worth > best[0]):
+            if best is None or worth > best[0]:
                 best = (worth, index, found)
         if best is None:
             break
         _, index, found = best
         taken[index] = Quotation(text=sentences[index], news=_join_spans(found))
-        known.add(entry, taken[index], {news.key for news in found})
+        known.add(entry, taken[index], {one.key for one in found})
     return tuple(taken[index] for index in sorted(taken))
 
 
@@ -128,7 +132,7 @@ def _fits(sentence: str) -> bool:
 
 def _iter_news(sentence: str, entry: Entry, latin_lead: bool) -> Iterator[_News]:
     """Whatever could be news in a sentence: figures, companies and products by their tags, names."""
-    for figure in iter_figures(sentence):
+    for figure in islice(iter_figures(sentence), _MAX_FIGURES):
         yield _News(figure.key, figure.start, figure.end, _AMOUNT if figure.is_amount else _NUMBER)
     for tag in entry.tags:
         start = sentence.find(tag.found) if tag.kind != "topic" and tag.field in ("title", "text") else -1
