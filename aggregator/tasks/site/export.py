@@ -25,11 +25,13 @@ from aggregator.tasks.site.found import HTML, Moved, Page
 from aggregator.tasks.site.routes import find_page
 
 FORMATS = (".atom", ".rss", ".json")
-#: Of each list, so many older pages (``/before/ID``), each of 30 to 60 entries: the last of them leads no further.
-MAX_PAGES_BACK = 12
+#: Of each list, so many older pages (``/before/ID``), each of 30 to 60 entries, and of each of its feeds so many older
+#: documents: the last of them leads no further. Archives are published as far back as they go.
+MAX_PAGES_BACK, MAX_DOCUMENTS_BACK = 12, 4
 #: After so many days a page is made anew even if nothing is known to have changed.
 DAYS_TRUSTED = 7
 _BEFORE = "/before/"
+_SELDOM = re.compile("/before/|/archive/")
 #: Lists of a quiet tag, feed or language are made anew after so many hours: what they show moves with the clock.
 HOURS_TRUSTED = 6
 #: Stories and entries are not found by following links, but made for everything that is stored; search is not made.
@@ -147,7 +149,7 @@ class _Lists:
                 body = _lead_back(body, self._newer[path], self._app.settings.site)
             beyond = self._wait_for(self._find_links(body, page), of=path)
             self._wait_for(_list_siblings(path))
-            yield _hold(_name(path, page), _cut_links(body, beyond))
+            yield _hold(_name(path, page), _cut_links(body, beyond), often=not _SELDOM.search(path))
 
     def _find_links(self, body: bytes, page: Page) -> list[str]:
         """The paths of our own that a page or feed leads to, in their order."""
@@ -169,7 +171,7 @@ class _Lists:
             of_list, before, rest = path.partition(_BEFORE)
             if before:
                 key = (of_list, rest.partition(".")[2])
-                if self._back[key] >= MAX_PAGES_BACK:
+                if self._back[key] >= (MAX_DOCUMENTS_BACK if key[1] else MAX_PAGES_BACK):
                     beyond.append(path)
                     continue
                 self._back[key] += 1
@@ -252,8 +254,8 @@ def _make_later(app: App, path: str) -> Callable[[], bytes | None]:
     return make
 
 
-def _hold(name: str, body: bytes, *, gives_way: bool = False) -> File:
-    return File(name=name, make=lambda: body, often=True, gives_way=gives_way)
+def _hold(name: str, body: bytes, *, often: bool = True, gives_way: bool = False) -> File:
+    return File(name=name, make=lambda: body, often=often, gives_way=gives_way)
 
 
 def _fail(name: str, error: RenderError) -> File:
