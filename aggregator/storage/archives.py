@@ -20,7 +20,7 @@ from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.parsed import Enclosure
 from aggregator.model.published import FeedItem, FeedOrigin
 from aggregator.storage.bulk import insert_rows
-from aggregator.storage.engine import insert
+from aggregator.storage.engine import lock_name
 from aggregator.storage.meta import renew_revision
 from aggregator.storage.schema import archive_entries, archive_scopes, archives, entries, entry_changes, stories
 
@@ -124,8 +124,11 @@ def find_stale(conn: Connection, made_with: str) -> tuple[str, ...]:
 
 def save(conn: Connection, archive: Archive, *, now: datetime, anew: bool = False) -> bool:
     """Store it; False: the week has one already. ``anew``: in place of that one."""
+    lock_name(conn, "archives")
     if anew:
         conn.execute(sa.delete(archives).where(archives.c.week == archive.week))
+    elif is_closed(conn, archive.week):
+        return False
     row = {
         "week": archive.week,
         "closed_at": now,
@@ -134,8 +137,7 @@ def save(conn: Connection, archive: Archive, *, now: datetime, anew: bool = Fals
         "document": _pack(archive.document),
         "packed_items": _pack(_write_items(archive.items)),
     }
-    if not conn.execute(insert(conn, archives).values(**row).on_conflict_do_nothing()).rowcount:
-        return False
+    conn.execute(sa.insert(archives).values(**row))
     scopes = {"all"} | {scope for item in archive.items for scope in item.scopes}
     insert_rows(conn, archive_scopes, [{"scope": scope, "week": archive.week} for scope in sorted(scopes)])
     told = [{"week": archive.week, "entry_id": number} for number in sorted(archive.entry_ids)]

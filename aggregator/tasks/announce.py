@@ -7,6 +7,7 @@ time; at most `AT_ONCE` feeds in one go, the rest right after.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -28,6 +29,8 @@ log = get_logger(__name__)
 AT_ONCE = 50
 #: Two clocks may differ, and a transaction takes its time.
 _OVERLAP = timedelta(minutes=2)
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
+_NO_LANGUAGE = frozenset({"und", "mul", "zxx"})
 
 
 def has_news(app: App) -> bool:
@@ -65,8 +68,8 @@ def _note_changes(app: App) -> None:
         tags, languages = announcements.list_touched(conn, since)
     paths = [f"/feed.{suffix}" for suffix in FORMATS]
     paths += [f"/tags/{slug}.atom" for slug in sorted(tags & list_tags(app).keys())]
-    primary = {language.partition("-")[0].lower() for language in languages}
-    paths += [f"/lang/{language}.atom" for language in sorted(primary) if language.isalpha() and len(language) <= 3]
+    primary = {language.partition("-")[0].lower() for language in languages} - _NO_LANGUAGE
+    paths += [f"/lang/{language}.atom" for language in sorted(primary) if _LANGUAGE.fullmatch(language)]
     paths += [f"/issues/{newsletter.slug}.atom" for newsletter in app.settings.newsletters]
     with app.db.write() as conn:
         if looked_at is None:

@@ -36,7 +36,7 @@ class Chosen:
     stories: tuple[Story, ...]
     #: What is missing stands below this entry; None: nothing is.
     below: EntryId | None = None
-    #: The page before this one begins below this entry; None: it is the first, or the living document comes before it.
+    #: The page before this one begins below this entry; None: only the living document comes before it.
     above: EntryId | None = None
 
 
@@ -145,7 +145,7 @@ def _choose_page(conn: Connection, listed: Listed, place: Entry, now: datetime) 
     return Chosen(
         stories=found[:end],
         below=found[end - 1].lead.id if len(found) > end else None,
-        above=above[0].lead.id if len(above) == LEAST else None,
+        above=above[0].lead.id if above else None,
     )
 
 
