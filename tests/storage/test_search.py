@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from random import Random
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aggregator.model.ids import EntryId
-from aggregator.model.search import SearchQuery
+from aggregator.model.search import Phrase, SearchQuery
 from aggregator.pipeline.query import make_words, read_query
 from aggregator.storage.engine import Database
 from aggregator.storage.schema import entries, search_entries
@@ -37,10 +38,7 @@ def add(conn: Connection, texts: Mapping[str, str]) -> dict[str, EntryId]:
 
 
 def index(conn: Connection, texts: Mapping[EntryId, str]) -> int:
-    words = {
-        number: make_words(title="", author="", excerpt="", text=text, language="en") for number, text in texts.items()
-    }
-    return save_words(conn, words)
+    return save_words(conn, {number: make(text) for number, text in texts.items()})
 
 
 def find(db: Database, *typed: str, limit: int = 10) -> list[str]:
@@ -204,3 +202,56 @@ def test_instants_before_1970_and_far_ahead_have_places(db: Database) -> None:
         found = search(conn, read_query("words"), limit=5)
 
     assert found.ids == (late, early)
+
+
+def test_both_databases_find_what_reading_every_text_would(db: Database) -> None:
+    """Random texts of few words, so that most words are close to most others, and random questions."""
+    random = Random(4)
+    pieces = (
+        "gpt-4",
+        "model",
+        "models",
+        "of",
+        "検索",
+        "言語モデル",
+        "モデ",
+        "人工",
+        "工人",
+        "c++",
+        "llama 3",
+        "a",
+        ".",
+    )
+
+    def write(count: int) -> str:
+        return "".join(random.choice(pieces) + random.choice((" ", " ", "")) for _ in range(count))
+
+    texts = {f"n{number}": write(random.randrange(1, 12)) for number in range(60)}
+    with db.write() as conn:
+        by_name = add_in_bulk(conn, texts)
+    words = {number: f" {make(texts[name])} " for name, number in by_name.items()}
+    asked = [
+        random.choice(("", "", "-")).join(("", write(1))) + random.choice((' "{}"', " {}", ' -"{}"')).format(write(2))
+        for _ in range(150)
+    ]
+    with db.read() as conn:
+        found = {typed: set(search(conn, read_query(typed), limit=60).ids) for typed in asked}
+
+    def holds(text: str, phrase: Phrase) -> bool:
+        return f" {' '.join(phrase)} " in text
+
+    for typed, ids in found.items():
+        query = read_query(typed)
+        expected = {
+            number
+            for number, text in words.items()
+            if query.wanted
+            and all(any(holds(text, phrase) for phrase in phrases) for phrases in query.wanted)
+            and not any(holds(text, phrase) for phrase in query.excluded)
+        }
+        assert ids == expected, typed
+    assert sum(map(bool, found.values())) > 50
+
+
+def make(text: str) -> str:
+    return make_words(title="", author="", excerpt="", text=text, language="en")

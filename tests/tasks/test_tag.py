@@ -10,7 +10,7 @@ import pytest
 
 from aggregator.app import App
 from aggregator.model.ids import EntryId
-from aggregator.pipeline.query import read_query
+from aggregator.pipeline.query import make_words, read_query
 from aggregator.storage import changes, entries, meta, stories
 from aggregator.storage.entries import EntryQuery
 from aggregator.storage.search import search
@@ -242,6 +242,20 @@ def test_what_was_stored_before_there_was_a_search_is_found_after_the_start(stor
         assert plan_retagging(app) == 5
         assert retag_all(app) == Tagged(read=5, changed=0)
         assert len(search_for(app, "hovercraft")) == 5
+
+
+def test_an_entry_whose_words_cannot_be_made_costs_itself(stored: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(**parts: str) -> str:
+        if "lantern" in parts["title"]:
+            raise ValueError("no words")
+        return make_words(**parts)
+
+    monkeypatch.setattr(tag, "make_words", stumble)
+    with stored.app() as app:
+        plan_retagging(app, anew=True)
+        retag_all(app)
+        assert [len(search_for(app, words)) for words in ("hovercraft", "lantern")] == [4, 0]
+        assert sorted(get_slugs(app)) == [[], [], [], [], ["harbours"]]
 
 
 def search_for(app: App, words: str) -> tuple[EntryId, ...]:
