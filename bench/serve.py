@@ -27,7 +27,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,7 +152,8 @@ def measure(
     kinds = {"304": ("If-None-Match", tag), "200": ("Accept-Encoding", "gzip")}
     for wanted, (name, value) in kinds.items():
         assert ask(url, name, value) == (wanted, "gzip" if wanted == "200" else ""), "not what is to be measured"
-    load(process.pid, url, kinds["200"], max(counts), 2)  # what a start leaves to do, and room for so many
+    with change_content(database) if database else nullcontext():  # what a start leaves to do, and room for so many
+        load(process.pid, url, kinds["200"], max(counts), 10)
     before, loads = sum_pss(process.pid), {}
     for kind, header in kinds.items():
         for count in counts:
@@ -164,13 +165,13 @@ def measure(
 
 
 @contextmanager
-def change_content(path: Path | None) -> Iterator[None]:
+def change_content(path: Path) -> Iterator[None]:
     """Say once a second that content has changed, as a round does when it saves."""
     ended = threading.Event()
 
     def change() -> None:
         while not ended.wait(1.0):
-            with sqlite3.connect(str(path), timeout=10) as conn:
+            with sqlite3.connect(path, timeout=10) as conn:
                 conn.execute("UPDATE meta SET value = ? WHERE name = 'revision'", (f'"{time.time()}"',))
             conn.close()
 
