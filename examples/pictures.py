@@ -44,7 +44,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         pages = {
             "front": f"{url}/",
-            "story": url + find(url, "/", r'class="whole">· <a href="([^"]+)"'),
+            "story": url + find(url, "/", r'class="whole" href="([^"]+)"'),
             "tag": f"{url}/tags/anthropic",
             "search": f"{url}/search?q=Lanternfish",
             "issue": url + find(url, "/issues/", r'href="(/issues/[^/"]+/\d[^"]*)"'),
