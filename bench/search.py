@@ -6,8 +6,9 @@ Entries are made by `search_texts` (seeded), one each ninety seconds: each with 
 texts, because a million texts would take longer to make than to store. They are stored with what a search looks at
 (feeds, stories, entries) and indexed by `storage.search_index`, 500 in a transaction, as tags are. Then questions of
 each kind are asked, ``runs`` of each, no two the same, each as a page asks it: twenty entries, and the count up to a
-thousand; of each tenth the fourth page, too. Words are drawn by their place in the list of frequencies, each order of
-magnitude as likely as another. SQLite: WAL, synchronous=FULL; PostgreSQL: Debian's settings, over TCP; both warm.
+thousand; of each tenth the fourth page, too. Each is asked three times and the best counts, because other work on the
+machine only ever adds. Words are drawn by their place in the list of frequencies, each order of magnitude as likely as
+another. SQLite: WAL, synchronous=FULL; PostgreSQL: Debian's settings, over TCP.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ TEXTS = 20_000
 #: Of so many entries the rate of indexing is measured.
 TIMED = 10_000
 PAGE = 20
+#: Each question is asked so often, and the best time counts: other work on the machine only ever adds.
+ASKED = 3
 GOAL_MS = 50.0
 NAMED = ("gpt-4.1", "llama3", "claude 3.5", "c++", "qwen2.5", "h100", "o3")
 
@@ -203,11 +206,14 @@ def list_questions(writer: Writer, runs: int) -> dict[str, list[str]]:
 
 def ask(db: Database, typed: str, before: int | None) -> tuple[float, int, int | None]:
     """Milliseconds, how many were counted, where the next page begins."""
-    started = time.perf_counter()
-    query = read_query(typed)
-    with db.read() as conn:
-        found = search(conn, query, limit=PAGE, before=before)
-    return (time.perf_counter() - started) * 1_000, found.count, found.next_before
+    spent = []
+    for _ in range(ASKED):
+        started = time.perf_counter()
+        query = read_query(typed)
+        with db.read() as conn:
+            found = search(conn, query, limit=PAGE, before=before)
+        spent.append((time.perf_counter() - started) * 1_000)
+    return min(spent), found.count, found.next_before
 
 
 def report(db: Database, questions: Mapping[str, Sequence[str]]) -> None:
