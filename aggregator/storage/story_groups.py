@@ -163,8 +163,10 @@ def save_groups(
     lock_stories(conn)
     lock_entries(conn)
     grouped = _find_groups(conn, groups)
-    made = [group for group in groups if group.story_id is None]
-    numbers = dict(zip(map(id, made), reserve_ids(conn, stories, len(made)), strict=True))
+    unnamed = [group for group in groups if group.story_id is None]
+    numbers = _revive(conn, unnamed, now)
+    made = [group for group in unnamed if id(group) not in numbers]
+    numbers |= dict(zip(map(id, made), reserve_ids(conn, stories, len(made)), strict=True))
     _insert(conn, [(numbers[id(group)], group) for group in made], now, identity)
     touched: set[StoryId] = {StoryId(number) for number in numbers.values()}
     moves: list[dict[str, int]] = []
@@ -197,6 +199,25 @@ def _find_groups(conn: Connection, groups: Iterable[GroupedStory]) -> dict[Entry
         query = sa.select(entries.c.id, entries.c.story_id).where(entries.c.id.in_(some))
         found |= {EntryId(number): story_id for number, story_id in conn.execute(query)}
     return found
+
+
+def _revive(conn: Connection, unnamed: Sequence[GroupedStory], now: datetime) -> dict[int, int]:
+    """A swallowed story that comes apart again is itself, under its own id and address: readers have it already.
+
+    It is known by the entry that led it. The id of each such group -> its story's number.
+    """
+    leads: dict[int, int] = {}
+    for some in iter_chunks(sorted(number for group in unnamed for number in group.entry_ids)):
+        query = sa.select(stories.c.lead_entry_id, sa.func.min(stories.c.id)).group_by(stories.c.lead_entry_id)
+        found = conn.execute(query.where(stories.c.lead_entry_id.in_(some), stories.c.merged_into.is_not(None)))
+        leads |= dict(found.all())
+    revived: dict[int, int] = {}
+    for group in unnamed:
+        if known := sorted(leads[number] for number in group.entry_ids if number in leads):
+            revived[id(group)] = known[0]
+            conn.execute(sa.update(stories).where(stories.c.id == known[0]).values(merged_into=None))
+            _set_lead(conn, StoryId(known[0]), group.entry_ids[0], now)
+    return revived
 
 
 def _insert(conn: Connection, made: Sequence[tuple[int, GroupedStory]], now: datetime, identity: Identity) -> None:
