@@ -36,7 +36,10 @@ class TagEvidence:
 
     @property
     def is_speaker(self) -> bool:
-        """Whether it is the company itself that speaks: its feed bears the tag, or the entry lies on its own site."""
+        """Whether it is the company itself that speaks: its feed bears the tag, or the entry lies on its own site.
+
+        Of a company that the text names, too, the evidence says only that: ask `pipeline.tag` without the text.
+        """
         return self.kind == "org" and self.field in ("feed", "url")
 
 

@@ -56,11 +56,13 @@ class _News(NamedTuple):
     worth: float
 
 
-def compare_reports(story: Story, sentences: Mapping[EntryId, Sequence[str]]) -> tuple[Report, ...]:
+def compare_reports(
+    story: Story, sentences: Mapping[EntryId, Sequence[str]], speakers: Mapping[EntryId, tuple[str, ...]]
+) -> tuple[Report, ...]:
     """The entries of ``story`` in the order they came, each with its part in it.
 
     ``sentences``: of each entry, the whole sentences of its text, as `pipeline.excerpt.list_sentences` finds them; an
-    entry that is missing there is quoted from nothing.
+    entry that is missing there is quoted from nothing. ``speakers``: the companies (slugs) that speak themselves in it.
     """
     lead = story.lead
     known = _Known(lead)
@@ -76,7 +78,7 @@ def compare_reports(story: Story, sentences: Mapping[EntryId, Sequence[str]]) ->
                 quotations=quotations,
                 is_first=len(ordered) > 1 and entry is ordered[0],
                 is_lead=entry.id == lead.id,
-                speakers=tuple(sorted({tag.slug for tag in entry.tags if tag.is_speaker})),
+                speakers=speakers.get(entry.id, ()),
             )
         )
     return tuple(reports)

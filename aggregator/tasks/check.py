@@ -94,7 +94,7 @@ def _list_pages(site: Site, templates: Templates, now: datetime) -> tuple[Callab
     front = _make_front(story, issue, now, tag=None)
     past = IssuePage(issue=issue, newsletter_title="Sample", web_html="<p>Sample</p>", previous=issue, next=issue)
     entry = EntryPage(entry=story.lead, content_html="<p>Sample</p>", story=story, tags=_TAGS)
-    told = StoryPage(story=story, tags=_TAGS, reports=compare_reports(story, {}))
+    told = StoryPage(story=story, tags=_TAGS, reports=compare_reports(story, {}, {}))
     one = replace(front, language="en")
     older = RiverPage(
         tag=_TAG, language="", before_id=EntryId(1), river=front.river, older_id=EntryId(1), newer_id=None, tags=_TAGS

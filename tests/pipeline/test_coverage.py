@@ -30,7 +30,9 @@ def quote(
     """What a second entry with ``sentences`` adds to ``lead``."""
     entry = make_entry(2, title="A chip", language=language, tags=tags)
     return next(
-        report for report in compare_reports(make_story(1, lead, entry), {entry.id: sentences}) if not report.is_lead
+        report
+        for report in compare_reports(make_story(1, lead, entry), {entry.id: sentences}, {})
+        if not report.is_lead
     )
 
 
@@ -98,7 +100,7 @@ def test_what_an_earlier_report_was_quoted_with_is_no_news_of_a_later_one() -> N
     """Copies add nothing."""
     line = "It costs $3.2 million to build one of them."
     entries = [make_entry(number, title=f"A chip {number}") for number in (1, 2, 3)]
-    reports = compare_reports(make_story(1, LEAD, *entries), {entry.id: [line] for entry in entries})
+    reports = compare_reports(make_story(1, LEAD, *entries), {entry.id: [line] for entry in entries}, {})
 
     assert [len(report.quotations) for report in reports] == [0, 1, 0, 0]
     assert reports[1].entry == entries[2], "the earliest"
@@ -106,10 +108,10 @@ def test_what_an_earlier_report_was_quoted_with_is_no_news_of_a_later_one() -> N
 
 def test_first_report_lead_and_the_company_itself_are_marked() -> None:
     """In the order they came."""
-    own = make_entry(5, tags=(make_tag("northlight", field="url"), make_tag("chips", "topic", field="feed")))
+    own = make_entry(5)
     first = make_entry(8)
     lead = make_entry(1)
-    reports = compare_reports(make_story(1, lead, own, first), {})
+    reports = compare_reports(make_story(1, lead, own, first), {}, {own.id: ("northlight",)})
 
     assert [(r.entry.id, r.is_first, r.is_lead, r.speakers) for r in reports] == [
         (8, True, False, ()),
@@ -120,7 +122,7 @@ def test_first_report_lead_and_the_company_itself_are_marked() -> None:
 
 def test_one_that_stands_alone_is_no_first() -> None:
     """There is nobody it came before."""
-    (report,) = compare_reports(make_story(1), {})
+    (report,) = compare_reports(make_story(1), {}, {})
 
     assert (report.is_first, report.is_lead, report.quotations) == (False, True, ())
 
@@ -139,11 +141,11 @@ def test_every_word_is_the_publishers_and_no_order_changes_anything(texts: list[
     """Whole sentences of that very entry, marks inside them, apart from each other."""
     entries = [make_entry(number, effective_at=NOW - timedelta(hours=number)) for number in range(1, len(texts) + 1)]
     said = {entry.id: lines for entry, lines in zip(entries, texts, strict=True)}
-    reports = compare_reports(make_story(1, LEAD, *entries), said)
+    reports = compare_reports(make_story(1, LEAD, *entries), said, {})
     shuffled = entries[:]
     random.shuffle(shuffled)  # type: ignore[attr-defined]
 
-    assert compare_reports(make_story(1, LEAD, *shuffled), said) == reports
+    assert compare_reports(make_story(1, LEAD, *shuffled), said, {}) == reports
     for report in reports:
         assert len(report.quotations) <= MAX_QUOTATIONS
         for quotation in report.quotations:

@@ -11,8 +11,9 @@ from aggregator.model.tag import Tag
 from aggregator.pipeline.coverage import compare_reports
 from aggregator.pipeline.excerpt import list_sentences
 from aggregator.pipeline.htmltext import html_to_text
+from aggregator.pipeline.tag import find_tags
 from aggregator.render import page as pages
-from aggregator.storage import entries, stories
+from aggregator.storage import entries, feeds, stories
 from aggregator.tasks.river import build_river_page, build_stories_page
 from aggregator.tasks.site.found import NUMBER, SLUG, Found, Moved, Page, list_tags, make_html, route
 
@@ -86,8 +87,13 @@ def _render_story(app: App, number: str) -> Found:
             return Moved(path=f"/stories/{found}")
         quoted = found.others[:QUOTED]
         texts = entries.get_content_html(conn, [entry.id for entry in quoted])
+        sources = feeds.get_feeds(conn, sorted({entry.feed_id for entry in found.entries}))
     sentences = {entry.id: _list_sentences(entry, texts.get(entry.id, "")) for entry in quoted}
-    page = StoryPage(story=found, tags=list_tags(app), reports=compare_reports(found, sentences))
+    speakers = {
+        entry.id: _find_speakers(app, entry, sources[entry.feed_id].spec.tags if entry.feed_id in sources else ())
+        for entry in found.entries
+    }
+    page = StoryPage(story=found, tags=list_tags(app), reports=compare_reports(found, sentences, speakers))
     return make_html(pages.render_story(page, site=app.settings.site, templates=app.templates))
 
 
@@ -95,6 +101,20 @@ def _list_sentences(entry: Entry, content_html: str) -> tuple[str, ...]:
     """Of the beginning of its text; of its excerpt, when that is all there is."""
     text = html_to_text(content_html[:_MAX_TEXT]) or entry.excerpt
     return list_sentences(text, entry.language, title=entry.title)
+
+
+def _find_speakers(app: App, entry: Entry, feed_tags: tuple[str, ...]) -> tuple[str, ...]:
+    """The companies whose own feed or site this is, whatever the text is about."""
+    found = find_tags(
+        title="",
+        text="",
+        categories=(),
+        url=entry.url,
+        language=entry.language,
+        feed_tags=feed_tags,
+        rules=app.settings.tag_rules,
+    )
+    return tuple(tag.slug for tag in found if tag.is_speaker)
 
 
 ROUTES = (
