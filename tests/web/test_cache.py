@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -26,10 +27,13 @@ MANY = 50
 
 
 def run(work: Callable[[], Awaitable[None]]) -> None:
-    async def all_of_it() -> None:
-        await asyncio.wait_for(work(), 30)
+    """In a thread: a browser that another test has opened keeps a loop running in this one."""
 
-    asyncio.run(all_of_it())
+    async def all_of_it() -> None:
+        await asyncio.wait_for(work(), 60)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, all_of_it()).result()
 
 
 def read(answer: Answer) -> str:
