@@ -109,9 +109,9 @@ def list_story_ids(conn: Connection, since: datetime, until: datetime) -> tuple[
 
 
 def list_entry_ids(conn: Connection, since: datetime, until: datetime) -> tuple[EntryId, ...]:
-    """The entries first seen in [since, until), shown or not."""
+    """The entries first seen in [since, until) that are in a story, shown or not."""
     query = sa.select(entries.c.id).where(entries.c.first_seen_at >= since, entries.c.first_seen_at < until)
-    return tuple(map(EntryId, conn.execute(query).scalars()))
+    return tuple(map(EntryId, conn.execute(query.where(entries.c.story_id.is_not(None))).scalars()))
 
 
 def find_stale(conn: Connection, made_with: str) -> tuple[str, ...]:

@@ -48,9 +48,9 @@ def list_of_feed(
     conn: Connection, query: EntryQuery, place: Entry | None, *, limit: int, above: bool = False
 ) -> tuple[Entry, ...]:
     """Of the entries of ``query``, which names a feed, the first ``limit`` that stand below ``place``, or the last
-    above it; newest first."""
+    above it; newest first. What is in no story may still wait for the editor's rules."""
     at, number = entries.c.effective_at, entries.c.id
-    chosen = sa.select(number).where(*conditions(query))
+    chosen = sa.select(number).where(entries.c.story_id.is_not(None), *conditions(query))
     if place is not None and above:
         chosen = chosen.where(at >= place.effective_at, sa.or_(at > place.effective_at, number > place.id))
     elif place is not None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from aggregator.model.feed import FeedSpec
@@ -230,3 +233,44 @@ def test_the_same_content_makes_the_same_bytes(program: Program) -> None:
         assert [page.body for page in seen if page] == [page.body for page in again if page]
         press.clock.move(weeks=2)
         assert len(press.list_titles("/feed.atom")) == 2
+
+
+def test_what_no_rule_has_looked_at_yet_is_in_no_feed(program: Program) -> None:
+    """Not even in that of where it comes from: readers' programs keep what they have seen once."""
+    with open_press(program) as press:
+        press.tell("Looked at")
+        press.save("Fresh", feed="a")
+
+        for path in ("/feed.atom", "/feed.atom?entries=1", f"/feeds/{press.get_feed_id('a')}.atom"):
+            assert press.list_titles(path) == ["Looked at"], path
+
+
+#: What happens to one of six stories: another lead, another voice, a merge with the next one; or nothing.
+TURNS = st.lists(st.tuples(st.sampled_from(["lead", "voice", "merge", "hide", "wait"]), st.integers(0, 5)), max_size=8)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(TURNS)
+def test_nothing_is_shown_twice_whatever_happens_to_stories(program: Program, turns: list[tuple[str, int]]) -> None:
+    """An id stands once; nothing is left of a story that another has swallowed; no change is dated back."""
+    with open_press(program) as press:
+        press.hide(*press.list_ids())  # of the examples before this one
+        told = [press.tell(f"Story {number}", feed=f"f{number}", ago=(number + 1) * HOUR)[1] for number in range(6)]
+        dates: dict[str, datetime] = {}
+        for turn, number in turns:
+            press.clock.move(minutes=5)
+            if number < len(told) - 1 and turn == "merge":
+                press.merge(told[number], told.pop(number + 1))
+            elif number < len(told) and turn in ("lead", "voice"):
+                press.tell("Another", feed="other", story=told[number], leads=turn == "lead", ago=HOUR / 60)
+            elif number < len(told) and turn == "hide":
+                press.hide(press.get_story(told[number]).lead.id)
+                told = [one for one in told if press.has_story(one)]
+            document = press.read("/feed.atom")
+            ids, links = list_ids(document), [find_path(entry, "alternate") for entry in document.iter(f"{ATOM}entry")]
+            assert len(ids) == len(set(ids)) == len(told)
+            assert len(links) == len(set(links))
+            for entry in document.iter(f"{ATOM}entry"):
+                at = datetime.fromisoformat(entry.findtext(f"{ATOM}updated") or "")
+                assert at >= dates.get(entry.findtext(f"{ATOM}id") or "", at)
+                dates[entry.findtext(f"{ATOM}id") or ""] = at

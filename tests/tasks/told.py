@@ -14,6 +14,7 @@ from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.rule import Verdict
 from aggregator.model.story import GroupedStory, Story
 from aggregator.storage import changes, entries, feeds, meta, rules, stories
+from aggregator.storage.entries import EntryQuery
 from aggregator.tasks.site.found import Page
 from aggregator.tasks.site.routes import find_page, read_query
 from tests.fixtures.program import Program
@@ -44,16 +45,19 @@ class Press:
         tags: Sequence[str] = (),
         story: StoryId | None = None,
         backlog: bool = False,
+        leads: bool = False,
         **said: Any,
     ) -> tuple[EntryId, StoryId]:
-        """An entry that comes in now and claims to be so old, in a story of its own or at the end of another."""
+        """An entry that comes in now and claims to be so old, in a story of its own, or at the end of another or as
+        its lead."""
         with self.app.db.write() as conn:
             entry_id = self._save(conn, title, ago, feed, tags, backlog, said)
             members: tuple[EntryId, ...] = (entry_id,)
             if story is not None:
                 found = stories.get(conn, story)
                 assert isinstance(found, Story)
-                members = (*(entry.id for entry in found.entries), entry_id)
+                others = tuple(entry.id for entry in found.entries)
+                members = (entry_id, *others) if leads else (*others, entry_id)
             group = GroupedStory(story_id=story, entry_ids=members)
             (told,) = stories.save_groups(conn, [group], now=self.clock(), identity=meta.get_identity(conn))
             meta.renew_revision(conn)
@@ -75,6 +79,25 @@ class Press:
         entry_id = entries.find_known(conn, feed_id, [key])[key][0]
         changes.save_tags(conn, {entry_id: [make_tag(slug) for slug in tags]})
         return entry_id
+
+    def save(self, title: str, *, feed: str) -> EntryId:
+        """An entry that is in no story yet."""
+        with self.app.db.write() as conn:
+            return self._save(conn, title, HOUR, feed, (), False, {})
+
+    def get_story(self, number: StoryId) -> Story:
+        with self.app.db.read() as conn:
+            found = stories.get(conn, number)
+        assert isinstance(found, Story)
+        return found
+
+    def has_story(self, number: StoryId) -> bool:
+        with self.app.db.read() as conn:
+            return isinstance(stories.get(conn, number), Story)
+
+    def list_ids(self) -> tuple[EntryId, ...]:
+        with self.app.db.read() as conn:
+            return tuple(entry.id for entry in entries.list_entries(conn, EntryQuery()))
 
     def merge(self, kept: StoryId, gone: StoryId) -> None:
         with self.app.db.write() as conn:
