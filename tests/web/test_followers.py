@@ -181,7 +181,7 @@ from reader import make_reader
 url, path = sys.argv[1:]
 with make_reader(path) as reader:
     reader.add_feed(url, exist_ok=True)
-    reader.update_feeds()
+    reader.update_feed(url)
     entries = list(reader.get_entries())
     assert not reader.get_feed(url).last_exception, reader.get_feed(url).last_exception
     print(json.dumps([[entry.id, entry.read] for entry in entries]))
@@ -222,7 +222,8 @@ def test_a_real_reader_shows_nothing_twice_in_a_week(program: Program, tmp_path:
                 known |= there
                 before = Counter(statuses)
                 assert REAL[name](tmp_path / name, f"{url}/feed.atom")[0] == set()
-                assert statuses - before == Counter({304: 1}), turn
+                # newsboat forgets the validators of a feed that it meets for the first time.
+                assert statuses - before == Counter({304: 1}) or (name == "newsboat" and turn == 0)
                 press.pass_hours(4)
     assert len(known) > 60
     print(f"\n{name}: {len(known)} stories in a week, {dict(statuses)}")
