@@ -249,7 +249,7 @@ def test_older_pages_are_a_chain_that_ends(program: Program, monkeypatch: pytest
     assert re.findall(rb'rel="(\w+)" href="([^"]*)"', made[chain[-1]]) == [(b"prev", b"/news/before/11")] * 2
     assert b"older" not in made[chain[-1]] and b"told" in made[chain[-1]]
     assert made["odd/index.html"] == b"odd.html:1: on purpose"
-    assert not any(re.match(r"/stories|/before/\d{4}", path) for path in shelf.asked)
+    assert not any(re.match(r"/stories|/before/\d{4}|/before/.*\.", path) for path in shelf.asked)
 
 
 @sqlite_only
@@ -293,6 +293,8 @@ def test_a_template_with_a_mistake_costs_the_pages_that_it_makes(news: News) -> 
     (program.folder / "templates").mkdir()
     (program.folder / "templates" / "story.html").write_text("{{ nothing.of.this }}")
     (program.folder / "templates" / "entry.html").write_text("an entry")
+    (program.folder / "templates" / "error.html").write_text("{{ nothing.of.this }}")
+    (folder / "feed.atom").unlink()
 
     result = program.run("publish", "--out", "site")
 
@@ -300,3 +302,5 @@ def test_a_template_with_a_mistake_costs_the_pages_that_it_makes(news: News) -> 
     assert "stories/1/index.html: not made: story.html:1: UndefinedError" in result.err
     assert (folder / "stories/1/index.html").read_bytes() == before
     assert (folder / "entries/1/index.html").read_text() == "an entry"
+    assert "404.html: not made: error.html:1: UndefinedError" in result.err
+    assert (folder / "feed.atom").exists(), "what comes after it is made all the same"

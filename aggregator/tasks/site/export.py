@@ -60,8 +60,7 @@ def iter_site(app: App) -> Iterator[File | Group]:
     yield from _Lists(app, others=frozenset(roots)).iter_files(_iter_starts(app))
     if page := _find(app, "/robots.txt"):
         yield _hold("robots.txt", page.body, gives_way=True)
-    missing = pages.render_error(app.settings.site, 404, "", templates=app.templates)
-    yield _hold("404.html", missing.encode(), gives_way=True)
+    yield File(name="404.html", make=lambda: _make_missing(app), often=True, gives_way=True)
     for path in _LAST:
         yield File(name=_guess_name(path), make=_make_later(app, path), often=True)
     yield from _iter_told(app, found)
@@ -71,6 +70,10 @@ def count_told(app: App) -> int:
     """How many stories and entries there are, about: most of the files."""
     with app.db.read() as conn:
         return stamps.count(conn)
+
+
+def _make_missing(app: App) -> bytes:
+    return pages.render_error(app.settings.site, 404, "", templates=app.templates).encode()
 
 
 def _iter_told(app: App, found: Stamps, *, early: bool = False) -> Iterator[File]:
@@ -199,7 +202,9 @@ def _iter_starts(app: App) -> Iterator[str]:
 
 
 def _list_siblings(path: str) -> list[str]:
-    """The same list in other formats, if there are any."""
+    """The same list in other formats, if there are any. Not of older pages: a feed has older documents of its own."""
+    if _SELDOM.search(path):
+        return []
     if suffix := _get_suffix(path):
         return [f"{path.removesuffix(suffix)}{other}" for other in FORMATS]
     return [] if path.endswith("/") else [f"{path}{suffix}" for suffix in FORMATS]
