@@ -210,14 +210,19 @@ class Shelf:
     def find(self, app: App, path: str, query: object = ()) -> Page | None:
         self.asked.append(path)
         if path == "/":
-            return make_html(f'<a rel="next" href="/news/before/1">older</a> <a href="{self._url}/odd">odd</a>')
+            return make_html(
+                f'<a rel="next" href="/news/before/1">older</a> <a href="{self._url}/odd">odd</a>'
+                '<a href="/news/search?q=1">search</a>'
+            )
         if path == "/odd":
             raise RenderError("odd.html:1: on purpose")
         if match := re.fullmatch(r"/before/(\d+)", path):
             older, newer = (f"/news/before/{int(match[1]) + step}" for step in (1, 1000))
             head = f'<link rel="prev" href="{newer}">\n<link rel="next" href="{older}">'
             turn = f'<a rel="prev" href="{newer}">newer</a><a rel="next" href="{older}"><b>older</b></a>'
-            return make_html(f'{head}{turn} <a href="/news/stories/4">told</a> <a href="/news/search?q=1">x</a>')
+            return make_html(
+                f'{head}{turn} <a href="/news/stories/4">told</a> {self._url}/before/77 <a href="/news/before/78">'
+            )
         return None
 
 

@@ -38,10 +38,12 @@ HOURS_TRUSTED = 6
 _NOT_LISTED = re.compile(r"/(?:stories|entries)/[0-9]+$|/search\b")
 #: What may belong to the lists of one tag, feed or language, and of which.
 _GROUPED = re.compile(r"(/(?:tags|feeds|lang)/[^/]+)(/?)")
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _FOLDERS = {"tag": "tags", "feed": "feeds", "language": "lang"}
 #: Feeds name addresses in full, pages begin them with the root of the site.
 _HREF = re.compile(r'(?:href|src)="([^"&#?<>\s]+)')
 _LINK = re.compile(rb'(<(?:a|link|atom:link)\b[^>]*href=")([^"]*)("[^>]*>)')
+_NEXT_URL = re.compile(rb'"next_url":"([^"]*)"')
 _NEWER = re.compile(rb'rel="prev(?:ious)?"')
 #: Made last, when all that they lead to is there.
 _LAST = (*(f"/feed{suffix}" for suffix in FORMATS), "/feeds.opml", "/")
@@ -55,7 +57,7 @@ def iter_site(app: App) -> Iterator[File | Group]:
     with app.db.read() as conn:
         found = stamps.list_stamps(conn, salt=_make_salt(app))
     yield from _iter_told(app, found, early=True)
-    roots = {_get_root_path(key): stamp for key, stamp in found.lists.items()}
+    roots = {path: stamp for key, stamp in found.lists.items() if (path := _get_root_path(key))}
     yield from (_make_group(app, root, stamp) for root, stamp in roots.items())
     yield from _Lists(app, others=frozenset(roots)).iter_files(_iter_starts(app))
     if page := _find(app, "/robots.txt"):
@@ -100,9 +102,9 @@ def _make_salt(app: App) -> str:
 
 
 def _get_root_path(key: str) -> str:
-    """``tag:openai`` -> ``/tags/openai``."""
+    """``tag:openai`` -> ``/tags/openai``; empty for a language that no address can have."""
     kind, _, name = key.partition(":")
-    return f"/{_FOLDERS[kind]}/{name}"
+    return f"/{_FOLDERS[kind]}/{name}" if _NAME.fullmatch(name) else ""
 
 
 def _make_group(app: App, root: str, stamp: str) -> Group:
@@ -161,9 +163,16 @@ class _Lists:
         text = body.decode()
         links = self._full.findall(text)
         if page.content_type == HTML:
-            for link in _HREF.findall(text):
-                links += [link[len(start) :] for start in self._starts if link.startswith(f"{start}/")]
+            links += map(self._cut_start, _HREF.findall(text))
+        # Anybody may name an older page in a text of his; what turns to it is ours.
+        older = [tag[2] for tag in _LINK.finditer(body) if b'rel="next"' in tag[0]] + _NEXT_URL.findall(body)
+        links = [link for link in links if link and _BEFORE not in link]
+        links += filter(None, (self._cut_start(link.decode()) for link in older))
         return list(dict.fromkeys(links))
+
+    def _cut_start(self, link: str) -> str:
+        """The path below the root of the site; empty for what is not ours."""
+        return next((link[len(start) :] for start in self._starts if link.startswith(f"{start}/")), "")
 
     def _wait_for(self, paths: Iterable[str], *, of: str = "") -> list[str]:
         """Look at them later, to which ``of`` leads; those that lie further back than is published are returned."""
