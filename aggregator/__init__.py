@@ -1,4 +1,4 @@
-"""One self-hosted program: many AI-news feeds in, one Atom feed and one weekly mail out.
+"""One self-hosted program: many AI-news feeds in; feeds, pages and one weekly mail out.
 
 The main flow, each step in the room that bears its name:
 
@@ -14,7 +14,7 @@ The main flow, each step in the room that bears its name:
  8. ``storage`` saves a batch of feeds in one transaction, validators and next due time included.
  9. What is new waits in a change table: ``pipeline.tag`` says what it is about, ``group`` joins it into stories.
 10. ``pipeline.rank`` orders the stories, with reasons.
-11. ``render`` makes the feed and the pages; ``publish`` puts them in place atomically.
+11. ``render`` makes feeds and pages; ``web`` serves them, ``publish`` puts files in place atomically.
 12. ``pipeline.compose`` builds an Issue when its slot ends; it is frozen with its bytes and its recipients.
 13. One Delivery row for each confirmed subscription is personalised and handed to ``mail``, then marked.
 
