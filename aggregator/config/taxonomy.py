@@ -32,6 +32,8 @@ KEYS = (*KINDS, *NAMES, "case", *LISTS, *SWITCHES)
 MARKS = {"<": "parents", "@": "hosts", "?": "only_with", "!": "not_when"}
 
 _SLUG = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
+#: What follows a tag's address in those of its feeds.
+_FORMATS = (".atom", ".rss", ".json")
 _PART = re.compile(r"\s([<@?!])\s+")
 _NAME = re.compile(r"(ja|zh)=(?=\S)")
 
@@ -192,6 +194,8 @@ def _lay(reading: Reading, fresh: Draft) -> None:
         reading.complain(
             place, slug, "is no slug: lower-case letters and digits, with '-' between words ('.' in versions)"
         )
+    elif slug.endswith(_FORMATS):
+        reading.complain(place, slug, "ends like an address of its own feed: the tag's page could not be reached")
     draft = reading.drafts.get(slug) or Draft(slug, place)
     if fresh.values.get("remove") == "yes":
         if slug not in reading.drafts:

@@ -181,6 +181,7 @@ def test_a_number_sign_in_a_name_stands_for_a_version(tmp_path: Path, alias: str
         ("tags:\n\n  a-b: {aliases: x y}", 3, "found none, expected exactly one of org, product, topic"),
         ("tags:\n  a-b: {org: A, topic: B}", 2, "found org and topic"),
         ("tags:\n  A_b: {org: A}", 2, "is no slug"),
+        ("tags:\n  package.json: {topic: Packages}", 2, "ends like an address of its own feed"),
         ("tags:\n  a-b:\n    org: A\n    parents: opnai", 4, "there is no tag 'opnai'; did you mean 'openai'?"),
         ("tags:\n  a-b:\n    org: A\n    only_with: ['#nothing-like-it']", 4, "there is no tag 'nothing-like-it'"),
         (
