@@ -38,8 +38,10 @@ class StoriesPage:
     older_id: EntryId | None = None
     #: Languages of the window's entries with how many there are, most first; on the front page only.
     languages: tuple[tuple[str, int], ...] = ()
-    #: Of a tag: entries in each of the last weeks, oldest first.
+    #: Of a tag: entries in each of the last weeks, oldest first, and when the last of them ends: at midnight, so that a
+    #: page is the same all day when nothing happens.
     by_week: tuple[int, ...] = ()
+    weeks_end: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

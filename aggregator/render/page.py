@@ -92,10 +92,11 @@ def render_front(page: StoriesPage, *, site: Site, templates: Templates) -> str:
 def render_tag(page: StoriesPage, *, site: Site, templates: Templates) -> str:
     """``/tags/TAG``: the same for one tag, with a chart of its last weeks."""
     days = group_days(page.river, get_idiom(site))
-    since = page.window_end - timedelta(weeks=len(page.by_week))
+    end = page.weeks_end or page.window_end
+    since, until = end - timedelta(weeks=len(page.by_week)), end - timedelta(seconds=1)
     related = [tag for tag in _list_related(page) if tag != page.tag]
     return render_page(
-        "tag.html", site, templates, page=page, days=days, full=FULL_STORIES, since=since, related=related
+        "tag.html", site, templates, page=page, days=days, full=FULL_STORIES, since=since, until=until, related=related
     )
 
 

@@ -62,14 +62,16 @@ def _without_tag(query: EntryQuery) -> EntryQuery:
     )
 
 
-def count_tag_by_week(conn: Connection, slug: str, *, until: datetime, weeks: int) -> tuple[int, ...]:
-    """Entries that readers see with tag ``slug`` in each of the last ``weeks`` times seven days, oldest first."""
+def count_tag_by_week(conn: Connection, slug: str, *, until: datetime, weeks: int, now: datetime) -> tuple[int, ...]:
+    """Entries that readers see ``now`` with tag ``slug``, in each of ``weeks`` times seven days before ``until``."""
     start = until - weeks * _WEEK
     counts = [0] * weeks
     query = (
         sa.select(entry_tags.c.entry_id, entry_tags.c.effective_at)
         .distinct()
-        .where(entry_tags.c.slug == slug, entry_tags.c.effective_at >= start, entry_tags.c.effective_at < until)
+        .where(
+            entry_tags.c.slug == slug, entry_tags.c.effective_at >= start, entry_tags.c.effective_at < min(until, now)
+        )
         .where(entry_tags.c.entry_id.not_in(sa.select(entries.c.id).where(entries.c.hidden)))
     )
     for _, instant in conn.execute(query):

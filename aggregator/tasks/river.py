@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from aggregator.app import App
 from aggregator.model.entry import Entry
@@ -35,13 +36,14 @@ def build_stories_page(app: App, *, tag: Tag | None = None, language: str = "") 
     now, combined = app.now(), app.settings.combined
     since, slug = now - combined.window, tag.slug if tag else ""
     is_front = not slug and not language
+    midnight = _find_midnight(now, app.settings.site.timezone)
     known = get_tags(app.settings.tag_rules)
     query = StoryQuery(since=since, until=now, tag=slug, language=language, combined_only=True)
     with app.db.read() as conn:
         found = stories.list_stories(conn, query)
         top = river_pages.list_below(conn, _select(now, slug, language), None, limit=MOST + 1)
         activity = tags.count_by_day(conn, since=since, until=now, limit=MENTIONED * 4) if is_front else ()
-        by_week = river_pages.count_tag_by_week(conn, slug, until=now, weeks=WEEKS) if slug else ()
+        by_week = river_pages.count_tag_by_week(conn, slug, until=midnight, weeks=WEEKS, now=now) if slug else ()
         recent = issues.list_issues(conn, states=issues.FROZEN, limit=RECENT_ISSUES) if is_front else ()
     river, older_id = cut_page(top)
     members = [entry for story in found for entry in story.entries]
@@ -63,6 +65,7 @@ def build_stories_page(app: App, *, tag: Tag | None = None, language: str = "") 
         older_id=older_id,
         languages=_count_languages(members) if is_front else (),
         by_week=by_week,
+        weeks_end=midnight,
     )
 
 
@@ -109,6 +112,12 @@ def tell_in(story: Story, language: str) -> Story:
 
 def _select(now: datetime, slug: str, language: str) -> EntryQuery:
     return EntryQuery(until=now, tag=slug, language=language, combined_only=True)
+
+
+def _find_midnight(now: datetime, timezone: str) -> datetime:
+    """When the day ends at the site's place."""
+    there = now.astimezone(ZoneInfo(timezone))
+    return datetime.combine(there.date() + timedelta(days=1), time(), there.tzinfo).astimezone(UTC)
 
 
 def _count_languages(members: Iterable[Entry]) -> tuple[tuple[str, int], ...]:

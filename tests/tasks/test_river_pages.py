@@ -156,3 +156,17 @@ def test_a_page_ends_where_most_pages_end() -> None:
     assert cut_page(make_row([7] * (MOST + 1)))[1] == 7 and len(cut_page(make_row([7] * (MOST + 1)))[0]) == MOST
     assert cut_page(make_row([15] * LEAST)) == (tuple(make_row([15] * LEAST)), None)
     assert cut_page([]) == ((), None)
+
+
+def test_a_tag_page_is_the_same_all_day_when_nothing_happens(paper: Paper) -> None:
+    """Its weeks end at midnight of the site's place, so that a static site need not be written anew."""
+    with paper.app() as app:
+        paper.read(app)
+        pages = []
+        for hours in (0.0, 5.5, 20.0):
+            paper.clock.move(hours=hours)
+            found = find_page(app, "/tags/nvidia")
+            assert isinstance(found, Page)
+            pages.append(found.body)
+
+    assert pages[0] == pages[1] != pages[2]
