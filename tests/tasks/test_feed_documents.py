@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from aggregator.model.feed import FeedSpec
-from aggregator.storage import feeds
+from aggregator.storage import entries, feeds
+from aggregator.storage.entries import EntryQuery
+from aggregator.storage.search_index import save_words
 from tests.fixtures.program import Program
 from tests.render.checks import check_json, check_rss
 from tests.tasks.told import ATOM, DAY, HOUR, find_path, list_ids, open_press
@@ -174,6 +176,25 @@ def test_a_search_is_a_feed_whatever_is_asked(program: Program) -> None:
         press.tell("A chip for all")
         for asked in ("", "%22", "-chip", "x" * 5_000, "%00", "%EF%BF%BF"):
             assert press.list_titles(f"/search.atom?q={asked}") == []
+
+
+def test_a_search_finds_a_story_by_the_newest_of_its_entries(program: Program) -> None:
+    """Under its own id; every entry for the asking; an address that says again what was asked."""
+    with open_press(program) as press:
+        _, told = press.tell("Glacier stations report", ago=3 * HOUR)
+        press.tell("A glacier reports by itself", feed="b", story=told, ago=2 * HOUR)
+        press.tell("Kettles", feed="c")
+        with press.app.db.write() as conn:
+            found = entries.list_entries(conn, EntryQuery())
+            save_words(conn, {entry.id: " ".join(entry.title.lower().split()) for entry in found})
+        document = press.read("/search.atom?q=glacier")
+
+        assert press.list_titles("/search.atom?q=glacier") == ["A glacier reports by itself"]
+        assert list_ids(document) == [press.get_story(told).atom_id]
+        assert find_path(document, "self") == "/search.atom?q=glacier"
+        assert len(press.list_titles("/search.atom?q=glacier&entries=1")) == 2
+        page = press.find("/search.json?q=glacier")
+        assert page and page.view_path == "/search?q=glacier"
 
 
 def test_whom_we_read_can_be_taken_over(program: Program) -> None:
