@@ -16,11 +16,12 @@ import sqlalchemy as sa
 import zstandard
 from sqlalchemy.engine import Connection
 
-from aggregator.model.ids import EntryId, StoryId
+from aggregator.model.ids import EntryId, FeedId, StoryId
 from aggregator.model.parsed import Enclosure
 from aggregator.model.published import FeedItem, FeedOrigin
 from aggregator.storage.bulk import insert_rows
 from aggregator.storage.engine import lock_name
+from aggregator.storage.entries import is_shown
 from aggregator.storage.meta import renew_revision
 from aggregator.storage.schema import archive_entries, archive_scopes, archives, entries, entry_changes, stories
 
@@ -108,10 +109,14 @@ def list_story_ids(conn: Connection, since: datetime, until: datetime) -> tuple[
     return tuple(map(StoryId, conn.execute(query.where(stories.c.merged_into.is_(None))).scalars()))
 
 
-def list_entry_ids(conn: Connection, since: datetime, until: datetime) -> tuple[EntryId, ...]:
-    """The entries first seen in [since, until) that are in a story, shown or not."""
-    query = sa.select(entries.c.id).where(entries.c.first_seen_at >= since, entries.c.first_seen_at < until)
-    return tuple(map(EntryId, conn.execute(query.where(entries.c.story_id.is_not(None))).scalars()))
+def list_seen(conn: Connection, since: datetime, until: datetime) -> tuple[tuple[EntryId, FeedId, bool], ...]:
+    """(id, feed, whether it may enter the combined feed) of the entries that were first seen in [since, until), are in
+    a story and shown; newest first by their places."""
+    query = sa.select(entries.c.id, entries.c.feed_id, entries.c.backlog.is_(False))
+    query = query.where(entries.c.first_seen_at >= since, entries.c.first_seen_at < until)
+    query = query.where(entries.c.story_id.is_not(None), is_shown())
+    found = conn.execute(query.order_by(entries.c.effective_at.desc(), entries.c.id.desc()))
+    return tuple((EntryId(number), FeedId(feed_id), bool(free)) for number, feed_id, free in found)
 
 
 def find_stale(conn: Connection, made_with: str) -> tuple[str, ...]:

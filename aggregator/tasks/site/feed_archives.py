@@ -30,7 +30,7 @@ WEEK = timedelta(weeks=1)
 #: A claimed date may lie a day ahead: what was told in a week is there for all to see by then.
 GRACE = timedelta(hours=25)
 #: Of one feed, so many entries of a week: a first import may bring thousands.
-_MOST_OF_FEED = 1_000
+_MOST_OF_FEED = 300
 
 
 def name_week(at: datetime) -> str:
@@ -72,7 +72,7 @@ def render_archive(app: App, listed: Listed, week: str) -> bytes | None:
             first = archives.find_first_moment(conn)
             if first is None or not find_week_start(first) <= start <= app.now():
                 return None
-            told = [one.story for one in _list_told(app, conn, start) if "all" in one.scopes]
+            told = [one.story for one in _list_told(app, conn, start, of_feeds=False) if "all" in one.scopes]
             items = make_items(app, conn, told, own_id=get_own_id(meta.get_identity(conn)))
             return render_atom(_build(app, conn, listed, week, items))
         items = archives.list_items(conn, week, listed.key)
@@ -133,10 +133,10 @@ def _build(
     )
 
 
-def _list_told(app: App, conn: Connection, start: datetime) -> tuple[_Told, ...]:
-    """All that a week has told, newest first by the place of what leads it."""
+def _list_told(app: App, conn: Connection, start: datetime, *, of_feeds: bool = True) -> tuple[_Told, ...]:
+    """All that a week has told, newest first by the place of what leads it; the entries of each feed ``of_feeds``."""
     by_default = app.settings.combined.one_per_story
-    told = [*_list_entries(app, conn, start, is_each=not by_default)]
+    told = [*_list_entries(app, conn, start, is_each=not by_default, of_feeds=of_feeds)]
     if by_default:
         found = stories.list_stories(conn, StoryQuery(ids=archives.list_story_ids(conn, start, start + WEEK)))
         belonging = paging.find_belonging(conn, EntryQuery(combined_only=True), {story.id for story in found})
@@ -166,17 +166,19 @@ def _list_scopes(entry: Entry) -> Iterator[str]:
     yield f"language:{entry.language.partition('-')[0].lower()}"
 
 
-def _list_entries(app: App, conn: Connection, start: datetime, *, is_each: bool) -> Iterator[_Told]:
-    """Entries as such: of the feeds they come from, and where every entry is told, of all feeds."""
-    ids = archives.list_entry_ids(conn, start, start + WEEK)
-    found = entries.list_entries(conn, EntryQuery(ids=ids))
-    free = entries.list_entries(conn, EntryQuery(ids=ids, combined_only=True)) if is_each else ()
-    known = {entry.id for entry in free}
-    by_feed: Counter[int] = Counter()
-    for entry in found:
-        by_feed[entry.feed_id] += 1
-        scopes = list(_list_scopes(entry)) if entry.id in known else []
-        if by_feed[entry.feed_id] <= _MOST_OF_FEED:
+def _list_entries(app: App, conn: Connection, start: datetime, *, is_each: bool, of_feeds: bool) -> Iterator[_Told]:
+    """Entries as such: where every entry is told, those of all feeds; and ``of_feeds`` those of each."""
+    free: set[EntryId] = set()
+    of_feed: set[EntryId] = set()
+    counts: Counter[int] = Counter()
+    for entry_id, feed_id, is_free in archives.list_seen(conn, start, start + WEEK):
+        counts[feed_id] += 1
+        if is_each and is_free:
+            free.add(entry_id)
+        if of_feeds and counts[feed_id] <= _MOST_OF_FEED:
+            of_feed.add(entry_id)
+    for entry in entries.list_entries(conn, EntryQuery(ids=free | of_feed)):
+        scopes = list(_list_scopes(entry)) if entry.id in free else []
+        if entry.id in of_feed:
             scopes.append(f"feed:{entry.feed_id}")
-        if scopes:
-            yield _Told(story=stand_alone(entry, app.now()), scopes=tuple(scopes))
+        yield _Told(story=stand_alone(entry, app.now()), scopes=tuple(scopes))
