@@ -138,6 +138,12 @@ def fold(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=8_192)
+def fold_sign(sign: str) -> str:
+    """One character as `fold` makes it, for those who look for words in a text as it stands."""
+    return fold(sign)
+
+
 def _tidy(text: str) -> str:
     return " ".join(xml_text(_CONTROL.sub(" ", text)).split())
 

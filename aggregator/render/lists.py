@@ -97,6 +97,6 @@ def render_tag_kind(page: TagKindPage, *, site: Site, templates: Templates) -> s
     )
 
 
-def render_search(page: SearchPage, *, site: Site, templates: Templates) -> str:
+def render_search(page: SearchPage, mark: Marker, *, site: Site, templates: Templates) -> str:
     """``/search``: what was found, its words marked, or why there is nothing."""
-    return render_page("search.html", site, templates, page=page, mark=Marker(page.query))
+    return render_page("search.html", site, templates, page=page, mark=mark)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
 
 from markupsafe import Markup, escape
 
@@ -29,7 +28,9 @@ _TURN = re.compile(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])")
 class Marker:
     """Marks the words of one search in any number of texts."""
 
-    def __init__(self, query: SearchQuery) -> None:
+    def __init__(self, query: SearchQuery, fold_sign: Callable[[str], str]) -> None:
+        """``fold_sign``: one character as the words of ``query`` were folded (`pipeline.query.fold_sign`)."""
+        self._fold_sign = fold_sign
         patterns = dict.fromkeys(_write_pattern(phrase) for phrases in query.wanted for phrase in phrases)
         written = sorted(filter(None, patterns), key=len, reverse=True)
         self._pattern = re.compile("|".join(written)) if written else None
@@ -70,7 +71,7 @@ class Marker:
             return
         folded, places = [], []
         for place, sign in enumerate(text):
-            plain = _fold(sign)
+            plain = self._fold_sign(sign)
             folded.append(plain)
             places += [place] * len(plain)
         done = 0
@@ -102,12 +103,3 @@ def _write_pattern(phrase: Phrase) -> str:
     before = "" if _IS_UNSPACED.match(phrase[0]) else (r"(?<!\d)" if phrase[0][0].isdigit() else f"(?<!{_LETTER})")
     after = "" if _IS_UNSPACED.match(last) else (r"(?!\d)" if last[-1].isdigit() else f"(?!{_LETTER})")
     return before + pattern + after
-
-
-@lru_cache(maxsize=8_192)
-def _fold(sign: str) -> str:
-    """Without case, accent or width."""
-    plain = unicodedata.normalize("NFKD", sign.casefold())
-    bare = "".join(one for one in plain if not unicodedata.combining(one))
-    # Kana keep their marks: か is not が.
-    return unicodedata.normalize("NFKC", sign) if _IS_UNSPACED.match(bare) else bare.casefold()

@@ -30,9 +30,10 @@ from aggregator.model.listed import (
 )
 from aggregator.model.settings import Site
 from aggregator.model.tag import Tag
-from aggregator.pipeline.query import read_query
+from aggregator.pipeline.query import fold_sign, read_query
 from aggregator.render import lists
 from aggregator.render.initials import get_initial, group_names, list_leaves, sort_names
+from aggregator.render.marks import Marker
 from aggregator.render.page import get_assets
 from aggregator.render.templates import Templates, load_templates
 from aggregator.render.words import get_feed_name
@@ -96,6 +97,13 @@ FOUND = SearchPage(
     older=12345,
     is_older=True,
 )
+
+
+def show_search(page: SearchPage, site: Site, templates: Templates) -> str:
+    """The page with its words marked."""
+    return lists.render_search(page, Marker(page.query, fold_sign), site=site, templates=templates)
+
+
 PAGES: dict[str, Renderer] = {
     "feeds": lambda s, t: lists.render_feeds(READ, site=s, templates=t),
     "feed": lambda s, t: lists.render_feed(ONE, site=s, templates=t),
@@ -112,11 +120,9 @@ PAGES: dict[str, Renderer] = {
         site=s,
         templates=t,
     ),
-    "search": lambda s, t: lists.render_search(FOUND, site=s, templates=t),
-    "search-empty": lambda s, t: lists.render_search(SearchPage(query=read_query("")), site=s, templates=t),
-    "search-none": lambda s, t: lists.render_search(
-        SearchPage(query=read_query("ornithopter -chips")), site=s, templates=t
-    ),
+    "search": lambda s, t: show_search(FOUND, s, t),
+    "search-empty": lambda s, t: show_search(SearchPage(query=read_query("")), s, t),
+    "search-none": lambda s, t: show_search(SearchPage(query=read_query("ornithopter -chips")), s, t),
     "tags": lambda s, t: lists.render_tags(TagsPage(kinds=KINDS), site=s, templates=t),
     "tag-kind": lambda s, t: lists.render_tag_kind(
         TagKindPage(kind="topic", tags=COUNTS, tag_count=len(COUNTS)), site=s, templates=t
@@ -187,9 +193,7 @@ def test_no_field_of_a_feed_entry_or_issue_becomes_markup(text: str) -> None:
         lists.render_feed(replace(ONE, feed=feed, entries=(entry,)), site=SITE, templates=TEMPLATES),
         lists.render_follow(replace(FOLLOW, newest=(entry,), tags=(tag,)), site=SITE, templates=TEMPLATES),
         lists.render_issues(IssuesPage(newsletters=(newsletter,)), site=SITE, templates=TEMPLATES),
-        lists.render_search(
-            SearchPage(query=read_query(text), entries=(entry,), count=1), site=SITE, templates=TEMPLATES
-        ),
+        show_search(SearchPage(query=read_query(text), entries=(entry,), count=1), SITE, TEMPLATES),
         lists.render_tag_kind(
             TagKindPage(kind="topic", tags=(TagCount(tag=tag, entry_count=1),), tag_count=1),
             site=SITE,

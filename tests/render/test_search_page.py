@@ -12,12 +12,11 @@ from lxml import html
 from markupsafe import Markup, escape
 
 from aggregator.model.listed import SearchPage
-from aggregator.pipeline.query import read_query
-from aggregator.render import lists
+from aggregator.pipeline.query import fold_sign, read_query
 from aggregator.render.marks import Marker
 from aggregator.render.words import count_columns
 from tests.render.samples import SITE
-from tests.render.test_lists import FOUND, PAGES, TEMPLATES, read
+from tests.render.test_lists import FOUND, PAGES, TEMPLATES, read, show_search
 
 
 @pytest.mark.parametrize(
@@ -32,6 +31,8 @@ from tests.render.test_lists import FOUND, PAGES, TEMPLATES, read
         ("OpenAI", "OpenAIが新モデル", ["OpenAI"]),
         ("データ", "ﾃﾞｰﾀ と データ", ["データ"]),
         ("resume", "Résumé, RESUME\u0301", ["Résumé", "RESUME\u0301"]),
+        ("言語", "小さな言語モデル", ["言語"]),
+        ("语言", "語言模型与语言", ["語言", "语言"]),
         ("straße", "STRASSE und Straße", ["STRASSE", "Straße"]),
         ("4", "4 of 41, 4.", ["4", "4"]),
         ("-chips language:ja モデル", "chips モデル ja", ["モデル"]),
@@ -42,7 +43,7 @@ from tests.render.test_lists import FOUND, PAGES, TEMPLATES, read
 )
 def test_found_words_are_marked_as_they_stand(asked: str, text: str, marked: list[str]) -> None:
     """Whatever case, accent or joint they are written with; the text itself stays the same."""
-    made = Marker(read_query(asked))(text)
+    made = Marker(read_query(asked), fold_sign)(text)
     shown = html.fragment_fromstring(f"<p>{made}</p>")
 
     assert shown.text_content() == text
@@ -52,7 +53,7 @@ def test_found_words_are_marked_as_they_stand(asked: str, text: str, marked: lis
 @given(asked=st.text(max_size=40), text=st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=80))
 def test_marking_changes_no_sign_of_a_text(asked: str, text: str) -> None:
     """Whatever is searched for, in whatever text."""
-    made = Marker(read_query(asked))(text)
+    made = Marker(read_query(asked), fold_sign)(text)
 
     assert Markup(made).striptags() == Markup(escape(text)).striptags()
     assert set(re.findall(r"<[^>]*>", str(made))) <= {"<mark>", "</mark>"}
@@ -71,7 +72,7 @@ def test_marking_changes_no_sign_of_a_text(asked: str, text: str) -> None:
 )
 def test_a_passage_shows_where_a_word_stands(asked: str, text: str, passage: str) -> None:
     """From the beginning of its sentence, if that is near; never longer than an excerpt."""
-    found = Marker(read_query(asked)).find_passage(text, 111)
+    found = Marker(read_query(asked), fold_sign).find_passage(text, 111)
 
     assert found == passage
     assert count_columns(found) <= 111
@@ -106,7 +107,7 @@ def test_a_search_tells_how_many_and_how_to_follow_it() -> None:
 )
 def test_a_search_for_nothing_gets_a_sentence(asked: str, words: str) -> None:
     """What can be done instead."""
-    document = read(lists.render_search(SearchPage(query=read_query(asked)), site=SITE, templates=TEMPLATES))
+    document = read(show_search(SearchPage(query=read_query(asked)), SITE, TEMPLATES))
 
     assert words in document.find(".//div[@class='empty']").text_content()
     assert document.xpath("//h1")

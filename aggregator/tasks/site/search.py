@@ -9,7 +9,7 @@ from dataclasses import replace
 from aggregator.app import App
 from aggregator.model.listed import SearchPage
 from aggregator.pipeline.htmltext import html_to_text
-from aggregator.pipeline.query import MAX_TEXT, read_query
+from aggregator.pipeline.query import MAX_TEXT, fold_sign, read_query
 from aggregator.render import lists
 from aggregator.render.marks import Marker
 from aggregator.storage import entries
@@ -34,7 +34,7 @@ def _render_search(app: App, *, query: Mapping[str, str]) -> Page | None:
     with app.db.read() as conn:
         found = search(conn, asked, limit=FOUND, before=int(before) if before else None)
         listed = entries.list_entries(conn, EntryQuery(ids=found.ids))
-        marker = Marker(asked)
+        marker = Marker(asked, fold_sign)
         elsewhere = [one.id for one in listed if not (marker.is_in(one.title) or marker.is_in(one.excerpt))]
         contents = entries.get_content_html(conn, elsewhere)
     passages = {number: marker.find_passage(_read_text(html), PASSAGE) for number, html in contents.items()}
@@ -46,7 +46,8 @@ def _render_search(app: App, *, query: Mapping[str, str]) -> Page | None:
         older=found.next_before,
         is_older=bool(before),
     )
-    return make_html(lists.render_search(page, site=app.settings.site, templates=app.templates), noindex=True)
+    made = lists.render_search(page, marker, site=app.settings.site, templates=app.templates)
+    return make_html(made, noindex=True)
 
 
 def _read_text(html: str) -> str:
