@@ -20,6 +20,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from aggregator.web.headers import Fields, find_body_limit
 
 _MAX_FIELDS = 100
+#: Requests that may come before the one before them is answered; each takes a hundred times its length.
+_MAX_AHEAD = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class Limits:
     body_seconds: float = 60.0
     #: Between requests.
     idle_seconds: float = 15.0
-    #: For the reader to take the last answer.
+    #: For the reader to take an answer.
     taking_seconds: float = 120.0
     #: Request line and headers; a search of some thousand characters is in it.
     head_bytes: int = 32 * 1024
@@ -50,6 +52,8 @@ class Connection(HttpToolsProtocol):
         #: When what is waited for began, and how long it may take; endless while we are the ones who work.
         self._since = 0.0
         self._patience = limits.idle_seconds
+        #: When so much lay there for the reader that we wait until some of it is taken; endless while we need not.
+        self._stuck_since = math.inf
         #: Bytes since the request began, and in the piece at hand.
         self._fed = self._piece = 0
         self._most = limits.head_bytes
@@ -59,16 +63,18 @@ class Connection(HttpToolsProtocol):
     @property
     def waits(self) -> bool:
         """Whether it waits for the other side."""
-        return self._patience < math.inf
+        return self._patience < math.inf or self._stuck_since < math.inf
 
     @property
     def since(self) -> float:
         """The loop's time at which it began to wait."""
-        return self._since
+        return self._since if self._patience < math.inf else self._stuck_since
 
     def is_overdue(self, now: float) -> bool:
         """Whether the other side took too long for what is its turn."""
-        is_taking = not self._in_request and self.waits and self.transport.get_write_buffer_size()
+        if now - self._stuck_since > self._limits.taking_seconds:
+            return True
+        is_taking = not self._in_request and self._patience < math.inf and self.transport.get_write_buffer_size()
         return now - self._since > (self._limits.taking_seconds if is_taking else self._patience)
 
     def cut(self) -> None:
@@ -105,7 +111,17 @@ class Connection(HttpToolsProtocol):
         if self._in_request and self._fed > self._most and not self.transport.is_closing():
             self._refuse(431 if self._in_head else 413)
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stuck_since = self.loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stuck_since = math.inf
+
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= _MAX_AHEAD:
+            self._break_off(400)
         super().on_message_begin()
         self._fed, self._most = self._piece, self._limits.head_bytes
         self._in_head = self._in_request = True
