@@ -141,7 +141,7 @@ def _open_zstd(head: bytes, *, first: bool) -> _Frame | None:
 
 
 def _find_coding_errors() -> tuple[type[Exception], ...]:
-    import brotli  # type: ignore[import-untyped]
+    import brotli
     import zstandard
 
     return (zlib.error, brotli.error, zstandard.ZstdError)

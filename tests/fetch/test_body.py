@@ -7,7 +7,7 @@ import gzip
 import hashlib
 from collections.abc import Callable
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 import pytest
 import zstandard
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from aggregator.model.ids import EntryId
 from aggregator.model.newsletter import Continuity
-from aggregator.pipeline.continuity import compare_coverage, iter_amounts
+from aggregator.pipeline.amounts import iter_amounts
+from aggregator.pipeline.continuity import compare_coverage
 from tests.pipeline.stories import make_entry, make_story, make_tag
 
 

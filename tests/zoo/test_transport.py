@@ -6,7 +6,7 @@ import gzip
 import ssl
 import zlib
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 import pytest
 import zstandard
 
