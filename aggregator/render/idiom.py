@@ -76,11 +76,14 @@ class Idiom:
 
     def span(self, start: datetime, end: datetime) -> str:
         """The days of the half-open window [start, end): ``28 Nov – 4 Dec 2025``."""
+        return self.days(start, max(start, end - timedelta(seconds=1)))
+
+    def days(self, first: datetime, last: datetime) -> str:
+        """From the day of ``first`` to that of ``last``: ``28 Nov – 4 Dec 2025``."""
         from babel.dates import format_interval
 
-        last = max(start, end - timedelta(seconds=1))
         locale = _get_locale(self.language)
-        return format_interval(self.local_date(start), self.local_date(last), "yMMMd", locale=locale)
+        return format_interval(self.local_date(first), self.local_date(last), "yMMMd", locale=locale)
 
     def number(self, count: int) -> str:
         """``1,204``."""

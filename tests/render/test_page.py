@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from urllib.parse import urlsplit
 
@@ -385,3 +386,15 @@ def test_the_front_page_leads_to_each_language_by_its_own_name() -> None:
     assert [(link.text, link.get("lang")) for link in links] == [
         ("English", "en"), ("日本語", "ja"), ("中文", "zh"), ("العربية", "ar")
     ]  # fmt: skip
+
+
+def test_an_older_page_names_the_day_of_its_newest_entry_at_midnight() -> None:
+    """Many feeds date by the day: what came at 00:00 is of the day that begins then, in the title as in the river."""
+    newest = replace(FRONT.river[0], effective_at=datetime(2025, 12, 4, 23, tzinfo=UTC))
+    oldest = replace(FRONT.river[0], effective_at=datetime(2025, 12, 1, 11, tzinfo=UTC))
+    text = page.render_river(replace(OLDER, river=(newest, oldest)), site=SITE, templates=TEMPLATES)
+    document = html.document_fromstring(text)
+
+    assert document.findtext(".//section[@class='day']/h2/time") == "Friday 5 December"
+    assert document.findtext(".//h1") == "1–5 Dec 2025"
+    assert "5 Dec 2025" in document.findtext(".//title")
