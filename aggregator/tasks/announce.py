@@ -27,6 +27,8 @@ from aggregator.tasks.websub import can_be_called
 log = get_logger(__name__)
 
 AT_ONCE = 50
+#: Hubs come at once, and keep what they find: by then our own pages must be the new ones (`web.cache`), in seconds.
+SETTLING = 3.0
 #: Two clocks may differ, and a transaction takes its time.
 _OVERLAP = timedelta(minutes=2)
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
@@ -42,18 +44,19 @@ def has_news(app: App) -> bool:
         return announcements.has_due(conn, hub, now=app.now())
 
 
-def announce(app: App, *, is_stopping: Callable[[], bool] = lambda: False) -> int:
-    """Tell the hub of every feed that has changed since it was told; how many."""
+def announce(app: App, *, pause: Callable[[float], bool] = lambda seconds: False) -> int:
+    """Tell the hub of every feed that has changed since it was told; how many. ``pause`` waits so many seconds and
+    says whether to stop."""
     if not has_news(app):
         return 0
     _note_changes(app)
     told = 0
-    while not is_stopping():
+    while not pause(0):
         with app.db.write() as conn:
             claimed = announcements.claim_due(conn, now=app.now(), limit=AT_ONCE)
         if not claimed:
             break
-        told += _tell(app, claimed)
+        told += _tell(app, claimed, pause)
     return told
 
 
@@ -77,7 +80,7 @@ def _note_changes(app: App) -> None:
         announcements.note(conn, paths, hub_url=hub, revision=revision, now=now)
 
 
-def _tell(app: App, claimed: tuple[Announcement, ...]) -> int:
+def _tell(app: App, claimed: tuple[Announcement, ...], pause: Callable[[float], bool]) -> int:
     """Post what is news; how much the hub took."""
     stems = dict.fromkeys(one.path.rpartition(".")[0] for one in claimed)
     by_stem = {stem: _make_fingerprint(app, stem) for stem in stems}
@@ -87,6 +90,8 @@ def _tell(app: App, claimed: tuple[Announcement, ...]) -> int:
         for one in claimed:
             if one.path not in news:
                 announcements.mark_same(conn, one)
+    if not news or pause(SETTLING):
+        return 0  # what was taken and not told is told when the claim has ended
     told = 0
     site = app.settings.site
     waiting = {f"{site.url}{path}": one for path, one in news.items()}

@@ -108,7 +108,7 @@ def _close_weeks(app: App, pause: Callable[[float], bool]) -> None:
 
 
 def _announce(app: App, pause: Callable[[float], bool]) -> None:
-    announce(app, is_stopping=lambda: pause(0))
+    announce(app, pause=pause)
 
 
 def _search(app: App, feed_ids: str) -> None:

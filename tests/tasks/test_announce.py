@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 from aggregator.storage import announcements
 from aggregator.tasks.announce import announce, has_news
+from aggregator.web.cache import Pace
 from tests.fixtures.http_server import Answer
 from tests.fixtures.program import Program
 from tests.tasks.told import Press, open_press
@@ -121,6 +122,35 @@ def test_what_comes_in_while_the_hub_listens_is_told_next(program: Program, http
         announce(press.app)
         assert hub.take_told() == COMBINED
         assert not has_news(press.app)
+
+
+def test_the_hub_hears_of_news_when_they_are_out(program: Program, http_server: Any) -> None:
+    """It comes at once, and what is in memory may be a few seconds old. What comes in meanwhile is told next."""
+    pace, asked = Pace(), []
+    with open_hub(program, http_server) as (press, hub):
+        press.tell("One", language="und")
+
+        def pause(seconds: float) -> bool:
+            if seconds > pace.watch_seconds + pace.patience_seconds:
+                asked.append(hub.asked)
+                press.tell("Two", feed="b", language="und")
+            return False
+
+        announce(press.app, pause=pause)
+        assert asked == [0] and hub.take_told() == COMBINED
+        announce(press.app)
+        assert hub.take_told() == COMBINED
+
+
+def test_a_shutdown_does_not_wait_for_the_hub(program: Program, http_server: Any) -> None:
+    """It is told after the next start."""
+    with open_hub(program, http_server) as (press, hub):
+        press.tell("One", language="und")
+        assert announce(press.app, pause=lambda seconds: seconds > 0) == 0
+        assert hub.asked == 0
+        press.clock.move(minutes=11)
+        announce(press.app)
+        assert hub.take_told() == COMBINED
 
 
 def test_whoever_dies_over_it_holds_nobody_up(program: Program, http_server: Any) -> None:
