@@ -57,14 +57,12 @@ def _fingerprint(words: str) -> int:
 
 def _leave_out(conn: Connection, keys: Collection[int]) -> None:
     """What stands under these keys is found no longer. SQLite never gives such a key again, so it is kept."""
-    if not keys:
-        return
+    which = search_entries.c.key.in_(keys)
     if conn.dialect.name == "sqlite":
-        conn.execute(sa.update(search_entries).where(search_entries.c.key.in_(keys)).values(entry_id=None))
+        conn.execute(sa.update(search_entries).where(which).values(entry_id=None))
     else:
         # With it what lost its entry by itself, when that was deleted; the words go along.
-        which = sa.or_(search_entries.c.key.in_(keys), search_entries.c.entry_id.is_(None))
-        conn.execute(sa.delete(search_entries).where(which))
+        conn.execute(sa.delete(search_entries).where(sa.or_(which, search_entries.c.entry_id.is_(None))))
 
 
 def _find_keys(conn: Connection, instants: Mapping[int, datetime]) -> dict[int, int]:

@@ -8,22 +8,30 @@ looked for afterwards, in what holds all of their words.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aggregator.model.search import Phrase, SearchQuery
 from aggregator.storage.schema import INDEX_NAME
-from aggregator.storage.search_keys import Hits, get_minute
+from aggregator.storage.search_keys import ABOVE_ALL, Hits, get_minute
 
 #: Minutes of a stretch, as powers of two: nine hours, 3 days, 23 days, half a year.
 _STRETCHES = (9, 12, 15, 18)
+
+#: Of so many of the newest entries that hold all words of a phrase it is looked at where they stand.
+_VERIFIED = 300
 
 #: By expressions, or the planner may walk the keys from the newest on and unpack the words of each.
 _FIND = sa.text(f"""
 SELECT key FROM {INDEX_NAME} WHERE words @@ CAST(:words AS tsquery) AND key + 0 < :below
 ORDER BY key + 0 DESC LIMIT :count
+""")
+#: In no order: it ends at the last row that counts.
+_COUNT = sa.text(f"""
+SELECT count(*) FROM (
+    SELECT 1 FROM {INDEX_NAME} WHERE words @@ CAST(:words AS tsquery) LIMIT :count
+) AS hits
 """)
 _VERIFY = sa.text(f"""
 SELECT key FROM {INDEX_NAME} WHERE key = ANY(:keys) AND words @@ CAST(:words AS tsquery)
@@ -39,15 +47,38 @@ _NEWEST = sa.text(f"SELECT max(key) FROM {INDEX_NAME} WHERE key < :below")
 
 
 def find_keys(conn: Connection, query: SearchQuery, *, limit: int, below: int) -> Hits:
-    """Up to ``limit`` entries with keys below ``below``, the highest first."""
+    """Up to ``limit`` entries with keys below ``below``, the highest first; of phrases what the newest hold of them."""
+    limit = max(limit, _VERIFIED) if _has_phrases(query) else limit
+    asked = {"below": below, "count": limit}
+    newest = conn.scalar(_NEWEST, {"below": below})
+    keys: list[int] = []
     conn.execute(_FORBID_SCANS)
-    keys = _find(conn, _write_loosely(query), limit=limit, below=below)
+    for words in _iter_stretches(query, newest):
+        keys = list(conn.scalars(_FIND, {"words": words, **asked}))
+        if len(keys) == limit:
+            break
     rest = keys[-1] if len(keys) == limit else None
     if keys and _has_phrases(query):
         keys = list(conn.scalars(_VERIFY, {"keys": keys, "words": _write_exactly(query)}))
     conn.execute(_ALLOW_SCANS)
     rows = conn.execute(_NAME_ENTRIES, {"keys": keys}) if keys else ()
     return Hits(found=tuple((key, number) for key, number in rows), rest=rest)
+
+
+def count_keys(conn: Connection, query: SearchQuery, *, limit: int) -> tuple[int, bool]:
+    """How many entries there are, up to ``limit``, and whether there may be more; of phrases, among the newest."""
+    if _has_phrases(query):
+        hits = find_keys(conn, query, limit=1, below=ABOVE_ALL)
+        return len(hits.found), hits.rest is not None
+    newest = conn.scalar(_NEWEST, {"below": ABOVE_ALL})
+    count = 0
+    conn.execute(_FORBID_SCANS)
+    for words in _iter_stretches(query, newest):
+        count = conn.scalar(_COUNT, {"words": words, "count": limit + 1}) or 0
+        if count > limit:
+            break
+    conn.execute(_ALLOW_SCANS)
+    return min(count, limit), count > limit
 
 
 def make_vector(key: int, words: Sequence[str]) -> str:
@@ -60,24 +91,15 @@ def make_vector(key: int, words: Sequence[str]) -> str:
     return " ".join((*parts, *(_quote(_name_stretch(power, get_minute(key) >> power)) for power in _STRETCHES)))
 
 
-def _find(conn: Connection, words: str, *, limit: int, below: int) -> list[int]:
-    """Keys of what holds ``words``, the highest first: ever longer stretches, until there are enough."""
-    newest = conn.scalar(_NEWEST, {"below": below})
+def _iter_stretches(query: SearchQuery, newest: int | None) -> Iterator[str]:
+    """The question for the stretch of ``newest`` and the one before it, a longer one each time, at last for all."""
     if newest is None:
-        return []
-    for stretch in (*_iter_stretches(newest), ""):
-        asked: dict[str, Any] = {"words": f"{stretch}{words}", "below": below, "count": limit}
-        keys = list(conn.scalars(_FIND, asked))
-        if len(keys) == limit:
-            break
-    return keys
-
-
-def _iter_stretches(newest: int) -> Iterator[str]:
-    """Conditions to be put before others: the stretch of ``newest`` and the one before it, a longer one each time."""
+        return
+    words = _write_loosely(query)
     for power in _STRETCHES:
         number = get_minute(newest) >> power
-        yield f"({_quote(_name_stretch(power, number))} | {_quote(_name_stretch(power, number - 1))}) & "
+        yield f"({_quote(_name_stretch(power, number))} | {_quote(_name_stretch(power, number - 1))}) & {words}"
+    yield words
 
 
 def _name_stretch(power: int, number: int) -> str:

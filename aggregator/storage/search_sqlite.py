@@ -7,15 +7,17 @@ from sqlalchemy.engine import Connection
 
 from aggregator.model.search import Phrase, SearchQuery
 from aggregator.storage.schema import INDEX_NAME
-from aggregator.storage.search_keys import Hits
+from aggregator.storage.search_keys import ABOVE_ALL, Hits
 
 #: CROSS JOIN: SQLite is not to begin with the other table. What is gone, or was edited since, has no entry.
-_FIND = sa.text(f"""
+_SOME = f"""
 SELECT found.key, found.entry_id FROM {INDEX_NAME} CROSS JOIN search_entries AS found
 WHERE {INDEX_NAME} MATCH :words AND {INDEX_NAME}.rowid < :below
 AND found.key = {INDEX_NAME}.rowid AND found.entry_id IS NOT NULL
 ORDER BY {INDEX_NAME}.rowid DESC LIMIT :count
-""")
+"""
+_FIND = sa.text(_SOME)
+_COUNT = sa.text(f"SELECT count(*) FROM ({_SOME})")
 
 
 def find_keys(conn: Connection, query: SearchQuery, *, limit: int, below: int) -> Hits:
@@ -23,6 +25,13 @@ def find_keys(conn: Connection, query: SearchQuery, *, limit: int, below: int) -
     rows = conn.execute(_FIND, {"words": _write_match(query), "below": below, "count": limit})
     found = tuple((key, number) for key, number in rows)
     return Hits(found=found, rest=found[-1][0] if len(found) == limit else None)
+
+
+def count_keys(conn: Connection, query: SearchQuery, *, limit: int) -> tuple[int, bool]:
+    """How many entries there are, up to ``limit``, and whether there are more."""
+    asked = {"words": _write_match(query), "below": ABOVE_ALL, "count": limit + 1}
+    count = conn.execute(_COUNT, asked).scalar_one()
+    return min(count, limit), count > limit
 
 
 def _write_match(query: SearchQuery) -> str:
