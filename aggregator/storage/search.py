@@ -36,7 +36,7 @@ class SearchFound:
     ids: tuple[EntryId, ...] = ()
     #: How many there are, on whichever page one stands: exact, but for entries that are in no story yet...
     count: int = 0
-    #: ... or there are at least so many, `COUNT_CAP` as a rule.
+    #: ... or there are at least so many, `COUNT_CAP` as a rule (PostgreSQL counts phrases among the newest).
     is_capped: bool = False
     #: What to give as ``before`` for the next page; None: this is the last one.
     next_before: int | None = None
