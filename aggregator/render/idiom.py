@@ -60,11 +60,11 @@ class Idiom:
 
     def moment(self, at: datetime) -> str:
         """``4 December 2025, 20:39``, ``2025年12月4日 20:39``."""
-        return self._add_clock(self.full_day(at), at)
+        return _join_clock(self.language, self.full_day(at), self.clock(at))
 
     def short_moment(self, at: datetime) -> str:
         """``4 Dec, 20:39``, ``12月4日 20:39``."""
-        return self._add_clock(self.short_day(at), at)
+        return _join_clock(self.language, self.short_day(at), self.clock(at))
 
     def iso(self, at: datetime) -> str:
         """For ``<time datetime>``: UTC, seconds."""
@@ -74,16 +74,13 @@ class Idiom:
         """The calendar day of ``at`` in this zone."""
         return at.astimezone(_get_zone(self.timezone)).date()
 
-    def span(self, start: datetime, end: datetime) -> str:
-        """The days of the half-open window [start, end): ``28 Nov – 4 Dec 2025``."""
-        return self.days(start, max(start, end - timedelta(seconds=1)))
-
-    def days(self, first: datetime, last: datetime) -> str:
-        """From the day of ``first`` to that of ``last``: ``28 Nov – 4 Dec 2025``."""
+    def span(self, start: datetime, end: datetime, *, whole: bool = False) -> str:
+        """The days of the half-open window [start, end): ``28 Nov – 4 Dec 2025``; ``whole``: of [start, end]."""
         from babel.dates import format_interval
 
+        last = end if whole else max(start, end - timedelta(seconds=1))
         locale = _get_locale(self.language)
-        return format_interval(self.local_date(first), self.local_date(last), "yMMMd", locale=locale)
+        return format_interval(self.local_date(start), self.local_date(last), "yMMMd", locale=locale)
 
     def number(self, count: int) -> str:
         """``1,204``."""
@@ -113,10 +110,6 @@ class Idiom:
 
     own_name = staticmethod(get_own_name)
 
-    def _add_clock(self, day: str, at: datetime) -> str:
-        pattern = str(_get_locale(self.language).datetime_formats["medium"])
-        return pattern.replace("{1}", day).replace("{0}", self.clock(at))
-
     def _write(self, skeleton: str, at: datetime, **wider: str) -> str:
         """By the locale's own pattern for ``skeleton``, which CLDR has in short; ``wider`` lengthens fields, but for
         one in brackets, where a language wants it short."""
@@ -128,6 +121,11 @@ class Idiom:
             if long not in pattern and f"({short})" not in pattern:
                 pattern = pattern.replace(short, long)
         return format_datetime(at, pattern, tzinfo=_get_zone(self.timezone), locale=locale)
+
+
+def _join_clock(language: str, day: str, clock: str) -> str:
+    pattern = str(_get_locale(language).datetime_formats["medium"])
+    return pattern.replace("{1}", day).replace("{0}", clock)
 
 
 @lru_cache(maxsize=64)
