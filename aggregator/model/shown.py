@@ -82,6 +82,8 @@ class StoryPage:
     tags: Mapping[str, Tag]
     #: Its entries in the order they came, with what each adds.
     reports: tuple[Report, ...]
+    #: Primary languages of its entries that have no page of their own.
+    silent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from aggregator.model.story import Story
 from aggregator.model.tag import Tag, TagActivity
 from aggregator.pipeline.rank import order_stories
 from aggregator.pipeline.tag import get_tags
-from aggregator.storage import entries, issues, river_pages, stories, tags
+from aggregator.storage import archives, entries, issues, river_pages, stories, tags
 from aggregator.storage.entries import EntryQuery
 from aggregator.storage.stories import StoryQuery
 
@@ -25,6 +25,8 @@ LEAST, MOST = 25, 40
 #: A page ends at an entry whose number is a multiple of this, if it can: then most pages stay what they are, and where
 #: they are, whatever comes in above them.
 _ANCHOR = 15
+#: A language in which nothing was told for so long has no page, unless its weeks are in the archives.
+LATELY = timedelta(weeks=4)
 #: Bars of a tag's chart.
 WEEKS = 12
 MENTIONED = 8
@@ -63,7 +65,7 @@ def build_stories_page(app: App, *, tag: Tag | None = None, language: str = "") 
         tags=known,
         language=language,
         older_id=older_id,
-        languages=_count_languages(members) if is_front else (),
+        languages=_count_languages(app, members) if is_front else (),
         by_week=by_week,
         weeks_end=midnight,
     )
@@ -120,9 +122,19 @@ def _find_midnight(now: datetime, timezone: str) -> datetime:
     return datetime.combine(there.date() + timedelta(days=1), time(), there.tzinfo).astimezone(UTC)
 
 
-def _count_languages(members: Iterable[Entry]) -> tuple[tuple[str, int], ...]:
-    """Primary languages, most used first."""
+def is_spoken(app: App, language: str) -> bool:
+    """Whether a language (primary tag) has a page: something was told in it of late, or in a week that is over.
+
+    Strangers may ask for what they like, and all that is stored would be read for a language that nobody writes.
+    """
+    now = app.now()
+    lately = EntryQuery(since=now - LATELY, until=now, language=language, combined_only=True, limit=1)
+    with app.db.read() as conn:
+        return bool(entries.list_entries(conn, lately) or archives.find_newest(conn, f"language:{language}"))
+
+
+def _count_languages(app: App, members: Iterable[Entry]) -> tuple[tuple[str, int], ...]:
+    """Primary languages that have a page, most used first."""
     counted = Counter(entry.language.partition("-")[0].lower() for entry in members)
-    return tuple(
-        sorted(((k, n) for k, n in counted.items() if k not in ("", "und")), key=lambda one: (-one[1], one[0]))
-    )
+    named = [(code, count) for code, count in counted.items() if code not in ("", "und") and is_spoken(app, code)]
+    return tuple(sorted(named, key=lambda one: (-one[1], one[0])))

@@ -28,6 +28,7 @@ from aggregator.render.tagnames import get_name
 from aggregator.render.words import get_feed_name
 from aggregator.storage import entries, feed_pages, feeds, tags
 from aggregator.storage.entries import EntryQuery
+from aggregator.tasks.river import is_spoken
 from aggregator.tasks.site import archive, search
 from aggregator.tasks.site.found import NUMBER, Page, list_tags, make_html, route
 
@@ -104,7 +105,7 @@ def _render_follow(app: App) -> Page:
         newest = entries.list_entries(conn, EntryQuery(until=app.now(), limit=NEWEST, combined_only=True))
         used = tags.list_tags(conn, since=app.now() - app.settings.combined.window)
         read = [feed for feed in feeds.list_feeds(conn) if feed.state == "active"]
-    spoken = _count_languages(read).most_common(FOLLOW_LANGUAGES)
+    spoken = [one for one in _count_languages(read).most_common(FOLLOW_LANGUAGES) if is_spoken(app, one[0])]
     page = FollowPage(
         newest=newest,
         tags=tuple(known[slug] for slug, _, _ in used if slug in known)[:FOLLOW_TAGS],

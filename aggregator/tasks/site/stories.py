@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from aggregator.app import App
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId, StoryId
@@ -15,15 +13,12 @@ from aggregator.pipeline.excerpt import list_sentences
 from aggregator.pipeline.htmltext import html_to_text
 from aggregator.pipeline.tag import find_tags
 from aggregator.render import page as pages
-from aggregator.storage import archives, entries, feeds, stories
-from aggregator.storage.entries import EntryQuery
-from aggregator.tasks.river import build_river_page, build_stories_page
+from aggregator.storage import entries, feeds, stories
+from aggregator.tasks.river import build_river_page, build_stories_page, is_spoken
 from aggregator.tasks.site.found import NUMBER, SLUG, Found, Moved, Page, list_tags, make_html, route
 
 #: A primary language (BCP 47).
 LANGUAGE = r"([a-z]{2,3})"
-#: Weeks are archived long before this.
-LATELY = timedelta(weeks=4)
 #: Of one story so many entries are quoted, from the beginning of their texts, in characters of HTML.
 QUOTED, _MAX_TEXT = 24, 40_000
 
@@ -42,7 +37,7 @@ def _render_tag(app: App, slug: str) -> Page | None:
 
 
 def _render_language(app: App, language: str) -> Page | None:
-    if not _is_spoken(app, language):
+    if not is_spoken(app, language):
         return None
     page = build_stories_page(app, language=language)
     return make_html(pages.render_language(page, site=app.settings.site, templates=app.templates))
@@ -58,16 +53,7 @@ def _render_older_of_tag(app: App, slug: str, number: str) -> Page | None:
 
 
 def _render_older_of_language(app: App, language: str, number: str) -> Page | None:
-    return _render_river(app, number, language=language) if _is_spoken(app, language) else None
-
-
-def _is_spoken(app: App, language: str) -> bool:
-    """Whether anything is told in it: of late, or in a week that is over. Strangers may ask for what they like, and all
-    that is stored would be read for a language that nobody writes."""
-    now = app.now()
-    lately = EntryQuery(since=now - LATELY, until=now, language=language, combined_only=True, limit=1)
-    with app.db.read() as conn:
-        return bool(entries.list_entries(conn, lately) or archives.find_newest(conn, f"language:{language}"))
+    return _render_river(app, number, language=language) if is_spoken(app, language) else None
 
 
 def _render_river(app: App, number: str, *, tag: Tag | None = None, language: str = "") -> Page | None:
@@ -107,8 +93,18 @@ def _render_story(app: App, number: str) -> Found:
         entry.id: _find_speakers(app, entry, sources[entry.feed_id].spec.tags if entry.feed_id in sources else ())
         for entry in found.entries
     }
-    page = StoryPage(story=found, tags=list_tags(app), reports=compare_reports(found, sentences, speakers))
+    page = StoryPage(
+        story=found,
+        tags=list_tags(app),
+        reports=compare_reports(found, sentences, speakers),
+        silent=frozenset(code for code in _list_languages(found) if not is_spoken(app, code)),
+    )
     return make_html(pages.render_story(page, site=app.settings.site, templates=app.templates))
+
+
+def _list_languages(story: Story) -> set[str]:
+    """Primary languages of its entries."""
+    return {entry.language.partition("-")[0].lower() for entry in story.entries}
 
 
 def _list_sentences(entry: Entry, content_html: str) -> tuple[str, ...]:
