@@ -257,15 +257,6 @@ def test_leaving_asks_with_a_form_that_posts_to_its_own_address() -> None:
     assert html.document_fromstring(PAGES["left"](SITE, TEMPLATES)).find(".//form") is None
 
 
-def test_the_issue_page_names_its_one_address_and_no_reader() -> None:
-    """rel=canonical, and no personal link."""
-    text = PAGES["issue"](SITE, TEMPLATES)
-    canonical = html.document_fromstring(text).find(".//link[@rel='canonical']").get("href")
-
-    assert canonical == "https://news.example.org/issues/weekly/2025-W49"
-    assert "unsubscribe" not in text.lower()
-
-
 def test_the_front_page_is_light() -> None:
     """Under 60 KB with its style sheet, before anything is compressed: sixty stories and a long page of the river."""
     stories = tuple(replace(story, id=StoryId(number)) for number, story in enumerate((*STORIES, *STORIES[3:]) * 2))[
@@ -398,15 +389,3 @@ def test_an_older_page_names_the_day_of_its_newest_entry_at_midnight() -> None:
     assert document.findtext(".//section[@class='day']/h2/time") == "Friday 5 December"
     assert document.findtext(".//h1") == "1–5 Dec 2025"
     assert "5 Dec 2025" in document.findtext(".//title")
-
-
-def test_an_issue_in_another_language_than_the_site_says_so() -> None:
-    """Its words, ours and its own language's headlines, are read aloud and set as what they are; the frame is not."""
-    japanese = replace(COMPOSED, newsletter=replace(NEWSLETTER, language="ja"))
-    body = render_issue(japanese, site=SITE, tags=TAGS, templates=TEMPLATES, archive_url=SITE.url).web_html
-    shown = IssuePage(issue=ISSUES[0], newsletter_title=NEWSLETTER.title, web_html=body)
-    document = html.document_fromstring(page.render_issue(shown, site=SITE, templates=TEMPLATES))
-    heading = document.find(".//h1")
-
-    assert "年" in heading.text
-    assert document.get("lang") == "en" and heading.xpath("string(ancestor::*[@lang][1]/@lang)") == "ja"
