@@ -51,10 +51,12 @@ def has_due(conn: Connection, hub_url: str, *, now: datetime) -> bool:
 
 def list_touched(conn: Connection, since: datetime) -> tuple[frozenset[str], frozenset[str]]:
     """The tags and the languages (as entries name them) of the stories that were first told from then on."""
-    new = sa.select(entries.c.id).join(stories, stories.c.id == entries.c.story_id).where(stories.c.created_at >= since)
-    told = new.where(entries.c.backlog.is_(False), entries.c.hidden.is_(False)).subquery()
-    tags = sa.select(entry_tags.c.slug).distinct().join(told, told.c.id == entry_tags.c.entry_id)
-    languages = sa.select(entries.c.language).distinct().join(told, told.c.id == entries.c.id)
+    # Lists within lists: of tables that are joined, SQLite would read the largest from end to end.
+    new = entries.c.story_id.in_(sa.select(stories.c.id).where(stories.c.created_at >= since))
+    told = (new, entries.c.backlog.is_(False), entries.c.hidden.is_(False))
+    tags = sa.select(entry_tags.c.slug).distinct()
+    tags = tags.where(entry_tags.c.entry_id.in_(sa.select(entries.c.id).where(*told)))
+    languages = sa.select(entries.c.language).distinct().where(*told)
     return frozenset(conn.execute(tags).scalars()), frozenset(conn.execute(languages).scalars())
 
 

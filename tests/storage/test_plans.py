@@ -1,0 +1,53 @@
+"""What is asked after every change costs what has changed, not what is stored: how SQLite means to find it.
+
+SQLite alone: it has no figures of the tables and follows the shape of a statement, where PostgreSQL counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from aggregator.storage import announcements, archives
+from aggregator.storage.engine import Database
+from aggregator.storage.paging import Connection
+from tests.storage.samples import DAY, NOW
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def explain(db: Database, ask: Callable[[Connection], object]) -> list[str]:
+    """The steps of all that ``ask`` selects."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(conn: Any, cursor: Any, statement: str, parameters: Any, *rest: object) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        with db.read() as conn:
+            ask(conn)
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    with db.read() as conn:
+        return [
+            str(row[3])
+            for statement, parameters in asked
+            for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+
+
+def test_what_the_hub_may_hear_of_is_found_by_the_new_stories(db: Database) -> None:
+    plan = explain(db, lambda conn: announcements.list_touched(conn, NOW))
+
+    assert any("ix_stories_created_at" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith("SCAN entr")], plan
+
+
+def test_the_stories_of_a_week_are_found_by_when_they_were_told(db: Database) -> None:
+    plan = explain(db, lambda conn: archives.list_story_ids(conn, NOW - 7 * DAY, NOW))
+
+    assert any("ix_stories_created_at" in step for step in plan), plan
