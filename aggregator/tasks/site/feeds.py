@@ -15,6 +15,7 @@ from aggregator.render.jsonfeed import render_json
 from aggregator.render.opml import render_opml
 from aggregator.render.rss import render_rss
 from aggregator.storage import feeds
+from aggregator.tasks.river import is_spoken
 from aggregator.tasks.site import feed_issues
 from aggregator.tasks.site.feed_archives import render_archive
 from aggregator.tasks.site.feed_documents import build_living, build_page
@@ -59,12 +60,11 @@ def _render_tag_archive(app: App, slug: str, week: str) -> Page | None:
 
 
 def _render_language(app: App, language: str, suffix: str, *, query: Query) -> Page | None:
-    listed = get_language(app, language, each=_wants_each(query))
-    return _render_living(app, listed, suffix, may_be_empty=False)
+    return _render_living(app, _find_language(app, language, query), suffix, may_be_empty=False)
 
 
 def _render_language_page(app: App, language: str, before: str, suffix: str, *, query: Query) -> Page | None:
-    return _render_page(app, get_language(app, language, each=_wants_each(query)), before, suffix)
+    return _render_page(app, _find_language(app, language, query), before, suffix)
 
 
 def _render_language_archive(app: App, language: str, week: str) -> Page | None:
@@ -96,6 +96,10 @@ def _render_opml(app: App) -> Page:
     with app.db.read() as conn:
         read = [feed for feed in feeds.list_feeds(conn) if feed.state == "active"]
     return Page(body=render_opml(read, site=app.settings.site), content_type="text/x-opml; charset=utf-8")
+
+
+def _find_language(app: App, language: str, query: Query) -> Listed | None:
+    return get_language(app, language, each=_wants_each(query)) if is_spoken(app, language) else None
 
 
 def _wants_each(query: Query) -> bool:
