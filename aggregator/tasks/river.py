@@ -80,7 +80,7 @@ def build_river_page(app: App, before_id: EntryId, *, tag: Tag | None = None, la
         if place is None:
             return None
         river, older_id = cut_page(river_pages.list_below(conn, query, place, limit=MOST + 1))
-        above = river_pages.list_above(conn, query, place, limit=LEAST)
+        above = river_pages.list_above(conn, query, place, limit=MOST)
     if not river:
         return None
     return RiverPage(
@@ -89,9 +89,20 @@ def build_river_page(app: App, before_id: EntryId, *, tag: Tag | None = None, la
         before_id=before_id,
         river=river,
         older_id=older_id,
-        newer_id=above[0].id if len(above) == LEAST else None,
+        newer_id=_find_newer(above, place),
         tags=get_tags(app.settings.tag_rules),
     )
+
+
+def _find_newer(above: Sequence[Entry], place: Entry) -> EntryId | None:
+    """Below which entry the page begins that ends at ``place``; None: it is the first of all.
+
+    ``above``: the next ``MOST`` entries above ``place``, newest first.
+    """
+    if len(above) < LEAST:
+        return None
+    is_first = len(above) < MOST and len(cut_page((*above, place))[0]) > len(above)
+    return None if is_first else above[-LEAST].id
 
 
 def cut_page(found: Sequence[Entry]) -> tuple[tuple[Entry, ...], EntryId | None]:

@@ -103,6 +103,24 @@ def test_the_way_up_meets_every_entry_too(paper: Paper) -> None:
         assert met == set(numbers)
 
 
+def test_from_the_second_page_the_way_up_is_the_first(paper: Paper) -> None:
+    """However long the first one is: there is no page of nearly the same entries in between."""
+    with paper.app() as app:
+        paper.read(app)
+        lengths = set()
+        for number in range(COUNT, COUNT + 12):
+            paper.post(number, SLOT - timedelta(hours=1))
+            paper.read(app)
+            first = build_stories_page(app)
+            assert first.older_id is not None
+            second = build_river_page(app, first.older_id)
+            lengths.add(len(first.river))
+
+            assert second is not None and second.newer_id is None
+
+        assert len(lengths) > 3
+
+
 @pytest.mark.parametrize(
     "path",
     [
