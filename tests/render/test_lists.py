@@ -157,12 +157,13 @@ def read(text: str) -> html.HtmlElement:
 
 
 def test_a_list_is_a_whole_page(render: Renderer) -> None:
-    """One h1, headings that leave out no level, a title, unique ids, a canonical address; feeds have all formats."""
+    """One h1, headings that leave out no level and are none but headings, a title, unique ids, a canonical address."""
     document = read(render(SITE, TEMPLATES))
     levels = [int(element.tag[1]) for element in document.iter("h1", "h2", "h3", "h4", "h5", "h6")]
     ids = document.xpath("//@id")
 
     assert levels[0] == 1 and levels.count(1) == 1
+    assert not document.xpath("//*[self::h1 or self::h2 or self::h3 or self::h4]/@role")
     assert all(later <= level + 1 for level, later in pairwise(levels))
     assert document.findtext(".//title").endswith(SITE.title)
     assert len(ids) == len(set(ids))
