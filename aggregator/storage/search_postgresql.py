@@ -33,8 +33,10 @@ SELECT count(*) FROM (
     SELECT 1 FROM {INDEX_NAME} WHERE words @@ CAST(:words AS tsquery) LIMIT :count
 ) AS hits
 """)
+#: Materialized: or the planner may ask the index about the words again, and unpack those of all that it finds.
 _VERIFY = sa.text(f"""
-SELECT key FROM {INDEX_NAME} WHERE key = ANY(:keys) AND words @@ CAST(:words AS tsquery)
+WITH picked AS MATERIALIZED (SELECT key, words FROM {INDEX_NAME} WHERE key = ANY(:keys))
+SELECT key FROM picked WHERE words @@ CAST(:words AS tsquery)
 """)
 _NAME_ENTRIES = sa.text("""
 SELECT key, entry_id FROM search_entries WHERE key = ANY(:keys) AND entry_id IS NOT NULL ORDER BY key DESC
