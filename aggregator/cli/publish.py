@@ -11,6 +11,7 @@ from aggregator.app import App
 from aggregator.cli.console import ConfigOption, opened, print_note
 from aggregator.model.said import say_count
 from aggregator.publish import Published, publish_tree
+from aggregator.tasks.archive import close_weeks
 from aggregator.tasks.site.export import count_told, iter_site
 
 #: Pages that could not be made, each named up to so many.
@@ -32,6 +33,7 @@ def publish(
     code 1 when a page could not be made (its old file stays) or a file could not be written.
     """
     with opened(config) as app:
+        close_weeks(app)  # where no daemon does it
         done = _publish_with_progress(app, out, anew=anew)
     counts = f"{say_count(done.written, 'file')} written, {done.unchanged} unchanged, {done.removed} removed"
     typer.echo(f"{out}: {counts}.")

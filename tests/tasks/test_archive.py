@@ -48,6 +48,17 @@ def test_a_week_is_closed_once_when_it_is_over(program: Program) -> None:
     assert find_path(closed, "self") == f"/archive/{OLD}.atom"
 
 
+def test_a_site_without_a_daemon_has_archives_too(program: Program) -> None:
+    """`aggregator publish` closes the weeks that are over."""
+    with open_press(program) as press:
+        press.tell("One")
+    done = program.run("publish", "--out", "site")
+    written = etree.fromstring((program.folder / f"site/archive/{OLD}.atom").read_bytes())
+
+    assert done.code == 0, done
+    assert written.find(f"{HISTORY}archive") is not None
+
+
 def test_archives_lead_from_week_to_week(program: Program) -> None:
     """Weeks in which nothing happened, too; those of a tag or a feed lead to weeks in which it had something."""
     with open_press(program) as press:
