@@ -109,7 +109,7 @@ def conditions(query: EntryQuery) -> list[sa.ColumnElement[bool]]:
     if query.feed_id is not None:
         found.append(entries.c.feed_id == query.feed_id)
     if query.tag:
-        found.append(entries.c.id.in_(sa.select(entry_tags.c.entry_id).where(entry_tags.c.slug == query.tag)))
+        found.append(entries.c.id.in_(_select_tagged(query)))
     if query.language:
         regions = entries.c.language.startswith(f"{query.language}-", autoescape=True)
         found.append(sa.or_(entries.c.language == query.language, regions))
@@ -118,6 +118,16 @@ def conditions(query: EntryQuery) -> list[sa.ColumnElement[bool]]:
     if query.hidden != "too":
         found.append(entries.c.hidden if query.hidden == "only" else is_shown())
     return found
+
+
+def _select_tagged(query: EntryQuery) -> sa.Select[Any]:
+    """The entries of a tag, of the time asked for alone: its rows bear the entry's time."""
+    tagged = sa.select(entry_tags.c.entry_id).where(entry_tags.c.slug == query.tag)
+    if query.since is not None:
+        tagged = tagged.where(entry_tags.c.effective_at >= query.since)
+    if query.until is not None:
+        tagged = tagged.where(entry_tags.c.effective_at < query.until)
+    return tagged
 
 
 def is_shown() -> sa.ColumnElement[bool]:

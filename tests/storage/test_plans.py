@@ -14,6 +14,7 @@ from sqlalchemy import event
 from aggregator.storage import announcements, archives
 from aggregator.storage.engine import Database
 from aggregator.storage.paging import Connection
+from aggregator.storage.stories import StoryQuery, list_stories
 from tests.storage.samples import DAY, NOW
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -51,3 +52,10 @@ def test_the_stories_of_a_week_are_found_by_when_they_were_told(db: Database) ->
     plan = explain(db, lambda conn: archives.list_story_ids(conn, NOW - 7 * DAY, NOW))
 
     assert any("ix_stories_created_at" in step for step in plan), plan
+
+
+def test_a_week_of_a_tag_costs_that_week_not_all_that_ever_bore_it(db: Database) -> None:
+    query = StoryQuery(since=NOW - 7 * DAY, until=NOW, tag="chips", combined_only=True)
+    plan = explain(db, lambda conn: list_stories(conn, query))
+
+    assert any("(slug=? AND effective_at>? AND effective_at<?)" in step for step in plan), plan
