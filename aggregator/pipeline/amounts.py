@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _UNITS = {
-    "%": "%", "percent": "%", "per cent": "%", "パーセント": "%",
+    "%": "%", "percent": "%", "per cent": "%", "prozent": "%", "pour cent": "%", "パーセント": "%",
     "k": "e3", "thousand": "e3", "m": "e6", "mn": "e6", "million": "e6", "millions": "e6", "millionen": "e6",
     "b": "e9", "bn": "e9", "billion": "e9", "billions": "e9", "milliard": "e9", "milliards": "e9", "milliarden": "e9",
     "tn": "e12", "trillion": "e12", "万": "e4", "萬": "e4", "億": "e8", "亿": "e8", "兆": "e12", "万亿": "e12",

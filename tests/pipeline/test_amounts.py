@@ -17,6 +17,7 @@ from aggregator.pipeline.amounts import iter_figures
         ("6,5 milliards d'euros", [("6500000000", "6,5 milliards")]),
         ("A laptop with 24 GB, a 70B model", [("24gb", "24 GB"), ("70000000000", "70B")]),
         ("前年比３０％増", [("30%", "３０％")]),
+        ("mit 38 Prozent weniger Strom, 4 pour cent", [("38%", "38 Prozent"), ("4%", "4 pour cent")]),
         ("1.400 Wohnungen, 4,200 questions", [("1400", "1.400"), ("4200", "4,200")]),
         ("GPT-5.6 at 10:30 on 3 December 2025, v1.2.3, 2026-01-02, 12月31日", []),
         ("Room 7, three of 30 pages", []),
