@@ -211,7 +211,7 @@ class Shelf:
         self.asked.append(path)
         if path == "/":
             return make_html(
-                f'<a rel="next" href="/news/before/1">older</a> <a href="{self._url}/odd">odd</a>'
+                f'<a rel="next" href="/news/before/1">older</a> <a href="/news/odd">{self._url}/text</a>'
                 '<a href="/news/search?q=1">search</a>'
             )
         if path == "/odd":

@@ -6,6 +6,7 @@ and whatever depends on a query. Pages of stories and entries are made only when
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -40,11 +41,12 @@ _NOT_LISTED = re.compile(r"/(?:stories|entries)/[0-9]+$|/search\b")
 _GROUPED = re.compile(r"(/(?:tags|feeds|lang)/[^/]+)(/?)")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _FOLDERS = {"tag": "tags", "feed": "feeds", "language": "lang"}
-#: Feeds name addresses in full, pages begin them with the root of the site.
-_HREF = re.compile(r'(?:href|src)="([^"&#?<>\s]+)')
-_LINK = re.compile(rb'(<(?:a|link|atom:link)\b[^>]*href=")([^"]*)("[^>]*>)')
-_NEXT_URL = re.compile(rb'"next_url":"([^"]*)"')
-_NEWER = re.compile(rb'rel="prev(?:ious)?"')
+#: A link as templates and formats write it; in what others wrote each ``<`` and ``"`` is escaped.
+_LINK = re.compile(rb'(<(?:a|link|atom:link)\b[^>]*\shref=")([^"]*)("[^>]*>)')
+_NEXT, _NEWER = re.compile(rb'\srel="next"'), re.compile(rb'\srel="prev(?:ious)?"')
+#: What feeds lead to that is not known otherwise.
+_ONWARD = re.compile(rb'\srel="(?:next|prev-archive)"')
+_PATH = re.compile(r"/[A-Za-z0-9._~%/-]*")
 #: Made last, when all that they lead to is there.
 _LAST = (*(f"/feed{suffix}" for suffix in FORMATS), "/feeds.opml", "/")
 
@@ -124,9 +126,7 @@ class _Lists:
         self._app = app
         self._root = root
         self._others = others
-        self._prefix = get_root(site)
-        self._starts = tuple(dict.fromkeys((site.url, self._prefix)))
-        self._full = re.compile(re.escape(site.url) + r"(/[A-Za-z0-9._~%/-]*)")
+        self._url, self._prefix = site.url, get_root(site)
         self._seen = set(_LAST)
         self._waiting: deque[str] = deque()
         #: Of each list, how many older pages there are; of each of these, the newer one that led to it.
@@ -157,22 +157,20 @@ class _Lists:
             yield _hold(_name(path, page), _cut_links(body, beyond), often=not _SELDOM.search(path))
 
     def _find_links(self, body: bytes, page: Page) -> list[str]:
-        """The paths of our own that a page or feed leads to, in their order."""
-        if not _is_text(page):
-            return []
-        text = body.decode()
-        links = self._full.findall(text)
-        if page.content_type == HTML:
-            links += map(self._cut_start, _HREF.findall(text))
-        # Anybody may name an older page in a text of his; what turns to it is ours.
-        older = [tag[2] for tag in _LINK.finditer(body) if b'rel="next"' in tag[0]] + _NEXT_URL.findall(body)
-        links = [link for link in links if link and _BEFORE not in link]
-        links += filter(None, (self._cut_start(link.decode()) for link in older))
-        return list(dict.fromkeys(links))
+        """The paths of our own that a page or feed leads to, in their order.
 
-    def _cut_start(self, link: str) -> str:
-        """The path below the root of the site; empty for what is not ours."""
-        return next((link[len(start) :] for start in self._starts if link.startswith(f"{start}/")), "")
+        Others may write any address of ours in a text, or as that of a post, and always in full. Links of our pages
+        begin with the root of the site; in feeds only the feed itself, not an item, says where it goes on.
+        """
+        if page.content_type == HTML:
+            tags = [tag for tag in _LINK.finditer(body) if _BEFORE not in tag[2].decode() or _NEXT.search(tag[0])]
+            start, links = self._prefix, [tag[2].decode() for tag in tags]
+        elif "json" in page.content_type:
+            start, links = self._url, [json.loads(body).get("next_url", "")]
+        else:
+            start, links = self._url, [tag[2].decode() for tag in _LINK.finditer(body) if _ONWARD.search(tag[0])]
+        paths = (link.removeprefix(start) for link in links if link.startswith(f"{start}/"))
+        return list(dict.fromkeys(path for path in paths if _PATH.fullmatch(path)))
 
     def _wait_for(self, paths: Iterable[str], *, of: str = "") -> list[str]:
         """Look at them later, to which ``of`` leads; those that lie further back than is published are returned."""
@@ -236,10 +234,10 @@ def _lead_back(body: bytes, newer: str, site: Site) -> bytes:
 
 
 def _cut_links(body: bytes, paths: Iterable[str]) -> bytes:
-    """Without the links to older pages that are not published."""
+    """Without our links to older pages that are not published."""
     for path in paths:
         end = re.escape(path).encode() + b'"'
-        leads = rb'[^>]*href="[^"]*' + end + rb"[^>]*>"
+        leads = rb'(?=[^>]*\srel="next")[^>]*\shref="[^"]*' + end + rb"[^>]*>"
         pattern = rb"<a\b" + leads + rb".*?</a>|<(?:atom:)?link\b" + leads + rb'|"next_url":"[^"]*' + end + rb",?"
         body = re.sub(pattern, b"", body, flags=re.DOTALL)
     return body
@@ -277,10 +275,6 @@ def _fail(name: str, error: RenderError) -> File:
         raise error
 
     return File(name=name, make=make)
-
-
-def _is_text(page: Page) -> bool:
-    return page.content_type.startswith("text/") or "xml" in page.content_type or "json" in page.content_type
 
 
 def _name(path: str, page: Page) -> str:

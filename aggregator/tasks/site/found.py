@@ -55,9 +55,9 @@ class Route:
     keys: frozenset[str] = frozenset()
 
 
-#: Parts of patterns, each one group. Numbers are short enough for any database.
+#: Parts of patterns, each one group. Numbers are short enough for any database, and written in one way only.
 SLUG = r"([a-z0-9][a-z0-9.-]{0,100}?)"
-NUMBER = r"([0-9]{1,18})"
+NUMBER = r"([1-9][0-9]{0,17})"
 
 
 def route(pattern: str, make: Callable[..., Found], *keys: str) -> Route:
