@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from aggregator.app import App
+from aggregator.errors import RenderError
 from aggregator.publish import Group
 from aggregator.tasks.site import export
 from aggregator.tasks.site.found import Page, make_html
@@ -79,3 +80,40 @@ def find_baited(app: App, path: str, query: object = ()) -> Page | None:
         return Page(body=body.encode(), content_type=f"application/{ending[1:]}+xml")
     bait_link = f'<a href="{URL}/before/73">{bait.replace(chr(34), "&#34;")}</a> <a href="{URL}/feeds/7">x</a>'
     return make_html(f'{bait_link}<a rel="next" href="{older}">older</a>')
+
+
+@sqlite_only
+def test_a_broken_page_takes_nothing_away_that_it_led_to(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither older pages, nor feeds, nor issues, until it is mended; feeds that are new are published all the same."""
+    program.configure(site=SITE)
+    pages = {
+        "/issues/": '<a href="/issues/weekly">',
+        "/issues/weekly": '<a href="/issues/weekly/1">',
+        "/issues/weekly/1": "",
+    }
+    broken = set[str]()
+
+    def find(app: App, path: str, query: object = ()) -> Page | None:
+        if path in broken:
+            raise RenderError("on purpose")
+        if path == "/issues/weekly.atom":
+            return Page(body=b"<feed/>", content_type="application/atom+xml")
+        return make_html(pages[path]) if path in pages else find_baited(app, path)
+
+    def publish(*names: str) -> set[str]:
+        broken.clear()
+        broken.update(names)
+        assert program.run("publish", "--out", "site").code == bool(names)
+        folder = program.folder / "site"
+        return {
+            path.relative_to(folder).as_posix() for path in folder.rglob("*.*") if path.suffix in (".html", ".atom")
+        }
+
+    monkeypatch.setattr(export, "find_page", find)
+    assert "issues/weekly.atom" in publish("/issues/weekly")
+    whole = publish()
+    assert whole >= {"index.html", "before/12/index.html", "issues/weekly/1/index.html"}
+    assert publish("/issues/weekly") == whole
+    assert publish("/") == whole
+    pages["/issues/weekly"] = ""
+    assert publish() == whole - {"issues/weekly/1/index.html"}

@@ -61,12 +61,10 @@ def iter_site(app: App) -> Iterator[File | Group]:
     yield from _iter_told(app, found, early=True)
     roots = {path: stamp for key, stamp in found.lists.items() if (path := _get_root_path(key))}
     yield from (_make_group(app, root, stamp) for root, stamp in roots.items())
-    yield from _Lists(app, others=frozenset(roots)).iter_files(_iter_starts(app))
     if page := _find(app, "/robots.txt"):
         yield _hold("robots.txt", page.body, gives_way=True)
     yield File(name="404.html", make=lambda: _make_missing(app), often=True, gives_way=True)
-    for path in _LAST:
-        yield File(name=_guess_name(path), make=_make_later(app, path), often=True)
+    yield Group(key="/", stamp="", make=lambda: _iter_others(app, frozenset(roots)))
     yield from _iter_told(app, found)
 
 
@@ -117,6 +115,14 @@ def _make_group(app: App, root: str, stamp: str) -> Group:
     return Group(key=root, stamp=f"{stamp}-{turn}", make=_Lists(app, root=root).iter_files)
 
 
+def _iter_others(app: App, roots: frozenset[str]) -> Iterator[File]:
+    """All lists and feeds of no tag, feed or language: a group, lest one of them that cannot be made takes away what
+    it led to."""
+    yield from _Lists(app, others=roots).iter_files(_iter_starts(app))
+    for path in _LAST:
+        yield File(name=_guess_name(path), make=_make_later(app, path), often=True)
+
+
 class _Lists:
     """Lists and feeds, found by following links from page to page, so that none of them leads nowhere: what begins with
     the path ``root``, or else all but what belongs to one of the roots ``others``."""
@@ -142,10 +148,12 @@ class _Lists:
         self._wait_for((self._root, *starts))
         while self._waiting:
             path = self._waiting.popleft()
+            siblings = _list_siblings(path)
             try:
                 page = _find(self._app, path)
             except RenderError as error:
                 yield _fail(_guess_name(path), error)
+                self._wait_for(siblings)
                 continue
             if page is None or page.immutable:
                 continue
@@ -153,7 +161,7 @@ class _Lists:
             if path in self._newer:
                 body = _lead_back(body, self._newer[path], self._app.settings.site)
             beyond = self._wait_for(self._find_links(body, page), of=path)
-            self._wait_for(_list_siblings(path))
+            self._wait_for(siblings)
             yield _hold(_name(path, page), _cut_links(body, beyond), often=not _SELDOM.search(path))
 
     def _find_links(self, body: bytes, page: Page) -> list[str]:
