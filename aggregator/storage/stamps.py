@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
 from itertools import groupby
 from typing import Any
@@ -22,6 +23,10 @@ _ENTRY = (
     "id", "feed_id", "language", "content_hash", "changed_at", "effective_at", "discussion", "hidden", "weight",
     "section", "backlog", "links", "excerpt", "title", "reading_minutes",
 )  # fmt: skip
+#: What feeds tell of the feed that an entry comes from, and pages do not.
+_SOURCE = ("atom_id", "author", "full_content")
+#: Of an entry: its source was updated no later than that (`render.items`).
+_DATES = ("updated_at", "published_at", "first_seen_at")
 _STREAMED = {"yield_per": 2_000}
 
 
@@ -50,6 +55,8 @@ class _Alone:
     id: int
     story_id: int
     stamp: str
+    #: What its lists show beside: hash of the sources of its story.
+    sources: str
     lists: tuple[str, ...]
 
 
@@ -73,7 +80,7 @@ def list_stamps(conn: Connection, *, salt: str) -> Stamps:
     lists = {key: blake2b(start.encode(), digest_size=12) for key, start in _list_keys(conn)}
     for one in alone:
         for key in one.lists:
-            lists.setdefault(key, blake2b(digest_size=12)).update(stamped[one.id].encode())
+            lists.setdefault(key, blake2b(digest_size=12)).update(f"{stamped[one.id]}{one.sources}".encode())
     return Stamps(
         stories=tuple(Stamped(id=number, stamp=stamp) for number, stamp in found.items()),
         entries=tuple(Stamped(id=number, stamp=stamp) for number, stamp in sorted(stamped.items())),
@@ -84,21 +91,40 @@ def list_stamps(conn: Connection, *, salt: str) -> Stamps:
 def _read_entries(conn: Connection, salt: str) -> tuple[dict[int, str], list[_Alone]]:
     """The hash of each story's members, and the entries that readers see."""
     named = {number: _hash(salt, *row) for number, *row in conn.execute(_select(feeds, "id", *_FEED))}
+    sources = _read_sources(conn)
     tagged = _hash_tags(conn)
     told: dict[int, str] = {}
     alone: list[_Alone] = []
-    for story_id, group in groupby(_iter_entries(conn), key=lambda row: row.story_id):
+    for key, group in groupby(_iter_entries(conn), key=lambda row: row.story_id or -row.id):
+        rows = list(group)
+        beside = _hash(*(_tell_source(sources.get(row.feed_id), row) for row in rows))
         members = []
-        for row in group:
+        for row in rows:
             tags_hash, slugs = tagged.get(row.id, ("", ()))
-            stamp = _hash(named.get(row.feed_id), tags_hash, *row)
+            stamp = _hash(named.get(row.feed_id), tags_hash, *row[: -len(_DATES)])
             members.append(stamp)
             if not row.hidden:
                 keys = (*slugs, f"feed:{row.feed_id}", f"language:{row.language.partition('-')[0].lower()}")
-                alone.append(_Alone(row.id, story_id or 0, stamp, tuple(map(sys.intern, keys))))
-        if story_id is not None:
-            told[story_id] = _hash(*members)
+                alone.append(_Alone(row.id, row.story_id or 0, stamp, beside, tuple(map(sys.intern, keys))))
+        if key > 0:
+            told[key] = _hash(*members)
     return told, alone
+
+
+def _read_sources(conn: Connection) -> dict[int, tuple[str, datetime | None]]:
+    """Feed -> a hash of `_SOURCE`, and when it says that it was updated. Of the editor's headers only that there are
+    some: they hide its address."""
+    rows = conn.execute(_select(feeds, "id", "feed_updated_at", "headers", *_SOURCE))
+    return {number: (_hash(bool(headers), *rest), updated_at) for number, updated_at, headers, *rest in rows}
+
+
+def _tell_source(source: tuple[str, datetime | None] | None, row: Any) -> tuple[object, ...]:
+    """What feeds tell of the source of one entry. Many say "now" whenever they are asked, which ours do not repeat."""
+    if source is None:
+        return ()
+    told, updated_at = source
+    own = row.updated_at or row.published_at or row.first_seen_at
+    return (told, min(updated_at, own) if updated_at else None)
 
 
 def _list_keys(conn: Connection) -> list[tuple[str, str]]:
@@ -113,7 +139,7 @@ def _select(table: sa.Table, *names: str) -> sa.Select[Any]:
 
 
 def _iter_entries(conn: Connection) -> Iterator[Any]:
-    query = _select(entries, "story_id", *_ENTRY).order_by(entries.c.story_id, entries.c.id)
+    query = _select(entries, "story_id", *_ENTRY, *_DATES).order_by(entries.c.story_id, entries.c.id)
     yield from conn.execute(query, execution_options=_STREAMED)
 
 

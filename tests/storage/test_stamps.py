@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from sqlalchemy.engine import Connection
 from aggregator.storage import stamps
 from aggregator.storage.engine import Database
 from aggregator.storage.schema import entries, entry_tags, feeds, stories
-from tests.storage.samples import HOUR, NOW, ensure_feed, ensure_identity, make_entry, save_entries, save_story
+from tests.storage.samples import DAY, HOUR, NOW, ensure_feed, ensure_identity, make_entry, save_entries, save_story
 
 
 def read(conn: Connection, salt: str = "") -> tuple[dict[int, str], dict[int, str]]:
@@ -114,3 +115,36 @@ def test_lists_change_with_what_they_tell_and_no_others(db: Database, change: st
     assert before["feed:1"] != after["feed:1"] and before["feed:2"] == after["feed:2"]
     assert before["language:en"] != after["language:en"]
     assert before["tag:openai"] != after.get("tag:openai")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"full_content": True},
+        {"headers": [["Authorization", "secret"]]},
+        {"atom_id": "urn:x:y"},
+        {"author": "Somebody"},
+        {"feed_updated_at": NOW - DAY},
+    ],
+    ids=str,
+)
+def test_lists_change_with_what_only_their_feeds_tell(db: Database, change: dict[str, Any]) -> None:
+    """An editor who takes back that a feed is shown whole does not wait until its lists are made anew anyway."""
+    with db.write() as conn:
+        fill(conn)
+        pages, before = read(conn), read_lists(conn)
+        conn.execute(sa.update(feeds).where(feeds.c.url == "https://a.example/feed").values(**change))
+        after = read_lists(conn)
+        assert read(conn) == pages
+
+    assert {key for key in before if before[key] != after[key]} == {"tag:openai", "tag:ai", "feed:1", "language:en"}
+
+
+def test_a_feed_that_says_now_whenever_it_is_asked_changes_no_list(db: Database) -> None:
+    with db.write() as conn:
+        fill(conn)
+        conn.execute(sa.update(feeds).values(feed_updated_at=NOW + DAY))
+        before = read_lists(conn)
+        conn.execute(sa.update(feeds).values(feed_updated_at=NOW + 2 * DAY))
+
+        assert read_lists(conn) == before
