@@ -98,7 +98,7 @@ def publish_tree(
     """
     done = Published()
     with open_workshop(folder) as workshop:
-        tree = _Tree(folder, workshop, done, anew=anew)
+        tree = _Tree(folder, workshop, done, on_file, anew=anew)
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="publish") as workers:
             waiting: deque[tuple[File, Future[_Staged]]] = deque()
             try:
@@ -120,10 +120,13 @@ def publish_tree(
 class _Tree:
     """The state of one call: what was there before, and what is now."""
 
-    def __init__(self, folder: Path, workshop: Path, done: Published, *, anew: bool) -> None:
+    def __init__(
+        self, folder: Path, workshop: Path, done: Published, on_file: Callable[[Published], None], *, anew: bool
+    ) -> None:
         self._folder = folder
         self._workshop = workshop
         self._done = done
+        self._on_file = on_file
         self._anew = anew
         self._before = read_ledger(workshop / _LEDGER)
         self._grouped = self._before.list_groups()
@@ -158,6 +161,7 @@ class _Tree:
         self._now.groups[group.key] = group.stamp
         self._now.files |= {name: self._before.files[name] for name in names if name not in self._now.files}
         self._done.unchanged += len(names)
+        self._on_file(self._done)
         return True
 
     def _look_at(self, file: File, group: str) -> Iterator[tuple[File, bytes]]:
@@ -170,6 +174,7 @@ class _Tree:
         if known and file.stamp and not self._anew and known[0] == file.stamp and is_complete(path):
             self._now.files[file.name] = (file.stamp, group)
             self._done.unchanged += 1
+            self._on_file(self._done)
             return
         try:
             body = file.make()

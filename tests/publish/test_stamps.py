@@ -133,3 +133,15 @@ def test_what_a_broken_page_led_to_stays_until_it_is_mended(tmp_path: Path) -> N
     assert see(tmp_path)["x.atom"] == LONG
 
     assert run(page).removed == 1
+
+
+def test_progress_is_told_of_unchanged_files_too(tmp_path: Path) -> None:
+    """Of a large site most files are; a group that stays is one step."""
+    group = Group(key="b", stamp="1", make=lambda: [make_file("b.html", LONG), make_file("c.html", LONG)])
+    files = [make_file(f"{number}.html", LONG, stamp="1") for number in range(3)]
+    publish_tree(tmp_path, [*files, group])
+    seen: list[int] = []
+
+    publish_tree(tmp_path, [*files, group], on_file=lambda done: seen.append(done.seen))
+
+    assert seen == [1, 2, 3, 5, 5]
