@@ -25,7 +25,7 @@ from aggregator.cli import (
 from aggregator.cli.console import ConfigOption
 
 cli = typer.Typer(
-    help="Many AI-news feeds in; one Atom feed, a site and a weekly mail out.",
+    help="Many AI-news feeds in; feeds, pages and a weekly mail out.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

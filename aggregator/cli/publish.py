@@ -27,10 +27,11 @@ def publish(
         bool, typer.Option("--anew", help="Make every page, also those of which nothing is known to have changed.")
     ] = False,
 ) -> None:
-    """Write feeds, archives and all pages into a folder as files, with their compressed forms beside them.
+    """Write feeds, archives and pages into a folder, as files.
 
-    Any web server can serve it; each file appears whole or not at all, and what has not changed is not touched. Exit
-    code 1 when a page could not be made (its old file stays) or a file could not be written.
+    With their compressed forms beside them, for any web server to serve; each file appears whole or not at all, and
+    what has not changed is not touched. Exit code 1 when a page could not be made (its old file stays) or a file could
+    not be written.
     """
     with opened(config) as app:
         close_weeks(app)  # where no daemon does it

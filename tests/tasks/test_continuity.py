@@ -142,7 +142,7 @@ def test_what_has_grown_returns_as_one_marked_line(press: Press) -> None:
         press.clock.move(days=6)
         third = press.build(app)[1]
 
-    line = "Update: + Monde, Nikkei; now $6.5 billion"
+    line = "Update: + Monde and Nikkei; now $6.5 billion"
     assert "Update:" not in read_text(first)
     assert list_titles(second) == [QUIET, ROUND]
     assert f"Still developing {ROUND} {line} http://news.example.org/stories/" in read_text(second)
