@@ -50,9 +50,8 @@ def search(conn: Connection, query: SearchQuery, *, limit: int, before: int | No
     """
     if query.problem is not None or limit < 1:
         return SearchFound()
-    index = search_sqlite if conn.dialect.name == "sqlite" else search_postgresql
-    count, is_capped = index.count_keys(conn, query, limit=COUNT_CAP)
     hits = _find(conn, query, ABOVE_ALL if before is None else min(before, ABOVE_ALL), limit + 1)
+    count, is_capped = _count(conn, query, hits if before is None else None)
     page: list[tuple[int, int]] = []
     for _ in range(_TIMES):
         page += islice(_iter_shown(conn, hits.found, limit + 1), limit + 1 - len(page))
@@ -65,6 +64,15 @@ def search(conn: Connection, query: SearchQuery, *, limit: int, before: int | No
         is_capped=is_capped,
         next_before=page[limit - 1][0] if len(page) > limit else hits.rest,
     )
+
+
+def _count(conn: Connection, query: SearchQuery, first: Hits | None) -> tuple[int, bool]:
+    """``first``: what the first page found, where it is known."""
+    if first is not None and first.rest is None:
+        return min(len(first.found), COUNT_CAP), len(first.found) > COUNT_CAP
+    if conn.dialect.name == "sqlite":
+        return search_sqlite.count_keys(conn, query, limit=COUNT_CAP)
+    return search_postgresql.count_keys(conn, query, limit=COUNT_CAP, first=first)
 
 
 def _find(conn: Connection, query: SearchQuery, below: int, limit: int) -> Hits:

@@ -67,10 +67,11 @@ def find_keys(conn: Connection, query: SearchQuery, *, limit: int, below: int) -
     return Hits(found=tuple((key, number) for key, number in rows), rest=rest)
 
 
-def count_keys(conn: Connection, query: SearchQuery, *, limit: int) -> tuple[int, bool]:
-    """How many entries there are, up to ``limit``, and whether there may be more; of phrases, among the newest."""
+def count_keys(conn: Connection, query: SearchQuery, *, limit: int, first: Hits | None = None) -> tuple[int, bool]:
+    """How many entries there are, up to ``limit``, and whether there may be more; of phrases, among the newest:
+    as many as ``first`` found, when that is known."""
     if _has_phrases(query):
-        hits = find_keys(conn, query, limit=1, below=ABOVE_ALL)
+        hits = first or find_keys(conn, query, limit=1, below=ABOVE_ALL)
         return len(hits.found), hits.rest is not None
     newest = conn.scalar(_NEWEST, {"below": ABOVE_ALL})
     count = 0
