@@ -2,5 +2,5 @@
 
 `items` makes what our feeds hold and `atom`, `rss` and `jsonfeed` write it, `opml` whom we read; `page` and `lists` are
 the pages, `newsletter` the mail and its archive body; `templates` loads what editors may override, in the languages of
-`catalogues`; `idiom`, `words`, `links`, `marks`, `initials`, `tagnames` and `figures` are the small parts they speak with.
+`catalogues`; `idiom`, `words`, `links`, `marks`, `initials`, `tagnames` and `figures` are the small parts of them.
 """
