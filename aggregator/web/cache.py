@@ -3,8 +3,9 @@ is done in threads, at most one a page. What was not found is not remembered: st
 
 A page is good as long as the edition in which it was made: the revision of the content, which one watcher reads about
 once a second, and a span of some minutes, for what a page shows also moves with the clock. Then the next reader has it
-made anew. Readers wait for that a moment; when it takes longer, or fails, they get what stood there before. So after a
-commit the new page is out within two seconds, and while the database is away, what is here still goes out.
+made anew. Readers wait for that a moment; when it takes longer, or fails, they get what stood there before; where that
+is old, because nobody has asked for long, they wait. So after a commit the new page is out within two seconds, and
+while the database is away, what is here still goes out.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Pace:
     watch_seconds: float = 1.0
     #: Readers wait so long for a page that is made anew, before they get the one that stood there.
     patience_seconds: float = 1.0
+    #: What is older is no stand-in for a page that is being made: a hub that was told of news may be the first to ask.
+    old_seconds: float = 60.0
     #: A page that could not be made anew is left alone so long.
     retry_seconds: float = 5.0
 
@@ -70,6 +73,8 @@ class _Held:
     copy: Copy
     edition: _Edition
     weight: int
+    #: By `monotonic`.
+    made_at: float
     #: By `monotonic`: until then it is not tried anew.
     good_until: float = 0.0
 
@@ -161,7 +166,8 @@ class PageCache:
         if held is None:
             return await asyncio.shield(task)
         patience = began + self._pace.patience_seconds - monotonic()
-        done, _ = await asyncio.wait({task}, timeout=max(0.0, patience))
+        is_old = held.made_at + self._pace.old_seconds < monotonic()
+        done, _ = await asyncio.wait({task}, timeout=None if is_old else max(0.0, patience))
         answer = task.result() if done else held.copy
         return held.copy if isinstance(answer, Failed) else answer
 
@@ -221,7 +227,7 @@ class _Shelf:
         weight = made.weight + len(key[0]) + sum(len(name) + len(value) for name, value in key[1])
         if weight > self._max_bytes:
             return
-        self._held[key] = _Held(made, edition, weight)
+        self._held[key] = _Held(made, edition, weight, monotonic())
         self.size += weight
         while self.size > self._max_bytes:
             self.size -= self._held.popitem(last=False)[1].weight

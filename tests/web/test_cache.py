@@ -114,6 +114,22 @@ def test_who_waits_a_moment_gets_the_new_page(stage: Stage) -> None:
     assert stage.made == ["/", "/"]
 
 
+def test_who_asks_after_a_long_time_waits_for_the_new_page(stage: Stage) -> None:
+    """However impatient: what nobody has asked for since stands in for nothing."""
+
+    async def work() -> None:
+        cache = PageCache(stage.app, errors=ErrorLog(), pace=replace(LOOKS_ALWAYS, old_seconds=-1))
+        await cache.prepare()
+        await cache.find(FRONT)
+        stage.write("/", "new")
+        stage.commit()
+        await cache.prepare()
+        assert read(await cache.find(FRONT)) == "new"
+
+    stage.write("/")
+    run(work)
+
+
 def test_the_watch_sees_a_commit_though_nobody_asks(stage: Stage) -> None:
     async def work() -> None:
         cache = PageCache(stage.app, errors=ErrorLog(), pace=Pace(watch_seconds=0.01))
