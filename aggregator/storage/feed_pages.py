@@ -46,12 +46,15 @@ def count_entries(conn: Connection, feed_id: FeedId) -> int:
     return int(conn.execute(query).scalar_one() - hidden)
 
 
-def list_page(conn: Connection, feed_id: FeedId, *, before: Entry | None, limit: int) -> tuple[Entry, ...]:
-    """The newest of the feed's entries, or the newest of those that stand below ``before``; at most ``limit``.
+def list_page(
+    conn: Connection, feed_id: FeedId, *, before: Entry | None, limit: int, until: datetime
+) -> tuple[Entry, ...]:
+    """The newest of the feed's entries before ``until``, or of those that stand below ``before``; at most ``limit``.
 
     An entry's place never changes, so what stands below one does not shift when new ones arrive.
     """
     query = sa.select(entries.c.id).where(entries.c.feed_id == feed_id, is_shown(), entries.c.story_id.is_not(None))
+    query = query.where(entries.c.effective_at < until)
     if before is not None:
         at, number = entries.c.effective_at, entries.c.id
         below = sa.or_(at < before.effective_at, number < before.id)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from aggregator.storage import search_postgresql, search_sqlite
 from aggregator.storage.engine import iter_chunks
 from aggregator.storage.entries import is_shown
 from aggregator.storage.schema import entries
-from aggregator.storage.search_keys import ABOVE_ALL, Hits
+from aggregator.storage.search_keys import ABOVE_ALL, Hits, find_end
 
 #: More entries are not counted.
 COUNT_CAP = 1_000
@@ -42,15 +43,18 @@ class SearchFound:
     next_before: int | None = None
 
 
-def search(conn: Connection, query: SearchQuery, *, limit: int, before: int | None = None) -> SearchFound:
+def search(
+    conn: Connection, query: SearchQuery, *, limit: int, before: int | None = None, until: datetime | None = None
+) -> SearchFound:
     """Up to ``limit`` entries that readers may see: kept back by no rule, and in a story.
 
-    ``before``: `SearchFound.next_before` of the page before this one; what comes in later moves nothing. A query with
-    a problem finds nothing.
+    ``before``: `SearchFound.next_before` of the page before this one; what comes in later moves nothing. ``until``: no
+    entry of a later minute; they are counted all the same. A query with a problem finds nothing.
     """
     if query.problem is not None or limit < 1:
         return SearchFound()
-    hits = _find(conn, query, ABOVE_ALL if before is None else min(before, ABOVE_ALL), limit + 1)
+    end = ABOVE_ALL if until is None else find_end(until)
+    hits = _find(conn, query, end if before is None else min(before, end), limit + 1)
     count, is_capped = _count(conn, query, hits if before is None else None)
     page: list[tuple[int, int]] = []
     for _ in range(_TIMES):

@@ -27,6 +27,11 @@ def make_key(number: int, at: datetime) -> int:
     return max(0, int(at.timestamp()) // _MINUTE) * SLOTS + number % SLOTS
 
 
+def find_end(at: datetime) -> int:
+    """Above the keys of all entries of the minute of ``at``, below those of the next."""
+    return (max(0, int(at.timestamp()) // _MINUTE) + 1) * SLOTS
+
+
 def get_minute(key: int) -> int:
     """Since 1970, in minutes."""
     return key // SLOTS

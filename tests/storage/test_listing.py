@@ -50,7 +50,7 @@ def read_pages(db: Database, feed_id: FeedId, limit: int) -> list[tuple[EntryId,
     before = None
     while True:
         with db.read() as conn:
-            found = feed_pages.list_page(conn, feed_id, before=before, limit=limit)
+            found = feed_pages.list_page(conn, feed_id, before=before, limit=limit, until=NOW + 2 * HOUR)
         if not found:
             return pages
         pages.append(tuple(entry.id for entry in found))
@@ -74,13 +74,27 @@ def test_a_page_does_not_shift_when_something_new_comes_in(db: Database) -> None
         (new,) = save_entries(conn, make_entry("new"), feed_id=feed_id, at=NOW + HOUR)
         save_story(conn, new)
     with db.read() as conn:
-        (place,) = feed_pages.list_page(conn, feed_id, before=None, limit=4)[3:]
+        (place,) = feed_pages.list_page(conn, feed_id, before=None, limit=4, until=NOW + 2 * HOUR)[3:]
     hide(db, place.id)
     with db.read() as conn:
-        again = feed_pages.list_page(conn, feed_id, before=place, limit=3)
+        again = feed_pages.list_page(conn, feed_id, before=place, limit=3, until=NOW + 2 * HOUR)
 
     assert place.id == first[-1]
     assert tuple(entry.id for entry in again) == second
+
+
+def test_what_claims_a_later_moment_waits_for_it(db: Database) -> None:
+    """As in the river and in the feeds."""
+    feed_id, made = fill(db, 3)
+    with db.write() as conn:
+        (early,) = save_entries(conn, make_entry("early"), feed_id=feed_id, at=NOW + 3 * HOUR)
+        save_story(conn, early)
+    with db.read() as conn:
+        now = feed_pages.list_page(conn, feed_id, before=None, limit=9, until=NOW + 2 * HOUR)
+        then = feed_pages.list_page(conn, feed_id, before=None, limit=9, until=NOW + 4 * HOUR)
+
+    assert [entry.id for entry in now] == [*reversed(made)]
+    assert [entry.id for entry in then] == [early, *reversed(made)]
 
 
 def test_what_rules_hide_or_have_not_seen_yet_is_on_no_page(db: Database) -> None:

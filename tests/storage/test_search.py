@@ -87,6 +87,23 @@ def test_words_find_entries_newest_first(db: Database) -> None:
     assert dict(zip(asked, find(db, *asked), strict=True)) == asked
 
 
+def test_what_claims_a_later_moment_waits_for_it(db: Database) -> None:
+    """Where readers ask; to the minute, as entries stand in the index."""
+    with db.write() as conn:
+        (now, later) = (
+            *save_entries(conn, make_entry("now"), at=NOW),
+            *save_entries(conn, make_entry("l"), at=NOW + DAY),
+        )
+        index(conn, dict.fromkeys((now, later), "words"))
+        for number in (now, later):
+            save_story(conn, number)
+    query = read_query("words")
+    with db.read() as conn:
+        found = [search(conn, query, limit=9, until=until).ids for until in (NOW - DAY, NOW, NOW + DAY, None)]
+
+    assert found == [(), (now,), (later, now), (later, now)]
+
+
 def test_pages_do_not_shift_and_counts_end_at_the_cap(db: Database) -> None:
     many = {f"n{number:04}": "common words" for number in range(COUNT_CAP + 5)}
     with db.write() as conn:

@@ -52,7 +52,7 @@ def list_window(conn: Connection, listed: Listed, now: datetime, *, since: datet
 
 def list_found(conn: Connection, listed: Listed, asked: SearchQuery, now: datetime, *, limit: int) -> tuple[Story, ...]:
     """What a search finds, newest first; a story by the newest of its entries that was found."""
-    ids = search(conn, asked, limit=limit).ids
+    ids = search(conn, asked, limit=limit, until=now).ids
     found = entries.list_entries(conn, EntryQuery(ids=ids))
     if listed.is_each:
         return _stand_alone(found, now)

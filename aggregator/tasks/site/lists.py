@@ -84,8 +84,8 @@ def _render_feed(app: App, number: str, before: str = "") -> Page | None:
         place = entries.get(conn, EntryId(int(before)), hidden="too") if before else None
         if before and (place is None or place.feed_id != feed_id):
             return None
-        found = feed_pages.list_page(conn, feed_id, before=place, limit=ENTRIES + 1)
-        newest = found[:1] if place is None else feed_pages.list_page(conn, feed_id, before=None, limit=1)
+        found = feed_pages.list_page(conn, feed_id, before=place, limit=ENTRIES + 1, until=now)
+        newest = found if place is None else feed_pages.list_page(conn, feed_id, before=None, limit=1, until=now)
         page = FeedPage(
             feed=feed,
             entries=found[:ENTRIES],

@@ -32,7 +32,7 @@ def _render_search(app: App, *, query: Mapping[str, str]) -> Page | None:
         return None
     asked = read_query(query.get("q", ""))
     with app.db.read() as conn:
-        found = search(conn, asked, limit=FOUND, before=int(before) if before else None)
+        found = search(conn, asked, limit=FOUND, before=int(before) if before else None, until=app.now())
         listed = entries.list_entries(conn, EntryQuery(ids=found.ids))
         marker = Marker(asked, fold_sign)
         elsewhere = [one.id for one in listed if not (marker.is_in(one.title) or marker.is_in(one.excerpt))]
