@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from aggregator.app import App
 from aggregator.log import get_logger
 from aggregator.model.ids import StoryId
-from aggregator.model.story import GroupedStory
+from aggregator.model.interest import Interest
+from aggregator.model.story import GroupedStory, Ruling, ScoreTerm, Story
 from aggregator.pipeline.rank import RULES, score_story
+from aggregator.pipeline.urls import FindDomain
 from aggregator.storage import meta, rulings, stories, story_groups
 from aggregator.storage.locks import lock_stories
 from aggregator.storage.stories import StoryQuery
@@ -165,7 +167,17 @@ def _score(app: App) -> bool:
         lock_stories(conn)
         found = stories.list_stories(conn, StoryQuery(ids=stories.find_unscored(conn, limit=CHUNK, hold=True)))
         placings = rulings.list_placings(conn, [entry.id for story in found for entry in story.entries])
-        scored = [(story.id, *score_story(story.entries, interests, placings, find_domain=domains)) for story in found]
-        stories.save_scores(conn, scored)
+        stories.save_scores(conn, [(story.id, *_score_one(story, interests, placings, domains)) for story in found])
         meta.renew_revision(conn)
     return bool(found)
+
+
+def _score_one(
+    story: Story, interests: Sequence[Interest], placings: Sequence[Ruling], domains: FindDomain
+) -> tuple[float, tuple[ScoreTerm, ...]]:
+    """Nothing for a story that ranking cannot digest: it costs itself only."""
+    try:
+        return score_story(story.entries, interests, placings, find_domain=domains)
+    except Exception:
+        log.exception("story.not_scored", story=story.id)
+        return 0.0, ()

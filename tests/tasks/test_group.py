@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aggregator.app import App
-from aggregator.model.story import GroupCandidate, Story
+from aggregator.model.entry import Entry
+from aggregator.model.story import GroupCandidate, ScoreTerm, Story
 from aggregator.pipeline import group as grouping
 from aggregator.pipeline.group.reading import Reading, read_entry
 from aggregator.pipeline.group.terms import Terms
+from aggregator.pipeline.rank import score_story
 from aggregator.storage import feeds, stories
 from aggregator.storage.stories import StoryQuery
 from aggregator.tasks import group
@@ -142,3 +146,24 @@ def test_an_entry_that_grouping_cannot_digest_costs_itself_only(
             regroup_stories(app)
         told = [entry.title for story in list_stories(app) for entry in story.entries]
     assert len(told) == 3
+
+
+def test_a_story_that_ranking_cannot_digest_costs_itself_only(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no points; all others have theirs."""
+    program.configure(feeds=[{"folder": "posts", "weight": 3}])
+
+    def score(members: Sequence[Entry], *rest: Any, **named: Any) -> tuple[float, tuple[ScoreTerm, ...]]:
+        if any("harbour" in entry.title for entry in members):
+            raise ZeroDivisionError
+        return score_story(members, *rest, **named)
+
+    monkeypatch.setattr(group, "score_story", score)
+    with program.app() as app:
+        for number in (0, 1, 2):
+            write_post(program, number)
+        read_posts(app)
+        regroup_stories(app)
+        scores = {"harbour" in story.lead.title: story.score for story in list_stories(app)}
+    assert scores[True] == 0.0 < scores[False]
