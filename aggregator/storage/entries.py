@@ -52,8 +52,9 @@ class EntryQuery:
     #: None: whichever; empty: none at all.
     ids: Collection[EntryId] | None = None
     story_ids: Collection[StoryId] | None = None
-    #: Leave out what a first import may not bring to the combined feed, and what is in no story yet: it may still be
-    #: waiting for the editor's rules.
+    #: Leave out what is in no story yet: it may still be waiting for the editor's rules.
+    told_only: bool = False
+    #: The same, and what a first import may not bring to the combined feed.
     combined_only: bool = False
     #: What the editor's rules keep from readers: left out unless it is asked for, alone or beside the rest.
     hidden: Literal["out", "only", "too"] = "out"
@@ -114,7 +115,9 @@ def conditions(query: EntryQuery) -> list[sa.ColumnElement[bool]]:
         regions = entries.c.language.startswith(f"{query.language}-", autoescape=True)
         found.append(sa.or_(entries.c.language == query.language, regions))
     if query.combined_only:
-        found += (entries.c.backlog.is_(False), entries.c.story_id.is_not(None))
+        found.append(entries.c.backlog.is_(False))
+    if query.told_only or query.combined_only:
+        found.append(entries.c.story_id.is_not(None))
     if query.hidden != "too":
         found.append(entries.c.hidden if query.hidden == "only" else is_shown())
     return found

@@ -1,8 +1,4 @@
-"""What the page of one feed tells: how much it published, week by week, and its entries, a page at a time.
-
-Only entries that readers see; what is in no story yet may still be waiting for the editor's rules. Costs the page, not
-what is stored.
-"""
+"""How much one feed published that readers see, in all and week by week. Its entries are in `river_pages`."""
 
 from __future__ import annotations
 
@@ -11,9 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from aggregator.model.entry import Entry
 from aggregator.model.ids import FeedId
-from aggregator.storage.entries import EntryQuery, is_shown, list_entries
 from aggregator.storage.schema import entries
 
 _WEEK = timedelta(weeks=1)
@@ -44,20 +38,3 @@ def count_entries(conn: Connection, feed_id: FeedId) -> int:
     query = sa.select(sa.func.count()).where(entries.c.feed_id == feed_id)
     hidden = conn.execute(query.where(entries.c.hidden)).scalar_one()
     return int(conn.execute(query).scalar_one() - hidden)
-
-
-def list_page(
-    conn: Connection, feed_id: FeedId, *, before: Entry | None, limit: int, until: datetime
-) -> tuple[Entry, ...]:
-    """The newest of the feed's entries before ``until``, or of those that stand below ``before``; at most ``limit``.
-
-    An entry's place never changes, so what stands below one does not shift when new ones arrive.
-    """
-    query = sa.select(entries.c.id).where(entries.c.feed_id == feed_id, is_shown(), entries.c.story_id.is_not(None))
-    query = query.where(entries.c.effective_at < until)
-    if before is not None:
-        at, number = entries.c.effective_at, entries.c.id
-        below = sa.or_(at < before.effective_at, number < before.id)
-        query = query.where(at <= before.effective_at, below)
-    newest = query.order_by(entries.c.effective_at.desc(), entries.c.id.desc()).limit(limit)
-    return list_entries(conn, EntryQuery(ids=tuple(conn.execute(newest).scalars())))

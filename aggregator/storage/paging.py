@@ -19,7 +19,7 @@ from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.story import Story
 from aggregator.storage import river_pages
 from aggregator.storage.engine import iter_chunks
-from aggregator.storage.entries import EntryQuery, conditions, list_entries
+from aggregator.storage.entries import EntryQuery, conditions
 from aggregator.storage.schema import entries, entry_tags
 from aggregator.storage.stories import StoryQuery
 from aggregator.storage.stories import list_stories as load_stories
@@ -42,21 +42,6 @@ def list_page(
 def find_newer(conn: Connection, query: EntryQuery, place: Entry, *, limit: int) -> tuple[Story, ...]:
     """The ``limit`` stories that stand next above ``place``, newest first."""
     return tuple(reversed(_walk(conn, query, place, limit=limit, above=True, since=None)))
-
-
-def list_of_feed(
-    conn: Connection, query: EntryQuery, place: Entry | None, *, limit: int, above: bool = False
-) -> tuple[Entry, ...]:
-    """Of the entries of ``query``, which names a feed, the first ``limit`` that stand below ``place``, or the last
-    above it; newest first. What is in no story may still wait for the editor's rules."""
-    at, number = entries.c.effective_at, entries.c.id
-    chosen = sa.select(number).where(entries.c.story_id.is_not(None), *conditions(query))
-    if place is not None and above:
-        chosen = chosen.where(at >= place.effective_at, sa.or_(at > place.effective_at, number > place.id))
-    elif place is not None:
-        chosen = chosen.where(at <= place.effective_at, sa.or_(at < place.effective_at, number < place.id))
-    order = (at.asc(), number.asc()) if above else (at.desc(), number.desc())
-    return list_entries(conn, EntryQuery(ids=tuple(conn.execute(chosen.order_by(*order).limit(limit)).scalars())))
 
 
 def choose_leads(conn: Connection, query: EntryQuery, found: Iterable[Story]) -> tuple[Story, ...]:

@@ -1,4 +1,4 @@
-"""The river a page at a time: every entry that readers see, of one tag or language if asked. Never ranks.
+"""The river a page at a time: every entry that readers see, of one tag, language or feed if asked. Never ranks.
 
 A page is what stands below one entry. An entry's place never changes, so no page shifts when new ones arrive. Costs the
 page, not what is stored.
@@ -6,6 +6,7 @@ page, not what is stored.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,7 +33,7 @@ def list_above(conn: Connection, query: EntryQuery, place: Entry, *, limit: int)
 
 def _find(conn: Connection, query: EntryQuery, place: Entry | None, *, limit: int, above: bool) -> list[EntryId]:
     """By time and number. Those of a tag are looked up among the tag's own rows, which bear the time, too."""
-    rest = conditions(_without_tag(query))
+    rest = conditions(replace(query, tag="", until=None) if query.tag else query)
     at: sa.Column[Any]
     number: sa.Column[Any]
     if query.tag:
@@ -51,15 +52,6 @@ def _find(conn: Connection, query: EntryQuery, place: Entry | None, *, limit: in
         chosen = chosen.where(at <= place.effective_at, sa.or_(at < place.effective_at, number < place.id))
     order = (at.asc(), number.asc()) if above else (at.desc(), number.desc())
     return [EntryId(found) for found, _ in conn.execute(chosen.order_by(*order).limit(limit))]
-
-
-def _without_tag(query: EntryQuery) -> EntryQuery:
-    return EntryQuery(
-        until=None if query.tag else query.until,
-        language=query.language,
-        combined_only=query.combined_only,
-        hidden=query.hidden,
-    )
 
 
 def count_tag_by_week(conn: Connection, slug: str, *, until: datetime, weeks: int, now: datetime) -> tuple[int, ...]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
+from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId, FeedId
 from aggregator.model.newsletter import IssueItem
-from aggregator.storage import feed_pages, issue_archive, issues, tags
+from aggregator.storage import feed_pages, issue_archive, issues, river_pages, tags
 from aggregator.storage.engine import Database
+from aggregator.storage.entries import EntryQuery
 from aggregator.storage.schema import entries
 from tests.storage.samples import (
     DAY,
@@ -45,12 +48,19 @@ def fill(db: Database, count: int) -> tuple[FeedId, tuple[EntryId, ...]]:
     return feed_id, tuple(made)
 
 
+def list_page(
+    conn: Connection, feed_id: FeedId, before: Entry | None, limit: int, until: datetime = NOW + 2 * HOUR
+) -> tuple[Entry, ...]:
+    query = EntryQuery(feed_id=feed_id, until=until, told_only=True)
+    return river_pages.list_below(conn, query, before, limit=limit)
+
+
 def read_pages(db: Database, feed_id: FeedId, limit: int) -> list[tuple[EntryId, ...]]:
     pages: list[tuple[EntryId, ...]] = []
     before = None
     while True:
         with db.read() as conn:
-            found = feed_pages.list_page(conn, feed_id, before=before, limit=limit, until=NOW + 2 * HOUR)
+            found = list_page(conn, feed_id, before, limit)
         if not found:
             return pages
         pages.append(tuple(entry.id for entry in found))
@@ -74,10 +84,10 @@ def test_a_page_does_not_shift_when_something_new_comes_in(db: Database) -> None
         (new,) = save_entries(conn, make_entry("new"), feed_id=feed_id, at=NOW + HOUR)
         save_story(conn, new)
     with db.read() as conn:
-        (place,) = feed_pages.list_page(conn, feed_id, before=None, limit=4, until=NOW + 2 * HOUR)[3:]
+        (place,) = list_page(conn, feed_id, None, 4)[3:]
     hide(db, place.id)
     with db.read() as conn:
-        again = feed_pages.list_page(conn, feed_id, before=place, limit=3, until=NOW + 2 * HOUR)
+        again = list_page(conn, feed_id, place, 3)
 
     assert place.id == first[-1]
     assert tuple(entry.id for entry in again) == second
@@ -90,8 +100,8 @@ def test_what_claims_a_later_moment_waits_for_it(db: Database) -> None:
         (early,) = save_entries(conn, make_entry("early"), feed_id=feed_id, at=NOW + 3 * HOUR)
         save_story(conn, early)
     with db.read() as conn:
-        now = feed_pages.list_page(conn, feed_id, before=None, limit=9, until=NOW + 2 * HOUR)
-        then = feed_pages.list_page(conn, feed_id, before=None, limit=9, until=NOW + 4 * HOUR)
+        now = list_page(conn, feed_id, None, 9)
+        then = list_page(conn, feed_id, None, 9, until=NOW + 4 * HOUR)
 
     assert [entry.id for entry in now] == [*reversed(made)]
     assert [entry.id for entry in then] == [early, *reversed(made)]

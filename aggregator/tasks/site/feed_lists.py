@@ -27,8 +27,6 @@ def list_below(
     query = listed.get_entries(now)
     if not listed.is_each:
         return paging.list_page(conn, query, place, limit=limit)
-    if listed.feed is not None:
-        return _stand_alone(paging.list_of_feed(conn, query, place, limit=limit), now)
     return _stand_alone(river_pages.list_below(conn, query, place, limit=limit), now)
 
 
@@ -37,8 +35,6 @@ def list_above(conn: Connection, listed: Listed, place: Entry, now: datetime, *,
     query = listed.get_entries(now)
     if not listed.is_each:
         return paging.find_newer(conn, query, place, limit=limit)
-    if listed.feed is not None:
-        return _stand_alone(paging.list_of_feed(conn, query, place, limit=limit, above=True), now)
     return _stand_alone(river_pages.list_above(conn, query, place, limit=limit), now)
 
 

@@ -159,6 +159,6 @@ def _select(scope: Scope) -> EntryQuery:
         case "language":
             return EntryQuery(language=scope.name, combined_only=True)
         case "feed":
-            return EntryQuery(feed_id=FeedId(int(scope.name)))
+            return EntryQuery(feed_id=FeedId(int(scope.name)), told_only=True)
         case _:
             return EntryQuery(combined_only=True)

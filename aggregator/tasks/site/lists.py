@@ -26,7 +26,7 @@ from aggregator.render import lists
 from aggregator.render.initials import list_leaves, sort_names
 from aggregator.render.tagnames import get_name
 from aggregator.render.words import get_feed_name
-from aggregator.storage import entries, feed_pages, feeds, tags
+from aggregator.storage import entries, feed_pages, feeds, river_pages, tags
 from aggregator.storage.entries import EntryQuery
 from aggregator.tasks.river import is_spoken
 from aggregator.tasks.site import archive, search
@@ -84,8 +84,9 @@ def _render_feed(app: App, number: str, before: str = "") -> Page | None:
         place = entries.get(conn, EntryId(int(before)), hidden="too") if before else None
         if before and (place is None or place.feed_id != feed_id):
             return None
-        found = feed_pages.list_page(conn, feed_id, before=place, limit=ENTRIES + 1, until=now)
-        newest = found if place is None else feed_pages.list_page(conn, feed_id, before=None, limit=1, until=now)
+        query = EntryQuery(feed_id=feed_id, until=now, told_only=True)
+        found = river_pages.list_below(conn, query, place, limit=ENTRIES + 1)
+        newest = found if place is None else river_pages.list_below(conn, query, None, limit=1)
         page = FeedPage(
             feed=feed,
             entries=found[:ENTRIES],
