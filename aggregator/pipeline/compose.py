@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId, StoryId
+from aggregator.model.language import get_primary
 from aggregator.model.newsletter import ComposedIssue, Continuity, Newsletter, Section, TooFew
 from aggregator.model.story import Story, get_place
 from aggregator.model.tag import TagActivity
@@ -147,13 +148,9 @@ def _passes(newsletter: Newsletter, story: Story) -> bool:
         if tags.isdisjoint(newsletter.filter_tags):
             return False
     if newsletter.filter_languages:
-        wanted = {_get_primary(language) for language in newsletter.filter_languages}
-        return not wanted.isdisjoint(_get_primary(entry.language) for entry in story.entries)
+        wanted = {get_primary(language) for language in newsletter.filter_languages}
+        return not wanted.isdisjoint(get_primary(entry.language) for entry in story.entries)
     return True
-
-
-def _get_primary(language: str) -> str:
-    return language.partition("-")[0].lower()
 
 
 def shrink_issue(issue: ComposedIssue) -> ComposedIssue | None:

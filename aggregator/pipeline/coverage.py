@@ -15,6 +15,7 @@ from typing import NamedTuple
 from aggregator.model.coverage import Quotation, Report
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId
+from aggregator.model.language import get_primary
 from aggregator.model.story import Story
 from aggregator.pipeline.amounts import iter_figures
 
@@ -141,7 +142,7 @@ def _iter_news(sentence: str, entry: Entry, latin_lead: bool) -> Iterator[_News]
         if tag.found and start >= 0:
             yield _News(f"tag {tag.slug}", start, start + len(tag.found), _TAGGED)
     if latin_lead:
-        yield from _iter_names(sentence, entry.language.partition("-")[0].lower())
+        yield from _iter_names(sentence, get_primary(entry.language))
 
 
 def _iter_names(sentence: str, language: str) -> Iterator[_News]:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import sqrt
 
+from aggregator.model.language import get_primary
+
 #: Numbers in a vector.
 DIMENSIONS = 384
 #: A vector says little more of a longer text, and each token costs a millisecond.
@@ -48,7 +50,7 @@ def encode_meaning(text: str, language: str, means: Means) -> bytes:
     encode = _load_encoder()
     if not text or encode is None:
         return b""
-    mean = means.get(language.partition("-")[0].lower()) or means["und"]
+    mean = means.get(get_primary(language)) or means["und"]
     vector = _normalise([value - usual for value, usual in zip(_normalise(encode(text)), mean, strict=True)])
     largest = max(map(abs, vector))
     return bytes(round(127 * value / largest) & 0xFF for value in vector) if largest else b""

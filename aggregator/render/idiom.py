@@ -11,13 +11,15 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
+from aggregator.model.language import UNNAMED, get_primary
+
 if TYPE_CHECKING:
     from babel import Locale
 
 
 def get_own_name(language: str) -> str:
     """What a language is called by those who speak it (``日本語`` for ``ja``); empty for what has no name."""
-    primary = language.partition("-")[0].lower()
+    primary = get_primary(language)
     locale = _get_locale(primary)
     return str(locale.languages.get(primary, "")) if locale.language == primary else ""
 
@@ -103,8 +105,8 @@ class Idiom:
 
     def language_name(self, language: str) -> str:
         """``Japanese`` for ``ja``; empty for what has no name, for ``und`` and for this language itself."""
-        primary = language.replace("_", "-").partition("-")[0].lower()
-        if primary in ("", "und", "mul", "zxx", self.language.partition("-")[0].lower()):
+        primary = get_primary(language.replace("_", "-"))
+        if primary in UNNAMED or primary == get_primary(self.language):
             return ""
         return str(_get_locale(self.language).languages.get(primary, ""))
 

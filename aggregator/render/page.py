@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 
 from aggregator import __version__
 from aggregator.model.entry import Entry
+from aggregator.model.language import get_primary
 from aggregator.model.settings import Site
 from aggregator.model.shown import (
     EntryPage,
@@ -149,7 +150,7 @@ def render_story(page: StoryPage, *, site: Site, templates: Templates) -> str:
     """``/stories/ID``: all its entries in the order they came, and what each adds."""
     say = get_idiom(site)
     entries = page.story.entries
-    counted = Counter(entry.language.partition("-")[0].lower() for entry in entries)
+    counted = Counter(get_primary(entry.language) for entry in entries)
     talk = max(entries, key=lambda entry: (entry.discussion or 0, -entry.id))
     return render_page(
         "story.html",

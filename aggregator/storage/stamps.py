@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from aggregator.model.language import get_primary
 from aggregator.storage.schema import entries, entry_tags, feeds, issue_stories, stories
 
 #: What pages show of a feed; the rest of its row changes with every fetch.
@@ -104,7 +105,7 @@ def _read_entries(conn: Connection, salt: str) -> tuple[dict[int, str], list[_Al
             stamp = _hash(named.get(row.feed_id), tags_hash, *row[: -len(_DATES)])
             members.append(stamp)
             if not row.hidden:
-                keys = (*slugs, f"feed:{row.feed_id}", f"language:{row.language.partition('-')[0].lower()}")
+                keys = (*slugs, f"feed:{row.feed_id}", f"language:{get_primary(row.language)}")
                 alone.append(_Alone(row.id, row.story_id or 0, stamp, beside, tuple(map(sys.intern, keys))))
         if key > 0:
             told[key] = _hash(*members)

@@ -17,6 +17,7 @@ from aggregator.app import App
 from aggregator.log import get_logger, redact_url
 from aggregator.model.feed import FetchFailed, FetchRequest, Postponed
 from aggregator.model.ids import FeedId
+from aggregator.model.language import UNNAMED, get_primary
 from aggregator.storage import announcements, issues, meta
 from aggregator.storage.announcements import Announcement
 from aggregator.tasks.site.feed_documents import choose_living
@@ -32,7 +33,6 @@ SETTLING = 3.0
 #: Two clocks may differ, and a transaction takes its time.
 _OVERLAP = timedelta(minutes=2)
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
-_NO_LANGUAGE = frozenset({"und", "mul", "zxx"})
 
 
 def has_news(app: App) -> bool:
@@ -71,7 +71,7 @@ def _note_changes(app: App) -> None:
         tags, languages = announcements.list_touched(conn, since)
     paths = [f"/feed.{suffix}" for suffix in FORMATS]
     paths += [f"/tags/{slug}.atom" for slug in sorted(tags & list_tags(app).keys())]
-    primary = {language.partition("-")[0].lower() for language in languages} - _NO_LANGUAGE
+    primary = {get_primary(language) for language in languages} - UNNAMED
     paths += [f"/lang/{language}.atom" for language in sorted(primary) if _LANGUAGE.fullmatch(language)]
     paths += [f"/issues/{newsletter.slug}.atom" for newsletter in app.settings.newsletters]
     with app.db.write() as conn:

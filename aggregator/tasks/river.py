@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from aggregator.app import App
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId
+from aggregator.model.language import UNNAMED, get_primary
 from aggregator.model.shown import RiverPage, StoriesPage
 from aggregator.model.story import Story
 from aggregator.model.tag import Tag, TagActivity
@@ -146,6 +147,6 @@ def is_spoken(app: App, language: str) -> bool:
 
 def _count_languages(app: App, members: Iterable[Entry]) -> tuple[tuple[str, int], ...]:
     """Primary languages that have a page, most used first."""
-    counted = Counter(entry.language.partition("-")[0].lower() for entry in members)
-    named = [(code, count) for code, count in counted.items() if code not in ("", "und") and is_spoken(app, code)]
+    counted = Counter(get_primary(entry.language) for entry in members)
+    named = [(code, count) for code, count in counted.items() if code not in UNNAMED and is_spoken(app, code)]
     return tuple(sorted(named, key=lambda one: (-one[1], one[0])))

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from aggregator.model.language import get_primary
 from aggregator.pipeline.excerpt.furniture import drop_furniture, is_furniture
 from aggregator.pipeline.excerpt.sentences import (
     ELLIPSIS,
@@ -117,7 +118,7 @@ def make_excerpt(text: str, language: str, limit: int = LIMIT, *, title: str = "
     if len(title) > _LONG_TITLE and head.startswith(title) and _begins_anew(head[len(title) :]):
         head = head[len(title) :]
     lines = _iter_prose(head, title_key)
-    sentences = _iter_taken(lines, language.partition("-")[0].lower(), title_key)
+    sentences = _iter_taken(lines, get_primary(language), title_key)
     return _fill(sentences, limit, whole=whole, torn=whole and len(text.strip()) in _ROUND_LENGTHS)
 
 
@@ -128,7 +129,7 @@ def list_sentences(text: str, language: str, *, title: str = "", limit: int = 6_
     """
     title_key = _fold(title[:300])
     lines = _iter_prose(_LOST.sub("", text.lstrip()[:limit]), title_key)
-    taken = [sentence for sentence, _ in _iter_taken(lines, language.partition("-")[0].lower(), title_key)]
+    taken = [sentence for sentence, _ in _iter_taken(lines, get_primary(language), title_key)]
     if len(text) > limit:
         taken = taken[:-1]
     return tuple(one for one in taken if not (is_link(one) or is_cut(one) or leads_on(one)) and ends_like_sentence(one))

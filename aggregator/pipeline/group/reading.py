@@ -12,6 +12,7 @@ from itertools import pairwise
 from math import sqrt
 from sys import intern
 
+from aggregator.model.language import get_primary
 from aggregator.model.lexicon import Concept
 from aggregator.model.story import GroupCandidate
 from aggregator.model.tag import TagEvidence
@@ -65,7 +66,7 @@ class Reading:
 
 def read_entry(candidate: GroupCandidate, terms: Terms) -> Reading:
     """The reading of one entry."""
-    language = intern(candidate.language.partition("-")[0].lower())
+    language = intern(get_primary(candidate.language))
     folded = fold(_CREDIT.sub("", _URL.sub(" ", candidate.title[:_TITLE_LIMIT])))
     text = _Text(folded, terms, language)
     named = [

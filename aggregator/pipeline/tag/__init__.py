@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from aggregator.model.language import get_primary
 from aggregator.model.tag import Field, Tag, TagEvidence, TagRule, TagRules
 from aggregator.pipeline.tag.folding import View, fold_label, holds, view_text
 from aggregator.pipeline.tag.matching import Found, Matcher, get_matcher, iter_found
@@ -64,7 +65,7 @@ def find_tags(
     own address. ``language`` is BCP 47 or ``und``.
     """
     matcher = get_matcher(rules)
-    primary = language.partition("-")[0].lower()
+    primary = get_primary(language)
     title_view, text_view = view_text(title[:TITLE_LIMIT], primary), view_text(text[:TEXT_LIMIT], primary)
     labels = [view_text(category[:CATEGORY_LIMIT], primary) for category in categories[:MAX_CATEGORIES]]
 

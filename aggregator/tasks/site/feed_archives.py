@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from aggregator.app import App
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId
+from aggregator.model.language import get_primary
 from aggregator.model.published import FeedItem, FeedPlaces, PublishedFeed
 from aggregator.model.story import Story
 from aggregator.render.atom import render_atom
@@ -163,7 +164,7 @@ def _split(story: Story, belonging: Collection[EntryId]) -> Iterator[_Told]:
 def _list_scopes(entry: Entry) -> Iterator[str]:
     yield "all"
     yield from dict.fromkeys(f"tag:{evidence.slug}" for evidence in entry.tags)
-    yield f"language:{entry.language.partition('-')[0].lower()}"
+    yield f"language:{get_primary(entry.language)}"
 
 
 def _list_entries(app: App, conn: Connection, start: datetime, *, is_each: bool, of_feeds: bool) -> Iterator[_Told]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from aggregator.app import App
 from aggregator.model.feed import Feed
 from aggregator.model.ids import EntryId, FeedId
+from aggregator.model.language import UNNAMED, get_primary
 from aggregator.model.listed import (
     FeedPage,
     FeedsPage,
@@ -70,8 +71,8 @@ def _name_feed(feed: Feed) -> str:
 
 def _count_languages(stored: Iterable[Feed]) -> Counter[str]:
     """Primary languages of feeds."""
-    claimed = ((feed.spec.language or feed.language).partition("-")[0].lower() for feed in stored)
-    return Counter(language for language in claimed if language not in ("", "und", "mul", "zxx"))
+    claimed = (get_primary(feed.spec.language or feed.language) for feed in stored)
+    return Counter(language for language in claimed if language not in UNNAMED)
 
 
 def _render_feed(app: App, number: str, before: str = "") -> Page | None:

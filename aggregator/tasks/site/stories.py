@@ -5,6 +5,7 @@ from __future__ import annotations
 from aggregator.app import App
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId, StoryId
+from aggregator.model.language import get_primary
 from aggregator.model.shown import EntryPage, StoryPage
 from aggregator.model.story import Story
 from aggregator.model.tag import Tag
@@ -104,7 +105,7 @@ def _render_story(app: App, number: str) -> Found:
 
 def _list_languages(story: Story) -> set[str]:
     """Primary languages of its entries."""
-    return {entry.language.partition("-")[0].lower() for entry in story.entries}
+    return {get_primary(entry.language) for entry in story.entries}
 
 
 def _list_sentences(entry: Entry, content_html: str) -> tuple[str, ...]:
