@@ -12,14 +12,13 @@ from typing import Literal
 from aggregator.model.parsed import Enclosure
 
 Format = Literal["atom", "rss", "json"]
-#: What a feed is about: everything, one tag, one of the feeds we read, one language, a search, a newsletter's issues.
-ScopeKind = Literal["all", "tag", "feed", "language", "search", "issues"]
+#: What a feed is about: everything, one tag, one of the feeds we read, one language, a search.
+ScopeKind = Literal["all", "tag", "feed", "language", "search"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Which entries: ``name`` is a slug, a feed's number, a BCP 47 tag, what is searched for, or a newsletter's slug;
-    empty for ``all``."""
+    """Which entries: ``name`` is a slug, a feed's number, a BCP 47 tag, or what is searched for; empty for ``all``."""
 
     kind: ScopeKind = "all"
     name: str = ""

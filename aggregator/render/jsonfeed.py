@@ -32,8 +32,7 @@ def _write(feed: PublishedFeed) -> bytes:
         "home_page_url": feed.page_url,
         "feed_url": feed.self_url,
         "description": keep_legal(feed.subtitle),
-        # The format knows but one way on, to older items: in archives, too.
-        "next_url": feed.places.next or feed.places.prev_archive,
+        "next_url": feed.places.next,
         "authors": _list_authors(keep_legal(feed.author).strip() or get_title(feed)),
         "language": _get_language(feed.language),
         "hubs": [{"type": "WebSub", "url": feed.hub_url}] if feed.hub_url else [],

@@ -17,7 +17,6 @@ from markupsafe import escape
 from aggregator.model.parsed import Enclosure
 from aggregator.model.published import FeedItem, PublishedFeed
 from aggregator.render.extensions import (
-    HISTORY,
     MEDIA,
     Element,
     EntryExtension,
@@ -44,7 +43,7 @@ class _Unsaid(datetime):
 
 
 class _ChannelExtension(FeedExtension):
-    namespaces: Mapping[str, str] = {**FeedExtension.namespaces, "dc": _DUBLIN_CORE[1:-1]}
+    namespaces: Mapping[str, str] = {"media": MEDIA[1:-1], "dc": _DUBLIN_CORE[1:-1]}
 
 
 def render_rss(feed: PublishedFeed) -> bytes:
@@ -77,13 +76,10 @@ def _list_channel_elements(feed: PublishedFeed) -> list[Element]:
         {"rel": "alternate", "type": FORMATS[name], "href": url} for name, url in sorted(feed.other_formats.items())
     ]
     links += [{"rel": relation, "href": url} for relation, url in list_relations(feed)]
-    elements = [
+    return [
         Element(name="lastBuildDate", text=_write_date(feed.updated_at)),
         *(Element(name=f"{_ATOM}link", attributes=attributes) for attributes in links),
     ]
-    if feed.is_archive:
-        elements.append(Element(name=f"{HISTORY}archive"))
-    return elements
 
 
 def _make_entry(item: FeedItem, scheme: str) -> Any:

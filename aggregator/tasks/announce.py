@@ -22,7 +22,7 @@ from aggregator.storage import announcements, issues, meta
 from aggregator.storage.announcements import Announcement
 from aggregator.tasks.site.feed_documents import choose_living
 from aggregator.tasks.site.feed_scopes import FORMATS, Listed, find_tag, get_combined, get_language
-from aggregator.tasks.site.found import list_tags
+from aggregator.tasks.site.found import LANGUAGE, list_tags
 from aggregator.tasks.websub import can_be_called
 
 log = get_logger(__name__)
@@ -32,7 +32,6 @@ AT_ONCE = 50
 SETTLING = 3.0
 #: Two clocks may differ, and a transaction takes its time.
 _OVERLAP = timedelta(minutes=2)
-_LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
 def has_news(app: App) -> bool:
@@ -72,7 +71,7 @@ def _note_changes(app: App) -> None:
     paths = [f"/feed.{suffix}" for suffix in FORMATS]
     paths += [f"/tags/{slug}.atom" for slug in sorted(tags & list_tags(app).keys())]
     primary = {get_primary(language) for language in languages} - UNNAMED
-    paths += [f"/lang/{language}.atom" for language in sorted(primary) if _LANGUAGE.fullmatch(language)]
+    paths += [f"/lang/{language}.atom" for language in sorted(primary) if re.fullmatch(LANGUAGE, language)]
     paths += [f"/issues/{newsletter.slug}.atom" for newsletter in app.settings.newsletters]
     with app.db.write() as conn:
         if looked_at is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,6 +18,7 @@ from aggregator.pipeline.rank import order_stories
 from aggregator.pipeline.tag import get_tags
 from aggregator.storage import archives, entries, issues, river_pages, stories, tags
 from aggregator.storage.entries import EntryQuery
+from aggregator.storage.paging import lead_by
 from aggregator.storage.stories import StoryQuery
 
 #: Entries on one page of the river: at least, at most.
@@ -108,20 +108,20 @@ def _find_newer(above: Sequence[Entry], place: Entry) -> EntryId | None:
 
 def cut_page(found: Sequence[Entry]) -> tuple[tuple[Entry, ...], EntryId | None]:
     """The entries of one page, and its last one's number when there are more; ``found`` holds up to ``MOST + 1``."""
-    for index, entry in enumerate(found[:MOST], start=1):
-        if index >= LEAST and (entry.id % _ANCHOR == 0 or index == MOST):
-            return tuple(found[:index]), entry.id if len(found) > index else None
-    return tuple(found), None
+    end = find_end([entry.id for entry in found], least=LEAST, most=MOST, anchor=_ANCHOR)
+    return tuple(found[:end]), found[end - 1].id if len(found) > end else None
+
+
+def find_end(numbers: Sequence[EntryId], *, least: int, most: int, anchor: int) -> int:
+    """How many of these are on one page, which ends at a multiple of ``anchor``, if it can."""
+    end = min(len(numbers), most)
+    return next((count for count in range(least, end) if numbers[count - 1] % anchor == 0), end)
 
 
 def tell_in(story: Story, language: str) -> Story:
-    """``story`` led by the first of its entries in ``language``, if it has one."""
-
-    def is_told(entry: Entry) -> bool:
-        return entry.language == language or entry.language.startswith(f"{language}-")
-
-    chosen = next(filter(is_told, story.entries), story.lead)
-    return replace(story, entries=(chosen, *(entry for entry in story.entries if entry.id != chosen.id)))
+    """``story`` led by the entry that leads it in ``language`` (primary tag), if it has one."""
+    told = {entry.id for entry in story.entries if get_primary(entry.language) == language}
+    return lead_by(story, told) or story
 
 
 def _select(now: datetime, slug: str, language: str) -> EntryQuery:

@@ -45,11 +45,8 @@ def test_the_sample_feed_is_what_version_1_1_asks_for() -> None:
     assert [item["id"] for item in feed["items"]] == [item.id for item in ITEMS]
 
 
-def test_the_way_to_older_items_leads_on_through_the_archives() -> None:
-    """The format has but one link to what is older."""
-    archive = replace(FEED, places=FeedPlaces(prev_archive=PLACES.prev_archive))
-
-    assert check_json(render_json(archive))["next_url"] == PLACES.prev_archive
+def test_where_nothing_is_older_no_way_leads_there() -> None:
+    """As everything that is empty, it is left out."""
     assert "next_url" not in check_json(render_json(replace(FEED, places=FeedPlaces())))
 
 

@@ -25,7 +25,7 @@ OTHERS = {"atom": f"{SITE.url}/feed.atom", "json": f"{SITE.url}/feed.json"}
 FEED = make_feed(*ITEMS, self_url=f"{SITE.url}/feed.rss", other_formats=OTHERS)
 SOUND = Enclosure(url="https://a.example/talk.mp3", type="audio/mpeg", length=123)
 PICTURE = Enclosure(url="https://a.example/p.png", type="image/png", length=7)
-FULL = replace(FEED, places=PLACES, is_archive=True, hub_url="https://hub.example.org/")
+FULL = replace(FEED, places=PLACES, hub_url="https://hub.example.org/")
 
 
 def read_item(item: FeedItem) -> etree._Element:
@@ -57,15 +57,12 @@ def test_the_sample_feed_is_what_the_board_asks_for() -> None:
 
 
 def test_the_other_documents_of_a_feed_are_linked() -> None:
-    """RFC 5005 and WebSub go for RSS too, through Atom's link."""
+    """Paging (RFC 5005) and WebSub go for RSS too, through Atom's link."""
     channel = check_rss(render_rss(FULL))
     found = {link.get("rel"): link.get("href") for link in channel.findall(f"{A}link")}
 
     assert found["hub"] == FULL.hub_url
     assert (found["first"], found["previous"], found["next"]) == (PLACES.first, PLACES.previous, PLACES.next)
-    assert (found["current"], found["prev-archive"]) == (PLACES.current, PLACES.prev_archive)
-    assert found["next-archive"] == PLACES.next_archive
-    assert channel.find("{http://purl.org/syndication/history/1.0}archive") is not None
 
 
 def test_an_item_says_what_it_is_and_where_it_comes_from() -> None:

@@ -11,7 +11,8 @@ from aggregator.model.story import Story
 from aggregator.storage import stories
 from aggregator.storage.stories import StoryQuery
 from aggregator.tasks.river import build_stories_page
-from aggregator.tasks.site.feed_documents import build_feed
+from aggregator.tasks.site.feed_documents import build_living
+from aggregator.tasks.site.feed_scopes import get_combined
 from aggregator.tasks.site.found import Page
 from aggregator.tasks.site.routes import find_page
 from tests.fixtures.program import Program
@@ -62,7 +63,7 @@ def test_the_feed_holds_what_the_front_page_does_by_date(paper: Paper) -> None:
         rule(app, "bury", get_story(app, TITLES[4]).lead.id)
         paper.read(app)
         front = list_titles(build_stories_page(app).stories)
-        feed = [item.title for item in build_feed(app).items]
+        feed = [item.title for item in build_living(app, get_combined(app)).items]
 
     assert front == [TITLES[1], TITLES[2], TITLES[3]]
     assert feed == [TITLES[3], TITLES[2], TITLES[1]]
@@ -77,7 +78,7 @@ def test_where_all_have_room_the_feed_holds_all_and_older_ones_too(paper: Paper)
         paper.read(app)
 
         assert list_titles(build_stories_page(app).stories) == [TITLES[3], TITLES[4]]
-        assert [item.title for item in build_feed(app).items] == list(reversed(TITLES[1:]))
+        assert [item.title for item in build_living(app, get_combined(app)).items] == list(reversed(TITLES[1:]))
 
 
 def test_the_front_page_says_why_its_first_story_is_first(paper: Paper) -> None:

@@ -19,8 +19,9 @@ from aggregator.render.items import make_story_item
 from aggregator.storage import archives, entries, feeds, meta
 from aggregator.storage.meta import Identity
 from aggregator.storage.paging import Connection
+from aggregator.tasks.river import find_end
 from aggregator.tasks.site.feed_lists import list_above, list_below, list_found, list_window
-from aggregator.tasks.site.feed_scopes import FORMATS, SHARED, Listed, get_combined
+from aggregator.tasks.site.feed_scopes import FORMATS, SHARED, Listed
 
 #: On one page of older ones: at least, at most. It ends where an entry's number is a multiple of `_ANCHOR`, if it can:
 #: then most pages stay what they are, whatever comes in above them.
@@ -70,11 +71,6 @@ def build_page(app: App, listed: Listed, before: EntryId, suffix: Format = "atom
         next=_get_url(app, listed.get_page(chosen.below, suffix)) if chosen.below else "",
     )
     return _build(app, listed, chosen, suffix, places=places, path=listed.get_page(before, suffix))
-
-
-def build_feed(app: App) -> PublishedFeed:
-    """The combined feed."""
-    return build_living(app, get_combined(app))
 
 
 def choose_living(conn: Connection, listed: Listed, combined: CombinedSettings, now: datetime) -> Chosen:
@@ -139,8 +135,7 @@ class _Room:
 
 def _choose_page(conn: Connection, listed: Listed, place: Entry, now: datetime) -> Chosen:
     found = list_below(conn, listed, place, now, limit=MOST + 1)
-    end = min(len(found), MOST)
-    end = next((n for n in range(LEAST, end) if found[n - 1].lead.id % _ANCHOR == 0), end)
+    end = find_end([story.lead.id for story in found], least=LEAST, most=MOST, anchor=_ANCHOR)
     above = list_above(conn, listed, place, now, limit=LEAST)
     return Chosen(
         stories=found[:end],
@@ -173,6 +168,11 @@ def make_items(app: App, conn: Connection, found: Sequence[Story], *, own_id: st
 def get_own_id(identity: Identity) -> str:
     """The id of the combined feed; all others lie below it."""
     return f"tag:{identity.authority},{identity.minted_on.isoformat()}:feed"
+
+
+def get_beginning(identity: Identity) -> datetime:
+    """When a feed in which there is nothing became what it is."""
+    return datetime.combine(identity.minted_on, time(), UTC)
 
 
 def _build(
@@ -215,7 +215,7 @@ def describe(app: App, listed: Listed, identity: Identity) -> PublishedFeed:
         author=site.author,
         self_url="",
         page_url=_get_url(app, listed.page_path),
-        updated_at=datetime.combine(identity.minted_on, time(), UTC),
+        updated_at=get_beginning(identity),
         items=(),
         other_formats={},
         scheme=f"{site.url}/tags/",

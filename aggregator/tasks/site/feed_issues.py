@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
-
 from aggregator.app import App
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.published import Format, PublishedFeed
 from aggregator.render.items import make_issue_item
 from aggregator.storage import issues, meta
-from aggregator.tasks.site.feed_documents import get_own_id
+from aggregator.tasks.site.feed_documents import get_beginning, get_own_id
 from aggregator.tasks.site.feed_scopes import FORMATS
 
 #: Whole issues: more of them would make a document of megabytes. The others stand on the pages of the months.
@@ -44,13 +42,9 @@ def build_issues(app: App, slug: str, suffix: Format = "atom") -> PublishedFeed 
         author=site.author,
         self_url=f"{path}.{suffix}",
         page_url=path,
-        updated_at=max((item.updated_at for item in items), default=_get_beginning(identity)),
+        updated_at=max((item.updated_at for item in items), default=get_beginning(identity)),
         items=items,
         other_formats={other: f"{path}.{other}" for other in FORMATS if other != suffix},
         hub_url=site.hub if suffix == "atom" else "",
         scheme=f"{site.url}/tags/",
     )
-
-
-def _get_beginning(identity: meta.Identity) -> datetime:
-    return datetime.combine(identity.minted_on, time(), UTC)

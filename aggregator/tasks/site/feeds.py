@@ -20,7 +20,7 @@ from aggregator.tasks.site import feed_issues
 from aggregator.tasks.site.feed_archives import render_archive
 from aggregator.tasks.site.feed_documents import build_living, build_page
 from aggregator.tasks.site.feed_scopes import Listed, find_feed, find_tag, get_combined, get_language, get_search
-from aggregator.tasks.site.found import NUMBER, SLUG, Page, route
+from aggregator.tasks.site.found import LANGUAGE, NUMBER, SLUG, Page, route
 
 _RENDERERS: Mapping[Format, Callable[[PublishedFeed], bytes]] = {
     "atom": render_atom,
@@ -28,18 +28,17 @@ _RENDERERS: Mapping[Format, Callable[[PublishedFeed], bytes]] = {
     "json": render_json,
 }
 SUFFIX = r"\.(atom|rss|json)"
-LANGUAGE = r"([a-z]{2,3})"
 WEEK = r"([0-9]{4}-W[0-9]{2})"
 #: Whoever asks for every entry says so in one of two ways.
 EACH = ("entries", "stories")
-Query = Mapping[str, str]
+_Asked = Mapping[str, str]
 
 
-def _render_combined(app: App, suffix: str, *, query: Query) -> Page | None:
+def _render_combined(app: App, suffix: str, *, query: _Asked) -> Page | None:
     return _render_living(app, get_combined(app, each=_wants_each(query)), suffix)
 
 
-def _render_combined_page(app: App, before: str, suffix: str, *, query: Query) -> Page | None:
+def _render_combined_page(app: App, before: str, suffix: str, *, query: _Asked) -> Page | None:
     return _render_page(app, get_combined(app, each=_wants_each(query)), before, suffix)
 
 
@@ -47,11 +46,11 @@ def _render_combined_archive(app: App, week: str) -> Page | None:
     return _render_week(app, get_combined(app), week)
 
 
-def _render_tag(app: App, slug: str, suffix: str, *, query: Query) -> Page | None:
+def _render_tag(app: App, slug: str, suffix: str, *, query: _Asked) -> Page | None:
     return _render_living(app, find_tag(app, slug, each=_wants_each(query)), suffix)
 
 
-def _render_tag_page(app: App, slug: str, before: str, suffix: str, *, query: Query) -> Page | None:
+def _render_tag_page(app: App, slug: str, before: str, suffix: str, *, query: _Asked) -> Page | None:
     return _render_page(app, find_tag(app, slug, each=_wants_each(query)), before, suffix)
 
 
@@ -59,11 +58,11 @@ def _render_tag_archive(app: App, slug: str, week: str) -> Page | None:
     return _render_week(app, find_tag(app, slug), week)
 
 
-def _render_language(app: App, language: str, suffix: str, *, query: Query) -> Page | None:
+def _render_language(app: App, language: str, suffix: str, *, query: _Asked) -> Page | None:
     return _render_living(app, _find_language(app, language, query), suffix, may_be_empty=False)
 
 
-def _render_language_page(app: App, language: str, before: str, suffix: str, *, query: Query) -> Page | None:
+def _render_language_page(app: App, language: str, before: str, suffix: str, *, query: _Asked) -> Page | None:
     return _render_page(app, _find_language(app, language, query), before, suffix)
 
 
@@ -83,7 +82,7 @@ def _render_feed_archive(app: App, number: str, week: str) -> Page | None:
     return _render_week(app, find_feed(app, number), week)
 
 
-def _render_search(app: App, suffix: str, *, query: Query) -> Page | None:
+def _render_search(app: App, suffix: str, *, query: _Asked) -> Page | None:
     return _render_living(app, get_search(app, query.get("q", ""), each=_wants_each(query)), suffix)
 
 
@@ -98,11 +97,11 @@ def _render_opml(app: App) -> Page:
     return Page(body=render_opml(read, site=app.settings.site), content_type="text/x-opml; charset=utf-8")
 
 
-def _find_language(app: App, language: str, query: Query) -> Listed | None:
+def _find_language(app: App, language: str, query: _Asked) -> Listed | None:
     return get_language(app, language, each=_wants_each(query)) if is_spoken(app, language) else None
 
 
-def _wants_each(query: Query) -> bool:
+def _wants_each(query: _Asked) -> bool:
     return query.get("entries") == "1" or query.get("stories") == "0"
 
 

@@ -58,6 +58,8 @@ class Route:
 #: Parts of patterns, each one group. Numbers are short enough for any database, and written in one way only.
 SLUG = r"([a-z0-9][a-z0-9.-]{0,100}?)"
 NUMBER = r"([1-9][0-9]{0,17})"
+#: A primary language (BCP 47).
+LANGUAGE = r"([a-z]{2,3})"
 
 
 def route(pattern: str, make: Callable[..., Found], *keys: str) -> Route:

@@ -16,10 +16,8 @@ from aggregator.pipeline.tag import find_tags
 from aggregator.render import page as pages
 from aggregator.storage import entries, feeds, stories
 from aggregator.tasks.river import build_river_page, build_stories_page, is_spoken
-from aggregator.tasks.site.found import NUMBER, SLUG, Found, Moved, Page, list_tags, make_html, route
+from aggregator.tasks.site.found import LANGUAGE, NUMBER, SLUG, Found, Moved, Page, list_tags, make_html, route
 
-#: A primary language (BCP 47).
-LANGUAGE = r"([a-z]{2,3})"
 #: Of one story so many entries are quoted, from the beginning of their texts, in characters of HTML.
 QUOTED, _MAX_TEXT = 24, 40_000
 
