@@ -166,7 +166,7 @@ class SearchPage:
     entries: tuple[Entry, ...] = ()
     #: All that were found, or as many as were counted.
     count: int = 0
-    #: There are more than ``count``.
+    #: There may be more than ``count``.
     has_more: bool = False
     #: What ``before`` is for the next page; None: this is the last.
     older: int | None = None

@@ -19,6 +19,7 @@ from aggregator.model.listed import (
     IssueMonth,
     IssuesPage,
     NewsletterIssues,
+    SearchPage,
     TagCount,
     TagKindPage,
     TagsOfKind,
@@ -36,9 +37,12 @@ from aggregator.model.shown import (
 from aggregator.model.story import ScoreTerm, Story
 from aggregator.model.tag import Tag, TagActivity, TagEvidence
 from aggregator.pipeline.coverage import compare_reports
+from aggregator.pipeline.query import fold_sign, read_query
 from aggregator.pipeline.tag import find_tags
 from aggregator.render import lists
 from aggregator.render import page as pages
+from aggregator.render.items import make_story_item
+from aggregator.render.marks import Marker
 from aggregator.render.newsletter import render_issue
 from aggregator.render.templates import Templates
 
@@ -107,6 +111,9 @@ def _list_pages(site: Site, templates: Templates, now: datetime) -> tuple[Callab
         lambda: pages.render_language(one, site=site, templates=templates),
         lambda: pages.render_river(older, site=site, templates=templates),
         *_list_lists(site, templates, now, story.entries, issue),
+        lambda: make_story_item(
+            story, feed=_make_feed(now), tags=_TAGS, site=site, feed_id=story.atom_id, templates=templates
+        ),
         lambda: pages.render_issue(past, site=site, templates=templates),
         lambda: pages.render_unsubscribe(site, templates=templates, newsletter_title="Sample", address="a@example.org"),
         lambda: pages.render_error(site, 404, "Sample", templates=templates),
@@ -129,6 +136,8 @@ def _list_lists(
     follow = FollowPage(newest=entries, tags=(_TAG,), languages=(), newsletters=(("sample", "Sample"),), feed_count=1)
     tags = TagsPage(kinds=(TagsOfKind(kind="topic", top=(count,), others=(count,), tag_count=2),))
     one_kind = TagKindPage(kind="topic", tags=(count,), tag_count=1)
+    found = SearchPage(query=read_query("sample"), entries=entries, count=2)
+    marker = Marker(found.query, fold_sign)
     return (
         lambda: lists.render_feeds(feeds, site=site, templates=templates),
         lambda: lists.render_feed(one_feed, site=site, templates=templates),
@@ -136,6 +145,7 @@ def _list_lists(
         lambda: lists.render_issues(IssuesPage(newsletters=(newsletter,)), site=site, templates=templates),
         lambda: lists.render_tags(tags, site=site, templates=templates),
         lambda: lists.render_tag_kind(one_kind, site=site, templates=templates),
+        lambda: lists.render_search(found, marker, site=site, templates=templates),
     )
 
 

@@ -132,6 +132,8 @@ def test_an_unreachable_database_stops_other_commands_with_one_line(local: Progr
         ("newsletter.txt", "\n{{ 1 / 0 }}", "newsletter.txt:2: ZeroDivisionError"),
         ("front.html", "{{ page.nonesuch }}", "front.html:1: UndefinedError"),
         ("story.html", "{% include 'nonesuch.html' %}", "TemplateNotFound"),
+        ("search.html", "{{ page.nonesuch }}", "search.html:1: UndefinedError"),
+        ("feed_item.html", "{{ story.nonesuch }}", "feed_item.html:1: UndefinedError"),
         ("unsubscribe.html", "{{ nonesuch() }}", "unsubscribe.html:1: UndefinedError"),
         ("parts.html", "{% for x in %}", "parts.html"),
     ],

@@ -87,7 +87,7 @@ def test_a_search_tells_how_many_and_how_to_follow_it() -> None:
 
     assert box.get("value") == FOUND.query.text
     assert document.find(".//label").get("for") == box.get("id")
-    assert "More than 1,000 posts" in document.findtext(".//section/h2")
+    assert "At least 1,000 posts" in document.findtext(".//section/h2")
     assert feeds == [f"/search.{kind}?{query}" for kind in ("atom", "rss", "json")]
     assert document.xpath("//nav/a[@rel='next']/@href")[0] == f"/search?{query}&before=12345"
     assert document.xpath("//meta[@name='robots']/@content") == ["noindex"]
