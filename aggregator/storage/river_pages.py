@@ -7,7 +7,6 @@ page, not what is stored.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,8 +16,6 @@ from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId
 from aggregator.storage.entries import EntryQuery, conditions, list_entries
 from aggregator.storage.schema import entries, entry_tags
-
-_WEEK = timedelta(weeks=1)
 
 
 def list_below(conn: Connection, query: EntryQuery, place: Entry | None, *, limit: int) -> tuple[Entry, ...]:
@@ -52,20 +49,3 @@ def _find(conn: Connection, query: EntryQuery, place: Entry | None, *, limit: in
         chosen = chosen.where(at <= place.effective_at, sa.or_(at < place.effective_at, number < place.id))
     order = (at.asc(), number.asc()) if above else (at.desc(), number.desc())
     return [EntryId(found) for found, _ in conn.execute(chosen.order_by(*order).limit(limit))]
-
-
-def count_tag_by_week(conn: Connection, slug: str, *, until: datetime, weeks: int, now: datetime) -> tuple[int, ...]:
-    """Entries that readers see ``now`` with tag ``slug``, in each of ``weeks`` times seven days before ``until``."""
-    start = until - weeks * _WEEK
-    counts = [0] * weeks
-    query = (
-        sa.select(entry_tags.c.entry_id, entry_tags.c.effective_at)
-        .distinct()
-        .where(
-            entry_tags.c.slug == slug, entry_tags.c.effective_at >= start, entry_tags.c.effective_at < min(until, now)
-        )
-        .where(entry_tags.c.entry_id.not_in(sa.select(entries.c.id).where(entries.c.hidden)))
-    )
-    for _, instant in conn.execute(query):
-        counts[(instant - start) // _WEEK] += 1
-    return tuple(counts)

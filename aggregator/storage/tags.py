@@ -12,7 +12,7 @@ from aggregator.model.tag import TagKind
 from aggregator.storage.engine import iter_chunks
 from aggregator.storage.schema import entries, entry_tags
 
-_DAY = timedelta(days=1)
+_DAY, _WEEK = timedelta(days=1), timedelta(weeks=1)
 
 
 def list_tags(
@@ -40,6 +40,18 @@ def count_by_day(
         for slug, _, effective_at in conn.execute(query.where(*window, entry_tags.c.slug.in_(some))):
             days[slug][(effective_at - since) // _DAY] += 1
     return tuple((slug, tuple(counts)) for slug, counts in days.items())
+
+
+def count_by_week(conn: Connection, slug: str, *, until: datetime, weeks: int, now: datetime) -> tuple[int, ...]:
+    """Entries that readers see ``now`` with tag ``slug``, in each of ``weeks`` times seven days before ``until``."""
+    start = until - weeks * _WEEK
+    counts = [0] * weeks
+    at = entry_tags.c.effective_at
+    query = sa.select(entry_tags.c.entry_id, at).distinct()
+    query = query.where(entry_tags.c.slug == slug, at >= start, at < min(until, now), _is_shown())
+    for _, instant in conn.execute(query):
+        counts[(instant - start) // _WEEK] += 1
+    return tuple(counts)
 
 
 def _is_shown() -> sa.ColumnElement[bool]:

@@ -46,7 +46,7 @@ def build_stories_page(app: App, *, tag: Tag | None = None, language: str = "") 
         found = stories.list_stories(conn, query)
         top = river_pages.list_below(conn, _select(now, slug, language), None, limit=MOST + 1)
         activity = tags.count_by_day(conn, since=since, until=now, limit=MENTIONED * 4) if is_front else ()
-        by_week = river_pages.count_tag_by_week(conn, slug, until=midnight, weeks=WEEKS, now=now) if slug else ()
+        by_week = tags.count_by_week(conn, slug, until=midnight, weeks=WEEKS, now=now) if slug else ()
         recent = issues.list_issues(conn, states=issues.FROZEN, limit=RECENT_ISSUES) if is_front else ()
     river, older_id = cut_page(top)
     members = [entry for story in found for entry in story.entries]
