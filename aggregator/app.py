@@ -21,8 +21,8 @@ from aggregator.config.settings import build_settings
 from aggregator.config.taxonomy import load_tag_rules
 from aggregator.log import get_logger
 from aggregator.model.feed import FetchRequest, Reply
+from aggregator.model.mailing import Ledger
 from aggregator.model.settings import Settings
-from aggregator.model.subscriber import Message
 from aggregator.pipeline.opml import parse_opml
 from aggregator.render.templates import Templates, load_templates
 from aggregator.sandbox import ParseSandbox
@@ -51,12 +51,13 @@ class Fetcher(Protocol):
 
 
 class Mailer(Protocol):
-    """Hands one message at a time to the outside."""
+    """Hands messages to the outside."""
 
-    def send(self, message: Message, *, about_to_commit: Callable[[], None]) -> str:
-        """The receiver's reply text. Calls ``about_to_commit`` just before the message can count as accepted.
+    def deliver(self, ledger: Ledger) -> str:
+        """Sends what ``ledger`` gives until it has no more or stops; why it ended, in words.
 
-        Raises one of the `errors.MailError` family; an exception of ``about_to_commit`` passes and nothing is sent.
+        Raises `errors.SenderRefused` or `errors.MailUnavailable` when nothing can be sent at all, and what the ledger
+        raised; before that, what was under way is finished and committed.
         """
         ...
 
@@ -70,6 +71,11 @@ class Mailer(Protocol):
 class TaskQueue(Protocol):
     """Runs tasks by name, now or later."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes, maybe of other machines, take its jobs, too."""
+        ...
+
     def defer(self, task: str, *, key: str, **ids: int | str) -> bool:
         """Queue one call; False when a job of the same key is waiting already."""
         ...
@@ -78,7 +84,11 @@ class TaskQueue(Protocol):
         """Take jobs until `stop`; blocks until those that had begun are finished."""
         ...
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Begin no further job."""
+        ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,15 +113,15 @@ def open_app(config: Config) -> Iterator[App]:
     Opens no connection, starts no thread and sends nothing yet: parts do that when first used. Raises `ConfigError`.
     """
     from aggregator.fetch.feeds import FeedFetcher
-    from aggregator.taskqueue.local import LocalQueue
 
     settings = load_settings(config)
+    db = open_database(config.database_url)
     app = App(
         settings=settings,
-        db=open_database(config.database_url),
+        db=db,
         fetcher=FeedFetcher(settings.fetch),
         mailer=build_mailer(config),
-        queue=LocalQueue(),
+        queue=build_queue(db),
         sandbox=ParseSandbox(),
         templates=load_templates([config.templates_folder]),
         now=read_clock,
@@ -121,6 +131,7 @@ def open_app(config: Config) -> Iterator[App]:
     finally:
         app.fetcher.close()
         app.mailer.close()
+        app.queue.close()
         app.sandbox.close()
         app.db.close()
 
@@ -147,10 +158,22 @@ def build_mailer(config: Config) -> Mailer:
     if config.mail.smtp is not None:
         from aggregator.mail.smtp import SmtpMailer
 
-        return SmtpMailer(config.smtp_settings())
+        second = config.mail.fallback
+        return SmtpMailer(config.mail.smtp.build_settings(), second.build_settings() if second else None)
     from aggregator.mail.outbox import OutboxMailer
 
     return OutboxMailer(config.outbox_folder)
+
+
+def build_queue(db: Database) -> TaskQueue:
+    """In PostgreSQL for whoever works on it; with SQLite in this process."""
+    if db.dialect == "sqlite":
+        from aggregator.taskqueue.local import LocalQueue
+
+        return LocalQueue()
+    from aggregator.taskqueue.postgres import PostgresQueue
+
+    return PostgresQueue(db.conninfo)
 
 
 def shipped_config() -> Path:

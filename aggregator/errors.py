@@ -15,6 +15,7 @@
     │   ├── SenderRefused          the fault lies with us: login, relaying, policy; pause the issue
     │   ├── MailUnavailable        nobody is at fault: greylisting, 421, time-out, dropped line; try again
     │   └── MailUncertain          the final dot was sent and no answer came: it may have been accepted
+    ├── MailboxError           the box that mail comes back to could not be read: the folder or the server, and why
     ├── NotFound               the thing named by the user does not exist
     └── UsageError             the user asked for something that makes no sense here
 """
@@ -108,6 +109,10 @@ class MailUnavailable(MailError):
 
 class MailUncertain(MailError):
     """The line was lost after the final dot: accepted or not (RFC 1047)? Leave the row `committing`."""
+
+
+class MailboxError(AggregatorError):
+    """The box that mail comes back to cannot be read just now; the message names the folder or the server."""
 
 
 class NotFound(AggregatorError):

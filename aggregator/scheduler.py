@@ -17,12 +17,11 @@ from aggregator.tasks.due import defer_due
 
 log = get_logger(__name__)
 
-TICK_SECONDS = 10
-RENEW_SECONDS = 15
 
-
-def start_clock(app: App, *, renew: Callable[[], None]) -> Any:
-    """Tick from now on in a thread of its own; ``renew`` is called to keep the daemon's lease."""
+def start_clock(
+    app: App, *, seconds: float, may_tick: Callable[[], bool], renew: Callable[[], None], renew_seconds: float
+) -> Any:
+    """Tick from now on in a thread of its own, while we ``may_tick``; ``renew`` keeps our lease, in another thread."""
     from apscheduler.executors.pool import ThreadPoolExecutor
     from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -31,15 +30,17 @@ def start_clock(app: App, *, renew: Callable[[], None]) -> Any:
         executors={"default": ThreadPoolExecutor(2)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
-    clock.add_job(_tick, "interval", seconds=TICK_SECONDS, args=[app], next_run_time=datetime.now(UTC))
-    clock.add_job(renew, "interval", seconds=RENEW_SECONDS)
+    clock.add_job(renew, "interval", seconds=renew_seconds, next_run_time=datetime.now(UTC))
+    clock.add_job(tick, "interval", seconds=seconds, args=[app, may_tick], next_run_time=datetime.now(UTC))
     clock.start()
     return clock
 
 
-def _tick(app: App) -> None:
+def tick(app: App, may_tick: Callable[[], bool]) -> None:
+    """Queue what is due, once."""
     try:
-        defer_due(app)
+        if may_tick():
+            defer_due(app)
     except StorageError as error:
         # The database is away or locked: what is due stays due.
         log.warning("tick.failed", reason=str(error))

@@ -1,13 +1,14 @@
-"""Takes the pictures of the documentation from a demo that has run: pages and mail, light and dark, wide and narrow.
+"""Takes the pictures of the documentation from a demo that has run: pages, light and dark, wide and narrow.
 
     python examples/pictures.py [DEMO] [OUT]        DEMO: default var/demo; OUT: default var/pictures
 
 Needs Debian's chromium and the packages of the tests. Serves the demo itself on 127.0.0.1 and asks nobody else.
+
+For mails: mail_pictures.py.
 """
 
 from __future__ import annotations
 
-import email
 import os
 import re
 import socket
@@ -16,7 +17,6 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email import policy
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +32,6 @@ CHROMIUM = "/usr/bin/chromium"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 #: Of each kind of page: name, width, height.
 PAGE = (("wide", 1280, 1000), ("narrow", 390, 844))
-MAIL = (("wide", 680, 900), ("narrow", 390, 844))
 
 
 def main() -> int:
@@ -51,7 +50,6 @@ def main() -> int:
         }
         for name, address in pages.items():
             take(browser, address, PAGE, out, name)
-        take(browser, write_mail(demo).as_uri(), MAIL, out, "mail")
         browser.close()
     return 0
 
@@ -80,16 +78,6 @@ def find(url: str, path: str, pattern: str) -> str:
     if found is None:
         sys.exit(f"pictures: nothing like {pattern} on {path}")
     return found[1]
-
-
-def write_mail(demo: Path) -> Path:
-    """The HTML part of the first mail in the outbox, as a file."""
-    first = sorted((demo / "var" / "outbox").glob("**/*.eml"))[0]
-    message = email.message_from_bytes(first.read_bytes(), policy=policy.default)
-    part = message.get_body(("html",))
-    path = demo / "var" / "mail.html"
-    path.write_text(part.get_content() if part else "", encoding="utf-8")
-    return path
 
 
 def take(browser: Browser, url: str, sizes: tuple[tuple[str, int, int], ...], out: Path, name: str) -> None:

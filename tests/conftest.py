@@ -16,7 +16,10 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.http_server",
+    "tests.fixtures.certificate",
     "tests.fixtures.smtp_server",
+    "tests.fixtures.dns_server",
+    "tests.fixtures.imap_server",
     "tests.fixtures.browser",
     "tests.fixtures.program",
 ]

@@ -43,8 +43,9 @@ def test_every_entry_of_the_corpus_is_stored_folded_or_rejected_with_its_reason(
     corpus: Path, program: Program, http_server: TestHttpServer
 ) -> None:
     """new + rejected + folded = what feedparser finds, feed by feed; read again nothing is new or changed; a 304
-    brings no document at all."""
-    files = {f"/{number}": path for number, path in enumerate(find_feeds(corpus))}
+    brings no document at all. SQLite gets every second feed, PostgreSQL, where it takes longer, every sixth."""
+    chosen = find_feeds(corpus)[:: 2 if program.is_sqlite else 6]
+    files = {f"/{number}": path for number, path in enumerate(chosen)}
     urls = {http_server.add(name, path.read_bytes()): path for name, path in files.items()}
     program.configure(feeds=[{"url": url} for url in urls])
 
@@ -67,9 +68,11 @@ def test_every_entry_of_the_corpus_is_stored_folded_or_rejected_with_its_reason(
     print("\n".join(lines))
 
     assert not wrong
-    assert failures == json.loads(EXPECTED.read_text(encoding="utf-8"))
+    expected = json.loads(EXPECTED.read_text(encoding="utf-8"))
+    names = {relative(path, corpus) for path in chosen}
+    assert failures == {name: failure for name, failure in expected.items() if name in names}
     assert (second["new"], second["changed"], second["failed"]) == (0, 0, first["failed"])
-    assert second["unchanged"] > 7000
+    assert second["unchanged"] > (2500 if program.is_sqlite else 500)
     assert (third["new"], third["changed"], third["ok"]) == (0, 0, 0)
     assert {result["status"] for result in third["results"] if result["not_modified"]} == {304}
 

@@ -8,7 +8,10 @@ import typer
 
 from aggregator import __version__
 from aggregator.cli import (
+    bounces,
+    check,
     db,
+    editing,
     entries,
     feeds,
     fetch,
@@ -16,11 +19,13 @@ from aggregator.cli import (
     publish,
     rules,
     run,
+    sending,
     setup,
     stats,
     stories,
     subscribers,
     tags,
+    worker,
 )
 from aggregator.cli.console import ConfigOption
 
@@ -50,8 +55,9 @@ def _root(
 
 
 cli.command("init")(setup.init)
-cli.command("check")(setup.check)
+cli.command("check")(check.check)
 cli.command("run", short_help="Run the daemon until it is told to stop.")(run.run)
+cli.command("worker", short_help="Take jobs beside a daemon, on this or another machine.")(worker.worker)
 cli.command("fetch")(fetch.fetch)
 cli.command("publish")(publish.publish)
 cli.command("stats")(stats.stats)
@@ -60,6 +66,11 @@ cli.add_typer(entries.commands, name="entries")
 cli.add_typer(stories.commands, name="stories")
 cli.add_typer(tags.commands, name="tags")
 cli.add_typer(rules.commands, name="rules")
+for do in (sending.send, sending.pause, sending.resume, sending.cancel, sending.test, sending.status):
+    issues.commands.command(do.__name__)(do)
+for edit in (editing.edit, editing.approve, editing.skip):
+    issues.commands.command(edit.__name__)(edit)
 cli.add_typer(issues.commands, name="issues")
 cli.add_typer(subscribers.commands, name="subscribers")
+cli.add_typer(bounces.commands, name="bounces")
 cli.add_typer(db.commands, name="db")

@@ -6,9 +6,10 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -51,6 +52,7 @@ ConfigOption = Annotated[
         callback=_inherit_config,
     ),
 ]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 SinceOption = Annotated[
     str | None,
@@ -100,6 +102,11 @@ def open_program(config: Config) -> Iterator[App]:
     with open_app(config) as app:
         prepare_database(app)
         yield app
+
+
+def get_config_file(config: Config) -> Path | None:
+    """What another process of ours may read to find the same; None for the shipped file, whose paths start here."""
+    return config.path.absolute() if config.folder == config.path.absolute().parent else None
 
 
 def print_json(document: Any) -> None:
@@ -166,6 +173,18 @@ def print_line(text: object, *, err: bool = False) -> None:
 def print_note(text: str) -> None:
     """A remark on standard error, so that it never mixes with output that is piped on."""
     print(f"aggregator: {strip_controls(text)}", file=sys.stderr)
+
+
+@contextmanager
+def show_progress(words: str, total: int | None, *, show: bool = True) -> Iterator[Callable[..., None]]:
+    """A bar on a terminal, and nowhere else; what is yielded takes ``advance``, or ``completed`` and ``total``."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
+        yield partial(progress.update, progress.add_task(words, total=total))
 
 
 def read_instant(text: str | None, app: App, *, end: bool = False) -> datetime | None:

@@ -25,6 +25,7 @@ from aggregator.cli.console import (
     print_line,
     print_list,
     read_instant,
+    show_progress,
 )
 from aggregator.errors import NotFound, UsageError
 from aggregator.model.entry import Entry
@@ -208,18 +209,12 @@ def refresh_entries(config: ConfigOption = None, as_json: JsonOption = False) ->
 
 
 def _clean_with_progress(app: App, total: int, *, show: bool) -> Cleaned:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     read = changed = 0
-    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
-        bar = progress.add_task("Cleaning", total=total)
+    with show_progress("Cleaning", total, show=show) as update:
         while is_cleaning(app):
             some = clean_some(app)
             read, changed = read + some.read, changed + some.changed
-            progress.update(bar, completed=read)
+            update(completed=read)
     return Cleaned(read=read, changed=changed)
 
 

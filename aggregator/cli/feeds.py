@@ -17,6 +17,7 @@ from aggregator.cli.console import (
     LimitOption,
     SinceOption,
     UntilOption,
+    YesOption,
     find_config,
     is_within,
     new_group,
@@ -57,7 +58,6 @@ from aggregator.tasks.discover import check_move
 
 commands = new_group("The feeds that are read.")
 FeedArgument = Annotated[str, typer.Argument(metavar="FEED", help="Its address, or its number in `feeds list`.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @commands.command("list")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from aggregator.app import App
-from aggregator.cli.console import ConfigOption, JsonOption, opened, print_json, print_note, print_table
+from aggregator.cli.console import ConfigOption, JsonOption, opened, print_json, print_note, print_table, show_progress
 from aggregator.log import configure_logging, redact_url
 from aggregator.model.feed import Feed
 from aggregator.model.ids import FeedId
@@ -65,14 +65,8 @@ def _choose(app: App, stored: Mapping[str, Feed], urls: Sequence[str], *, all_fe
 
 
 def _fetch_with_progress(app: App, chosen: list[FeedId], *, only_due: bool, show: bool) -> Round:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
-        bar = progress.add_task("Fetching", total=len(chosen))
-        return refresh_feeds(app, chosen, only_due=only_due, on_result=lambda _: progress.advance(bar))
+    with show_progress("Fetching", len(chosen), show=show) as update:
+        return refresh_feeds(app, chosen, only_due=only_due, on_result=lambda _: update(advance=1))
 
 
 def describe_round(done: Round) -> dict[str, object]:

@@ -23,15 +23,14 @@ from aggregator.cli.console import (
     print_json,
     print_line,
     print_list,
-    print_note,
     read_instant,
 )
 from aggregator.errors import NotFound, UsageError
-from aggregator.model.newsletter import Issue, Newsletter
+from aggregator.model.newsletter import Issue, IssueEdits, Newsletter, RenderedIssue, TooFew
 from aggregator.model.said import say_count
 from aggregator.publish import write_file
-from aggregator.storage import deliveries, issues
-from aggregator.tasks.deliver import deliver_slice
+from aggregator.storage import issues
+from aggregator.tasks.drafts import see_draft
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import build_issue, find_newsletter
 
@@ -70,6 +69,10 @@ def list_issues(
             states = document["deliveries"].items()
             document["mails"] = "\n".join(f"{count} {state}" for state, count in states)
             document["subject"] = document["subject"] or document["reason"]
+            if document["paused_reason"]:
+                document["state"] = f"{document['state']}, rests: {document['paused_reason']}"
+            if document["state"] == "draft" and document["review_until"] and not document["approved_at"]:
+                document["state"] = f"draft, waits for a yes until {document['review_until']:%Y-%m-%d %H:%M} UTC"
             document["issue"] = f"{document['newsletter']}/{document['slug']}"
     columns = ("issue", "state", "stories", "subject", "mails")
     empty = "No issues in that time." if since or until else "No issues yet. Build one: aggregator issues build"
@@ -89,6 +92,11 @@ def describe_issue(issue: Issue) -> dict[str, Any]:
         "window_end": issue.window_end,
         "stories": issue.story_count,
         "deliveries": dict(issue.deliveries),
+        "review_until": issue.review_until,
+        "approved_at": issue.approved_at,
+        "is_edited": issue.edits != IssueEdits(),
+        "paused_reason": issue.paused_reason,
+        "paused_until": issue.paused_until,
     }
 
 
@@ -111,12 +119,12 @@ def build(
         print_json(describe_issue(issue))
     elif issue.state == "skipped":
         window = f"{_day(issue.window_start, chosen)} to {_day(issue.window_end, chosen)}"
-        print_line(f"{issue.newsletter}/{issue.slug}: skipped, {window}: {issue.reason}")
+        print_line(f"{issue.name}: skipped, {window}: {issue.reason}")
     else:
         stories = say_count(issue.story_count, "story", "stories")
         waiting = sum(count for state, count in issue.deliveries if state == "queued")
         people = say_count(waiting, "recipient")
-        print_line(f"{issue.newsletter}/{issue.slug}: {issue.state}, {stories}, {people}")
+        print_line(f"{issue.name}: {issue.state}, {stories}, {people}")
         print_line(f"Subject: {issue.subject}")
 
 
@@ -133,13 +141,14 @@ def preview(
         "var/preview"
     ),
 ) -> None:
-    """Write an issue's mail, HTML and text, to files to look at."""
+    """Write an issue's mail, HTML and text, to files to look at.
+
+    A draft is set as it would go now.
+    """
     with opened(config) as app:
-        found = _find_issue(app, choose_newsletter(app, newsletter), issue)
-        with app.db.read() as conn:
-            rendered = issues.get_rendered(conn, found.id)
-    if rendered is None:
-        raise NotFound(f"{found.newsletter}/{found.slug} is not frozen")
+        chosen = choose_newsletter(app, newsletter)
+        found = _find_draft(app, chosen, issue) or find_issue(app, chosen, issue)
+        rendered = _render(app, chosen, found)
     for suffix, text in (("html", rendered.mail_html), ("txt", rendered.mail_text)):
         path = out / f"{found.newsletter}-{found.slug}.{suffix}"
         try:
@@ -150,52 +159,27 @@ def preview(
         print_line(path)
 
 
-@commands.command("send")
-def send(
-    newsletter: NewsletterArgument = None,
-    config: ConfigOption = None,
-    issue: SlugOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Mail an issue to everybody who is confirmed.
-
-    Sent twice, it is sent once. Exit code 1 when mails are left: the server refused us, or they wait for another try.
-    """
-    with opened(config) as app:
-        found = _find_issue(app, choose_newsletter(app, newsletter), issue)
-        stopped = _send_with_progress(app, found, show=not as_json)
-        with app.db.read() as conn:
-            after = issues.get(conn, found.newsletter, found.slug) or found
-    if as_json:
-        print_json(describe_issue(after))
-    else:
-        states = ", ".join(f"{count} {state}" for state, count in after.deliveries) or "no recipients"
-        print_line(f"{after.newsletter}/{after.slug}: {after.state}: {states}")
-    if stopped:
-        print_note(f"stopped: {stopped}; `aggregator run` or another `issues send` goes on later")
-    if after.state != "sent":
-        raise typer.Exit(1)
+def _find_draft(app: App, newsletter: Newsletter, slug: str | None) -> Issue | None:
+    with app.db.read() as conn:
+        waiting = issues.list_issues(conn, newsletter.slug, states=("draft",))
+    return next((issue for issue in waiting if slug in (None, issue.slug)), None)
 
 
-def _send_with_progress(app: App, issue: Issue, *, show: bool) -> str:
-    """Why it stopped before the end; empty: nothing is due any more."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    with app.db.write() as conn:
-        issues.mark_sending(conn, issue.id, now=app.now())
-        waiting = deliveries.count_states(conn, issue.id).get("queued", 0)
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
-        bar = progress.add_task("Sending", total=waiting)
-        while True:
-            done = deliver_slice(app, issue.id, on_result=lambda *_: progress.advance(bar))
-            if done.empty or done.stopped:
-                return done.stopped
+def _render(app: App, newsletter: Newsletter, issue: Issue) -> RenderedIssue:
+    if issue.state == "draft":
+        seen = see_draft(app, newsletter, issue)
+        if isinstance(seen, TooFew):
+            raise UsageError(f"{issue.name} would be skipped now: {seen.reason}")
+        return seen.rendered
+    with app.db.read() as conn:
+        rendered = issues.get_rendered(conn, issue.id)
+    if rendered is None:
+        raise NotFound(f"{issue.name} is not frozen")
+    return rendered
 
 
-def _find_issue(app: App, newsletter: Newsletter, slug: str | None) -> Issue:
+def find_issue(app: App, newsletter: Newsletter, slug: str | None) -> Issue:
+    """The frozen issue that ``slug`` names, or the newest. Raises `NotFound`."""
     with app.db.read() as conn:
         readable = issues.list_issues(conn, newsletter.slug, states=issues.FROZEN)
     chosen = [issue for issue in readable if slug in (None, issue.slug)]

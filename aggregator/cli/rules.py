@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +17,7 @@ from aggregator.cli.console import (
     print_list,
     print_table,
     read_instant,
+    show_progress,
 )
 from aggregator.model.rule import Rule
 from aggregator.storage import rules
@@ -83,8 +82,8 @@ def test_rules(
         begin = read_instant(since, app)
         with app.db.read() as conn:
             total = rules.count_entries(conn, since=begin)
-        with _progress("Testing", total, show=not as_json) as advance:
-            report = try_rules(app, since=begin, name=rule, advance=advance)
+        with show_progress("Testing", total, show=not as_json) as update:
+            report = try_rules(app, since=begin, name=rule, advance=lambda count: update(advance=count))
     if as_json:
         print_json(_describe_report(report))
     else:
@@ -139,11 +138,11 @@ def apply_rules(config: ConfigOption = None, as_json: JsonOption = False) -> Non
     read = changed = 0
     with opened(config) as app:
         total = plan_retagging(app, anew=True)
-        with _progress("Applying", total, show=not as_json) as advance:
+        with show_progress("Applying", total, show=not as_json) as update:
             while is_retagging(app):
                 done = retag_some(app)
                 read, changed = read + done.read, changed + done.changed
-                advance(done.read)
+                update(advance=done.read)
         regroup_stories(app)
         with app.db.read() as conn:
             counts = rules.count_decisions(conn)
@@ -153,15 +152,3 @@ def apply_rules(config: ConfigOption = None, as_json: JsonOption = False) -> Non
         return
     print_line(f"{read} entries judged, {changed} of them are other than before.")
     print_list(False, decisions, ("rule", "action", "entries"), empty="No rule holds for any of them.")
-
-
-@contextmanager
-def _progress(words: str, total: int, *, show: bool) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
-        bar = progress.add_task(words, total=total)
-        yield lambda count: progress.advance(bar, count)

@@ -1,36 +1,36 @@
 """``aggregator run``: the daemon. Scheduler, worker and web in one process, until SIGTERM. Never does the work itself.
 
-Order of starting: schema, lease, recovery, worker, clock, web. Order of stopping (SIGTERM, SIGINT): no new request
-or job, fetching, then clock, web and worker (which finishes the mail it is at), lease. What hangs longer than
-`DRAIN_SECONDS` is cut off.
+Order of starting: schema, lease, recovery, clock, worker, web. Order of stopping (SIGTERM, SIGINT): no new request
+or job, fetching, then clock, web and worker (which finishes the mail it is at), lease. What hangs is
+cut off (`worker`).
+
+On PostgreSQL any number of daemons may run, and ``aggregator worker`` beside them: all serve and work, one clock
+ticks.
 """
 
 from __future__ import annotations
 
-import os
-import resource
-import signal
 import socket
-import sys
 import threading
-from queue import SimpleQueue
-from time import monotonic
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from aggregator.app import App, open_app
-from aggregator.cli.console import ConfigOption, find_config
+from aggregator.cli.console import ConfigOption, find_config, get_config_file
 from aggregator.cli.db import backup_folder
 from aggregator.cli.lease import LeaseKeeper
-from aggregator.errors import StorageError, UsageError
-from aggregator.heap import keep_loaded, limit_arenas
-from aggregator.log import configure_logging, get_logger
+from aggregator.cli.process import end_now, prepare_process, wait_for
+from aggregator.errors import UsageError
+from aggregator.heap import keep_loaded
+from aggregator.log import get_logger
 from aggregator.scheduler import start_clock
 from aggregator.tasks.clean import plan_cleaning
-from aggregator.tasks.due import get_tasks
-from aggregator.tasks.startup import prepare_database, recover_claims, spread_overdue, upgrade_database
+from aggregator.tasks.startup import prepare_database, prove_mail, recover_claims, spread_overdue, upgrade_database
 from aggregator.tasks.tag import plan_retagging
+from aggregator.worker import RELEASE_SECONDS, drain, finish_within, start_worker
 
 if TYPE_CHECKING:
     import uvicorn
@@ -39,94 +39,53 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-#: How long a shutdown waits for what is under way. A mail server may take ten minutes to answer; service managers
-#: kill earlier.
-DRAIN_SECONDS = 15.0
-WAKE_SECONDS = 0.5
-_MAX_FILES = 65_536
-#: While a thread parses or makes a page, whoever answers readers waits so long for each turn; Python's own 5 ms let
-#: them have a quarter of what they have with this, and cost the thread nothing that can be seen.
-_SWITCH_SECONDS = 0.001
-
 
 def run(config: ConfigOption = None) -> None:
     """Run the daemon: fetch what is due, serve the pages, and mail each issue at its time.
 
-    A second daemon on the same database stands by and takes over when the first one ends.
+    With SQLite a second daemon on the same database stands by and takes over when the first one ends. On PostgreSQL any
+    number may run: all serve pages and take jobs, one of them decides what is due.
     """
     found = find_config(config)
-    limit_arenas()
-    raise_file_limit()
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    configure_logging(level=found.log.level, style=found.log.style)
-    for warning in found.warnings:
-        log.warning("config", problem=str(warning))
-    stop = watch_signals()
+    stop = prepare_process(found)
+    prove_mail()
     with open_app(found) as app:
         upgrade_database(app, backup_folder(found))
         prepare_database(app)
-        keeper = LeaseKeeper(app, stop)
+        keeper = LeaseKeeper(app, stop, on_leading=partial(_take_over, app))
         if keeper.wait():
-            daemon = Daemon(app, found.web)
+            daemon = Daemon(app, found.web, get_config_file(found))
             try:
-                recover_claims(app)
-                spread_overdue(app)
-                plan_cleaning(app)
-                plan_retagging(app)
+                if not app.queue.is_shared:
+                    keeper.may_tick()  # now: before any job
                 keep_loaded()
                 daemon.serve(stop, keeper)
             finally:
-                keeper.release()
+                daemon.hangs = not finish_within(RELEASE_SECONDS, keeper.release) or daemon.hangs
             code = int(keeper.lost or daemon.web_failed)
             if daemon.hangs:
-                _end_now(app, code)
+                end_now(app, code)
             if code:
                 raise typer.Exit(code)
     log.info("daemon.stopped")
 
 
-def raise_file_limit() -> None:
-    """Each slow host costs a socket while it is waited for; the soft limit is often a thousand."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _end_now(app: App, code: int) -> None:
-    """Threads that hang would keep the process; what they had claimed is free already."""
-    app.sandbox.close()
-    log.info("daemon.stopped")
-    sys.stderr.flush()
-    os._exit(code)
-
-
-def watch_signals() -> threading.Event:
-    """What SIGTERM and SIGINT set. Asked twice, the process ends now; its claims are recovered at the next start.
-
-    A handler runs in the middle of whatever the main thread does, which may be `Event.wait` with its lock in hand:
-    setting the event there would wait for itself. `SimpleQueue.put` is made for that; a thread does the rest.
-    """
-    stop = threading.Event()
-    asked: SimpleQueue[int] = SimpleQueue()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda number, _: asked.put(number))
-
-    def watch() -> None:
-        asked.get()
-        stop.set()
-        os._exit(128 + asked.get())
-
-    threading.Thread(target=watch, name="signals", daemon=True).start()
-    return stop
+def _take_over(app: App, after_long: bool) -> None:
+    """Before the first tick of a daemon."""
+    recover_claims(app)
+    if after_long:
+        spread_overdue(app)
+    plan_cleaning(app)
+    plan_retagging(app)
 
 
 class Daemon:
     """Worker, clock and web around one app."""
 
-    def __init__(self, app: App, web: Web) -> None:
+    def __init__(self, app: App, web: Web, config: Path | None) -> None:
         self._app = app
         self._web = web
+        self._config = config
         #: Something was still under way when the wait for it was over.
         self.hangs = False
         #: The web server ended on its own.
@@ -135,40 +94,24 @@ class Daemon:
     def serve(self, stop: threading.Event, keeper: LeaseKeeper) -> None:
         """Until ``stop``; then drain in order."""
         listener, server = self._listen(), self._make_web()
-        tasks = get_tasks(self._app, pause=lambda seconds: stop.wait(max(seconds, 0)))
-        worker = threading.Thread(target=self._app.queue.run, args=(tasks,), name="worker")
-        worker.start()
-        clock = start_clock(self._app, renew=keeper.renew)
+        clock = start_clock(
+            self._app,
+            seconds=keeper.tick_seconds,
+            may_tick=keeper.may_tick,
+            renew=keeper.renew,
+            renew_seconds=keeper.renew_seconds,
+        )
         # In a thread of its own, so that signals stay ours: uvicorn would answer them before the mails are finished.
         web = threading.Thread(target=self._serve_web, args=(server, listener, stop), name="web")
+        worker = start_worker(self._app, stop, config=self._config)
         web.start()
         log.info("daemon.started", web=f"http://{self._web.host}:{self._web.port}", database=self._app.db.url_text)
         try:
-            # Not for ever at a time: a signal that comes just before the wait begins would not end it.
-            while not stop.wait(WAKE_SECONDS):
-                pass
+            wait_for(stop)
         finally:
             log.info("daemon.stopping")
-            deadline = monotonic() + DRAIN_SECONDS
             server.should_exit = True
-            self._app.queue.stop()
-            # Each waits for what is under way, and none may hold up the others.
-            ending = [threading.Thread(target=end, daemon=True) for end in (self._app.fetcher.close, clock.shutdown)]
-            for thread in ending:
-                thread.start()
-            threads = (*ending, web, worker)
-            for thread in threads:
-                thread.join(max(0.0, deadline - monotonic()))
-            if any(thread.is_alive() for thread in threads):
-                self._cut_off()
-
-    def _cut_off(self) -> None:
-        self.hangs = True
-        log.warning("daemon.cut_off", reason=f"something was still under way after {DRAIN_SECONDS:g} seconds")
-        try:
-            recover_claims(self._app, ours=True)
-        except StorageError as error:
-            log.warning("claims.not_recovered", reason=str(error))  # the next start does it
+            self.hangs = not drain(self._app, (web, worker), ends=[clock.shutdown])
 
     def _listen(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._web.host else socket.AF_INET
@@ -188,7 +131,9 @@ class Daemon:
         from aggregator.web.server import create_server
         from aggregator.web.site import create_site
 
-        site = create_site(self._app, searches_per_minute=self._web.searches_per_minute)
+        site = create_site(
+            self._app, searches_per_minute=self._web.searches_per_minute, metrics_allow=self._web.metrics_allow
+        )
         return create_server(site, trusted_proxies=self._web.trusted_proxies)
 
     def _serve_web(self, server: uvicorn.Server, listener: socket.socket, stop: threading.Event) -> None:

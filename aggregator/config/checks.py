@@ -30,6 +30,31 @@ def check_repeats(document: Document) -> None:
                 first.setdefault(identity, location)
 
 
+def check_ports(document: Document) -> None:
+    """A port that stands for the other way of encrypting: the line would hang until it times out."""
+    usual = {("mail", "smtp"): (587, 465), ("mail", "fallback"): (587, 465), ("mail", "bounces", "imap"): (143, 993)}
+    for section, (plain, implicit) in usual.items():
+        server = document.get_mapping(*section)
+        tls = server.get("tls", "implicit" if implicit == 993 else "starttls")
+        wrong = {"starttls": implicit, "implicit": plain}.get(tls) if isinstance(tls, str) else None
+        if wrong is not None and server.get("port") == wrong:
+            right, other = (implicit, "starttls") if tls == "implicit" else (plain, "implicit")
+            expected = f"expected port {right}, or tls: {other}"
+            document.blame((*section, "port"), f"found port {wrong} with tls: {tls}, {expected}")
+
+
+def check_choices(document: Document) -> None:
+    """Lists of a newsletter in which something stands twice."""
+    newsletters = document.values.get("newsletters")
+    for index, newsletter in enumerate(newsletters if isinstance(newsletters, list) else []):
+        for key in ("sections", "topics", "languages"):
+            items = newsletter.get(key) if isinstance(newsletter, dict) else None
+            words = [item for item in items if isinstance(item, str)] if isinstance(items, list) else []
+            for word in sorted({word for word in words if words.count(word) > 1}):
+                place = ("newsletters", index, key)
+                document.blame(place, f'found "{word}" again, expected each of {key} once')
+
+
 def _normalise(value: str) -> str:
     """Scheme and host without case, so that the same address is seen as the same."""
     try:
@@ -48,6 +73,14 @@ def check_contradictions(document: Document) -> None:
         document.blame(location, f'found no "from" in mail, expected {expected}')
     if mail.get("smtp") and mail.get("outbox"):
         document.blame(("mail", "outbox"), "found outbox and smtp, expected only one of them")
+    if mail.get("fallback") and not mail.get("smtp"):
+        document.blame(("mail", "fallback"), "found a fallback without smtp, expected smtp as well")
+    bounces = document.get_mapping("mail", "bounces")
+    if bounces.get("maildir") and bounces.get("imap"):
+        document.blame(("mail", "bounces", "imap"), "found maildir and imap, expected only one of them")
+    if bounces and not bounces.get("maildir") and not bounces.get("imap"):
+        found = "found an address whose mail nobody reads"
+        document.blame(("mail", "bounces"), f"{found}, expected maildir or imap as well")
     fetch = document.get_mapping("fetch")
     least, most = (_get_duration(fetch, key) for key in ("min_interval", "max_interval"))
     if least and most and least > most:
@@ -72,9 +105,26 @@ def check_oddities(config: Config, document: Document) -> None:
         document.warn(("site", "contact"), f"found no contact, expected an e-mail address or a page, {who}")
     if _holds_secret(config) and config.path.stat().st_mode & stat.S_IROTH:
         document.warn((), "found a secret in a file that everybody can read, expected chmod 640 or 600")
+    _check_signature(config, document)
     for index, feed in enumerate(config.feeds):
         if isinstance(feed, FolderFeed) and not (config.folder / feed.folder).is_dir():
             document.warn(("feeds", index, "folder"), f"found no folder {feed.folder}, expected one with posts")
+
+
+def _check_signature(config: Config, document: Document) -> None:
+    """DMARC counts a signature only when it is by the sender's own domain, or one around it (RFC 7489 3.1.1)."""
+    if config.mail.dkim is None:
+        return
+    signs = config.mail.dkim.domain
+    senders: list[tuple[Location, str]] = [(("mail", "from"), config.mail.sender)]
+    senders += [(("newsletters", index, "from"), item.sender) for index, item in enumerate(config.newsletters)]
+    for location, sender in senders:
+        domain = sender.rpartition("@")[2].rstrip(">").lower()
+        related = f".{domain}".endswith(f".{signs}") or f".{signs}".endswith(f".{domain}")
+        if domain and not related:
+            document.warn(
+                location, f"found a sender at {domain}, expected one at {signs}, which signs (mail.dkim.domain)"
+            )
 
 
 def _holds_secret(config: Config) -> bool:

@@ -13,18 +13,26 @@ from aggregator.errors import Problem
 PREFIX = "AGGREGATOR_"
 #: Which file to read; looked at by the command line.
 CONFIG_VARIABLE = "AGGREGATOR_CONFIG"
-PASSWORD_VARIABLE = "AGGREGATOR_MAIL_SMTP_PASSWORD"
+#: Section with ``username`` and ``password_file`` -> the variable that may hold its password instead.
+PASSWORD_VARIABLES: dict[tuple[str, ...], str] = {
+    ("mail", "smtp"): "AGGREGATOR_MAIL_SMTP_PASSWORD",
+    ("mail", "fallback"): "AGGREGATOR_MAIL_FALLBACK_PASSWORD",
+    ("mail", "bounces", "imap"): "AGGREGATOR_MAIL_BOUNCES_IMAP_PASSWORD",
+}
 
 #: Lists and mappings that one line of text cannot hold.
 FILE_ONLY = ("feeds", "newsletters", "interests", "rules")
 
 
 def get_variables() -> dict[str, tuple[str, ...]]:
-    """Name of the variable -> the key that it sets: all keys but those inside lists, and the mappings."""
+    """Name of the variable -> the key that it sets: all keys but those inside lists, and no mappings."""
     return {
         PREFIX + "_".join(path).upper(): path
         for path, field in iter_keys().items()
-        if "[]" not in path and path[0] not in FILE_ONLY and not find_model(field.annotation)
+        if "[]" not in path
+        and path[0] not in FILE_ONLY
+        and not find_model(field.annotation)
+        and typing.get_origin(field.annotation) is not dict
     }
 
 
@@ -34,12 +42,13 @@ def apply_environment(document: Document, environ: Mapping[str, str]) -> dict[Lo
     An empty variable counts as not set. A variable that no key answers to becomes a problem.
     """
     known = get_variables()
+    passwords = tuple(PASSWORD_VARIABLES.values())
     applied: dict[Location, str] = {}
     for name in sorted(environ):
-        if not name.startswith(PREFIX) or name in (CONFIG_VARIABLE, PASSWORD_VARIABLE) or not environ[name]:
+        if not name.startswith(PREFIX) or name in (CONFIG_VARIABLE, *passwords) or not environ[name]:
             continue
         if name not in known:
-            message = f"found an unknown variable, expected {_suggest_variable(name, [*known, PASSWORD_VARIABLE])}"
+            message = f"found an unknown variable, expected {_suggest_variable(name, [*known, *passwords])}"
             document.problems.append(Problem(file="environment", line=0, key=name, message=message))
             continue
         path = known[name]

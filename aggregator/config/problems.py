@@ -19,6 +19,14 @@ from aggregator.errors import Problem
 #: Keys that people look for in the file and that belong elsewhere.
 ELSEWHERE = {
     ("mail", "smtp", "password"): "password_file, or AGGREGATOR_MAIL_SMTP_PASSWORD in the environment",
+    ("mail", "fallback", "password"): "password_file, or AGGREGATOR_MAIL_FALLBACK_PASSWORD in the environment",
+    (
+        "mail",
+        "bounces",
+        "imap",
+        "password",
+    ): "password_file, or AGGREGATOR_MAIL_BOUNCES_IMAP_PASSWORD in the environment",
+    ("mail", "dkim", "key"): "key_file",
 }
 
 Path = tuple[str, ...]
@@ -53,6 +61,8 @@ def _describe(kind: str, path: Path, value: Any, context: Mapping[str, Any]) -> 
             return f'found no "{name}", expected {find_expected(path)}'
         case "extra_forbidden":
             return _describe_unknown(path)
+        case "too_long":
+            return f"found a list of {context['actual_length']}, expected at most {context['max_length']}"
         case "union_tag_not_found":
             return _describe_form(value)
         case _:

@@ -14,39 +14,32 @@ from pydantic import Discriminator, Field, PrivateAttr, SecretStr, Tag
 
 from aggregator.config.interests import Interests
 from aggregator.config.kinds import SECRET, SWITCH, choice, number, text, whole
+from aggregator.config.mail import Mail
+from aggregator.config.newsletters import Newsletter
 from aggregator.config.rules import FeedRule, Rule
-from aggregator.config.section import Section
+from aggregator.config.section import Path_, Section, Title, Word
 from aggregator.config.words import (
     CONTACT,
     DATABASE,
     DURATION,
-    EMAIL,
     HEADER_NAME,
     HOST,
     JSON_PATH,
     LANGUAGE,
     LIST_PLACE,
     LISTEN,
-    MAILBOX,
     NETWORK,
-    SCHEDULE,
     SELECTOR,
     SITE_URL,
-    SLUG,
     TAG,
-    TEMPLATE,
     TIMEZONE,
     URL,
     split_listen,
 )
 from aggregator.errors import Problem
-from aggregator.model.settings import MAX_DOCUMENT_BYTES, SmtpSettings
+from aggregator.model.settings import MAX_DOCUMENT_BYTES
 
-PATH = text("the path of a file or folder", limit=1_000)
 WEIGHT = number("how much it counts", least=0, most=100)
-Title = Annotated[str, text("a title", limit=200)]
-Word = Annotated[str, text("text")]
-Path_ = Annotated[str, PATH]
 
 
 class Site(Section):
@@ -199,84 +192,6 @@ class Combined(Section):
     )
 
 
-class Filter(Section):
-    """Which stories a newsletter takes; an empty list takes all."""
-
-    tags: tuple[Annotated[str, TAG], ...] = Field((), description="Only stories that bear one of these tags.")
-    languages: tuple[Annotated[str, LANGUAGE], ...] = Field((), description="Only stories in one of these languages.")
-
-
-class Newsletter(Section):
-    """A recurring mail."""
-
-    slug: Annotated[str, SLUG] = Field(description="Its name in addresses and commands; never change it.")
-    title: Title = Field(description="Its name for readers.")
-    schedule: Annotated[str, SCHEDULE] = Field(
-        description="When an issue is made, as five cron fields (0 and 7: Sunday)."
-    )
-    timezone: Annotated[str, TIMEZONE] = Field("", description="Zone of the schedule; default: site.timezone.")
-    language: Annotated[str, LANGUAGE] = Field("", description="Language of its own words; default: site.language.")
-    filter: Filter = Field(Filter(), description="Which stories it takes.")
-    template: Annotated[str, TEMPLATE] = Field(
-        "newsletter.mjml", description="MJML template; its text twin has the same name with .txt."
-    )
-    top_stories: Annotated[int, whole("a number of stories", least=1, most=100)] = Field(
-        10, description="Stories with excerpt."
-    )
-    brief_stories: Annotated[int, whole("a number of stories", least=0, most=200)] = Field(
-        20, description="Further stories, one line each."
-    )
-    min_stories: Annotated[int, whole("a number of stories", least=0, most=100)] = Field(
-        3, description="With fewer stories the issue is skipped."
-    )
-    per_company: Annotated[int, whole("a number of stories", least=1, most=100)] = Field(
-        3, description="Of an issue's first ten stories, at most so many are of one company."
-    )
-    per_feed: Annotated[int, whole("a number of stories", least=1, most=100)] = Field(
-        3, description="Of an issue's first ten stories, at most so many are of one feed."
-    )
-    developing: Annotated[int, whole("a number of stories", least=0, most=50)] = Field(
-        0, description="Stories of earlier issues that may return when they have grown, one marked line each."
-    )
-
-
-class Smtp(Section):
-    """The server that takes the mail."""
-
-    host: Annotated[str, text("a host name", limit=253)] = Field(description="Name of the mail server.")
-    port: Annotated[int, whole("a port", least=1, most=65_535)] | None = Field(
-        None, description="Default: 587 with starttls, 465 with implicit, 25 with none."
-    )
-    username: Word = Field("", description="Log in as; default: no login.")
-    password_file: Path_ = Field("", description="File whose first line is the password.")
-    tls: Annotated[Literal["starttls", "implicit", "none"], choice("starttls", "implicit", "none")] = Field(
-        "starttls", description="How the line is encrypted; a server that cannot is not used."
-    )
-
-    _password: SecretStr = PrivateAttr(default=SecretStr(""))
-
-    @property
-    def password(self) -> SecretStr:
-        """From ``password_file`` or the environment; never in the YAML file itself."""
-        return self._password
-
-
-class Mail(Section):
-    """How mail leaves."""
-
-    sender: Annotated[str, MAILBOX] = Field(
-        "", alias="from", description="Sender; needed as soon as there is a newsletter."
-    )
-    reply_to: Annotated[str, EMAIL] = Field("", description="Where answers go; default: to the sender.")
-    outbox: Path_ = Field(
-        "", description="Folder that mails are written to instead of being sent; default: var/outbox."
-    )
-    smtp: Smtp | None = Field(None, description="The server that takes the mail, instead of an outbox.")
-    rate: Annotated[float, number("mails a second", least=0, most=10_000)] = Field(
-        0.0, description="Mails a second at most; 0: no limit."
-    )
-
-
 class Web(Section):
     """The public pages and feeds."""
 
@@ -286,6 +201,12 @@ class Web(Section):
     )
     searches_per_minute: Annotated[int, whole("a number of searches", least=0, most=10_000)] = Field(
         60, description="Of one address, as far as they are not in memory; more are asked to wait. 0: no limit."
+    )
+    metrics_allow: tuple[Annotated[str, NETWORK], ...] = Field(
+        ("127.0.0.0/8", "::1/128"), description="Networks for which /metrics is there; none: for nobody."
+    )
+    confirmations_per_hour: Annotated[int, whole("a number of mails", least=1, most=100_000)] = Field(
+        200, description="Mails to people who want to subscribe, at most, all of them together."
     )
 
     @property
@@ -369,12 +290,3 @@ class Config(Section):
     @property
     def tag_files(self) -> tuple[Path, ...]:
         return tuple(self.folder / name for name in self.tags)
-
-    def smtp_settings(self) -> SmtpSettings:
-        """For the mailer; only when ``mail.smtp`` is set."""
-        smtp = self.mail.smtp
-        if smtp is None:
-            raise ValueError("mail.smtp is not set")
-        port = smtp.port or {"starttls": 587, "implicit": 465, "none": 25}[smtp.tls]
-        password = smtp.password.get_secret_value()
-        return SmtpSettings(host=smtp.host, port=port, username=smtp.username, password=password, tls=smtp.tls)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
+
+from aggregator.config.kinds import text
+
+PATH = text("the path of a file or folder", limit=1_000)
+Title = Annotated[str, text("a title", limit=200)]
+Word = Annotated[str, text("text")]
+Path_ = Annotated[str, PATH]
 
 
 class Section(BaseModel):

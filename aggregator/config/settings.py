@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aggregator import __version__
-from aggregator.config import schema
+from aggregator.config import mail, newsletters, schema
 from aggregator.config.document import Location, format_location
 from aggregator.config.feeds import list_feed_rules
 from aggregator.config.rules import FeedRule, build_rules
@@ -13,7 +13,17 @@ from aggregator.errors import Problem
 from aggregator.model.feed import FeedSpec
 from aggregator.model.interest import Interests
 from aggregator.model.newsletter import Newsletter
-from aggregator.model.settings import CombinedSettings, FetchSettings, FollowedList, MailSettings, Settings, Site
+from aggregator.model.settings import (
+    BounceSettings,
+    CombinedSettings,
+    DkimSettings,
+    FetchSettings,
+    FollowedList,
+    ImapSettings,
+    MailSettings,
+    Settings,
+    Site,
+)
 from aggregator.model.tag import TagRules
 
 
@@ -26,13 +36,14 @@ def build_settings(
 ) -> Settings:
     """All that the editor set, with the defaults that depend on other keys filled in."""
     return Settings(
-        site=Site(**config.site.model_dump()),
+        site=Site(**config.site.model_dump(), takes_subscribers=any(one.open for one in config.newsletters)),
         fetch=_build_fetch(config),
         feeds=feeds,
         lists=tuple(_iter_followed(config)),
         combined=CombinedSettings(**config.combined.model_dump()),
         newsletters=tuple(_build_newsletter(newsletter, config.site) for newsletter in config.newsletters),
-        mail=MailSettings(sender=config.mail.sender, reply_to=config.mail.reply_to, rate=config.mail.rate),
+        mail=_build_mail(config),
+        confirmations_per_hour=config.web.confirmations_per_hour,
         tag_rules=tag_rules,
         language_means=language_means,
         interests=_build_interests(config),
@@ -58,8 +69,13 @@ def find_unknown_tags(config: schema.Config, rules: TagRules) -> Iterator[Proble
         (("interests", word), word) for word in config.interests.points if "://" not in word
     ]
     for index, newsletter in enumerate(config.newsletters):
-        tags = enumerate(newsletter.filter.tags)
-        asked += [(("newsletters", index, "filter", "tags", position), tag) for position, tag in tags]
+        lists = {
+            ("filter", "tags"): newsletter.filter.tags,
+            ("sections",): newsletter.sections,
+            ("topics",): newsletter.topics,
+        }
+        for keys, tags in lists.items():
+            asked += [(("newsletters", index, *keys, position), tag) for position, tag in enumerate(tags)]
     for place, rule in _iter_rules(config):
         asked += [((*place, "when", "tag"), tag) for tag in rule.when.tag]
         asked += [((*place, "not", "tag"), tag) for tag in rule.unless.tag]
@@ -101,7 +117,7 @@ def _iter_followed(config: schema.Config) -> Iterator[FollowedList]:
             )
 
 
-def _build_newsletter(newsletter: schema.Newsletter, site: schema.Site) -> Newsletter:
+def _build_newsletter(newsletter: newsletters.Newsletter, site: schema.Site) -> Newsletter:
     return Newsletter(
         slug=newsletter.slug,
         title=newsletter.title,
@@ -117,4 +133,62 @@ def _build_newsletter(newsletter: schema.Newsletter, site: schema.Site) -> Newsl
         per_company=newsletter.per_company,
         per_feed=newsletter.per_feed,
         developing=newsletter.developing,
+        description=newsletter.description,
+        sender=newsletter.sender,
+        reply_to=newsletter.reply_to,
+        subject=newsletter.subject,
+        review=newsletter.review,
+        review_for=newsletter.review_for,
+        after_review=newsletter.after_review,
+        sections=newsletter.sections,
+        topics=newsletter.topics,
+        languages=newsletter.languages,
+        is_open=newsletter.open,
+        welcome=newsletter.welcome,
+    )
+
+
+def _build_mail(config: schema.Config) -> MailSettings:
+    found = config.mail
+    return MailSettings(
+        sender=found.sender,
+        reply_to=found.reply_to,
+        rate=found.rate,
+        domain_rates=tuple((domain.lower(), rate) for domain, rate in found.domain_rates.items()),
+        uncertain=found.uncertain,
+        processes=found.processes,
+        dkim=_build_dkim(found.dkim),
+        bounces=_build_bounces(config),
+    )
+
+
+def _build_dkim(dkim: mail.Dkim | None) -> DkimSettings | None:
+    if dkim is None:
+        return None
+    return DkimSettings(domain=dkim.domain.lower(), selector=dkim.selector, key_pem=dkim.key_pem)
+
+
+def _build_bounces(config: schema.Config) -> BounceSettings | None:
+    found = config.mail.bounces
+    if found is None:
+        return None
+    return BounceSettings(
+        address=found.address,
+        maildir=str(config.folder / found.maildir) if found.maildir else "",
+        imap=_build_imap(found.imap),
+        soft_limit=found.soft_limit,
+        soft_within=found.soft_within,
+    )
+
+
+def _build_imap(imap: mail.Imap | None) -> ImapSettings | None:
+    if imap is None:
+        return None
+    return ImapSettings(
+        host=imap.host,
+        port=imap.port or (993 if imap.tls == "implicit" else 143),
+        username=imap.username,
+        password=imap.password.get_secret_value(),
+        tls=imap.tls,
+        folder=imap.folder,
     )

@@ -73,7 +73,7 @@ def _load(files: Sequence[Path]) -> TagRules:
 def _read_file(reading: Reading, path: Path) -> None:
     file = str(path)
     try:
-        node = _compose_shipped() if path == SHIPPED else _compose(path)
+        node = _compose_kept(path) if path == SHIPPED else _compose(path)
     except (OSError, UnicodeDecodeError) as error:
         reading.complain((file, 0), "", f"cannot be read: {error}")
         return
@@ -112,9 +112,9 @@ def _compose(path: Path) -> Node | None:
 
 
 @cache
-def _compose_shipped() -> Node | None:
-    """It is most of the work of loading, and the file never changes under a running program."""
-    return _compose(SHIPPED)
+def _compose_kept(path: Path) -> Node | None:
+    """For the shipped file: it is most of the work of loading, and never changes under a running program."""
+    return _compose(path)
 
 
 def _iter_items(

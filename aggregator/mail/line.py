@@ -48,6 +48,12 @@ class Line(smtplib.SMTP):
             raise smtplib.SMTPServerDisconnected("the line is closed")
         return self.sock
 
+    def release(self) -> tuple[socket.socket, bytes]:
+        """Hand over the socket, and what was received and not read; the line is of no further use."""
+        sock, unread = self.get_socket(), bytes(self._unread)
+        self.sock = None
+        return sock, unread
+
     def has_unread(self) -> bool:
         """Tell whether the server has said more than its last reply. Only before `encrypt`."""
         if self._unread:

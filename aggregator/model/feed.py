@@ -143,7 +143,7 @@ class Feed:
     failure_class: str
     failure_reason: str
     entry_count: int = 0
-    #: Who may be asked together with it (`fetch.host_key`); empty before the first fetch.
+    #: Who may be asked together with it (`fetch.host_key`); empty before the first claim.
     host_key: str = ""
     hints: CheckHints = CheckHints()
     #: When entries came in lately, newest first, at most some twenty: the rhythm of publishing.

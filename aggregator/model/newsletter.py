@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from aggregator.model.ids import EntryId, IssueId, StoryId
@@ -13,6 +13,8 @@ from aggregator.model.tag import TagActivity
 
 IssueState = Literal["draft", "ready", "sending", "sent", "skipped"]
 Section = Literal["top", "brief", "more"]
+#: What becomes of a draft: ready at once, or when the editor has approved it.
+Review = Literal["auto", "manual"]
 #: To the readers of a newsletter: all of it is of this issue's days; it began before, untold; an issue told it.
 Standing = Literal["new", "growing", "update"]
 
@@ -42,6 +44,38 @@ class Newsletter:
     per_feed: int = 3
     #: At most so many stories that earlier issues told return when they have grown, one marked line each.
     developing: int = 0
+    #: One sentence for those who think about subscribing.
+    description: str = ""
+    #: ``AI Weekly <news@example.org>``; empty: `MailSettings.sender`. Likewise ``reply_to``.
+    sender: str = ""
+    reply_to: str = ""
+    #: Jinja template of the subject, of ``headline``, ``title``, ``issue`` and ``stories``; empty: the headline.
+    subject: str = ""
+    review: Review = "auto"
+    #: How long a draft waits for the editor, from its slot on; what happens then.
+    review_for: timedelta = timedelta(hours=12)
+    after_review: Literal["send", "skip"] = "send"
+    #: Slugs of tags that get a section of their own among the stories with excerpt, in this order.
+    sections: tuple[str, ...] = ()
+    #: What a subscriber may choose: slugs of tags, and languages of the mail's own words (BCP 47).
+    topics: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    #: People may subscribe on the web.
+    is_open: bool = True
+    #: Who confirms gets the last issue at once.
+    welcome: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """When a newsletter comes, for people."""
+
+    #: English, of any schedule ("At 08:00 on Monday").
+    sentence: str
+    #: ``8:00``; empty when there is more to it than once a day or a week.
+    clock: str = ""
+    #: 0 is Monday; None: every day.
+    weekday: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +90,29 @@ class IssueItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RenderedIssue:
-    """The bytes of an issue: the same for everybody, but for the personal tokens (`render.newsletter.TOKENS`)."""
+class IssueEdits:
+    """The editor's word on a draft; empty: as it was composed."""
 
+    subject: str = ""
+    #: Markdown.
+    introduction: str = ""
+    #: In the order in which they are to stand, before all others of their place.
+    placed: tuple[tuple[StoryId, Section], ...] = ()
+    dropped: tuple[StoryId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedIssue:
+    """The bytes of one variant of an issue: the same for everybody who wishes it, but for the personal `TOKENS`."""
+
+    #: `subscriber.Wishes.variant`; empty: the whole issue in the newsletter's language.
+    variant: str = ""
     subject: str
     preheader: str
+    #: Both empty when no story of the issue is about what this variant wishes: nothing is mailed.
     mail_html: str
     mail_text: str
-    #: The archive page's body, without tokens.
+    #: The archive page's body, without tokens; of the variant "" only.
     web_html: str
 
 
@@ -83,13 +132,27 @@ class Issue:
     subject: str
     frozen_at: datetime | None
     sent_at: datetime | None
+    #: Of a draft under review: when it sends itself, or is skipped; and when the editor said yes.
+    review_until: datetime | None = None
+    approved_at: datetime | None = None
+    edits: IssueEdits = IssueEdits()
+    #: Sending rests: why (empty: it does not), and until when (None: until the editor says so).
+    paused_reason: str = ""
+    paused_until: datetime | None = None
     story_count: int = 0
     #: (state, count), by state.
     deliveries: tuple[tuple[str, int], ...] = ()
 
+    @property
+    def name(self) -> str:
+        """``weekly/2026-W48``."""
+        return f"{self.newsletter}/{self.slug}"
 
-#: What stands in the frozen bytes where each subscriber's own unsubscribe address goes.
+
+#: What stands in the frozen bytes where each subscriber's own addresses go.
 UNSUBSCRIBE_TOKEN = "@@UNSUBSCRIBE_URL@@"
+PREFERENCES_TOKEN = "@@PREFERENCES_URL@@"
+TOKENS = (UNSUBSCRIBE_TOKEN, PREFERENCES_TOKEN)
 #: The HTML part of a mail never exceeds this (Gmail clips at about 102 KB).
 MAX_MAIL_HTML_BYTES = 90_000
 

@@ -34,6 +34,8 @@ class Site:
     postal_address: str = ""
     #: The hub that tells our readers' programs of news (WebSub); empty: none.
     hub: str = ""
+    #: A newsletter is open, and pages that are served lead to its form; those in files have none.
+    takes_subscribers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,50 @@ class MailSettings:
     reply_to: str = ""
     #: Mails a second at most; 0: no limit.
     rate: float = 0.0
+    #: (recipients' domain, mails a second at most).
+    domain_rates: tuple[tuple[str, float], ...] = ()
+    #: A mail whose final dot was sent and whose answer was never seen: sent again, or left to the editor.
+    uncertain: Literal["resend", "hold"] = "resend"
+    #: Processes that send a large issue.
+    processes: int = 1
+    dkim: DkimSettings | None = None
+    bounces: BounceSettings | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DkimSettings:
+    """How mails are signed (RFC 6376)."""
+
+    domain: str
+    selector: str
+    #: RSA, PEM, 2048 bits or more; empty only where nothing is signed (`check --online` without the key at hand).
+    key_pem: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BounceSettings:
+    """Where mail comes back to. ``address`` makes the return paths; a folder or an IMAP box is read."""
+
+    #: ``b@bounce.example.org``: return paths are ``b+...@``, unsubscribing by mail goes to ``b+u...@``.
+    address: str
+    #: Absolute path; empty: none.
+    maildir: str = ""
+    imap: ImapSettings | None = None
+    #: So many soft bounces within so long end a subscription.
+    soft_limit: int = 5
+    soft_within: timedelta = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImapSettings:
+    """A mailbox on a server."""
+
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    tls: Literal["starttls", "implicit", "none"] = "implicit"
+    folder: str = "INBOX"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +154,10 @@ class SmtpSettings:
     username: str = ""
     password: str = field(default="", repr=False)
     #: ``starttls``: a plain line that must turn into an encrypted one; ``implicit``: encrypted from the first byte.
-    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    #: ``opportunistic``: encrypted when the server offers it, to nobody's proof.
+    tls: Literal["starttls", "implicit", "opportunistic", "none"] = "starttls"
+    #: Lines at one time.
+    connections: int = 10
     timeout_seconds: float = 30.0
     #: For the answer after the final dot (RFC 5321 4.5.3.2.6 asks for ten minutes).
     final_timeout_seconds: float = 600.0
@@ -130,6 +179,8 @@ class Settings:
     combined: CombinedSettings
     newsletters: tuple[Newsletter, ...]
     mail: MailSettings
+    #: Letters to people who want to subscribe, all of them together.
+    confirmations_per_hour: int = 200
     tag_rules: TagRules
     #: The words by which titles are recognised as telling the same, for `pipeline.group`.
     lexicon: Lexicon = field(default_factory=Lexicon, repr=False, compare=False)

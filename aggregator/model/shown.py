@@ -94,5 +94,7 @@ class IssuePage:
     newsletter_title: str
     #: `RenderedIssue.web_html`, as it was frozen.
     web_html: str
+    #: People may subscribe to the newsletter on the web.
+    is_open: bool = False
     previous: Issue | None = None
     next: Issue | None = None

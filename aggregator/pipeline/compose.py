@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.language import get_primary
-from aggregator.model.newsletter import ComposedIssue, Continuity, Newsletter, Section, TooFew
+from aggregator.model.newsletter import ComposedIssue, Continuity, IssueEdits, Newsletter, Section, TooFew
 from aggregator.model.story import Story, get_place
 from aggregator.model.tag import TagActivity
 
@@ -18,6 +18,7 @@ from aggregator.model.tag import TagActivity
 MAX_LATE = timedelta(days=7)
 #: Of so many stories at the head of an issue only a few are of one company, or of one feed.
 SPREAD = 10
+UNEDITED = IssueEdits()
 
 
 def choose_entries(
@@ -53,12 +54,14 @@ def compose_issue(
     feed_count: int,
     developing: Sequence[Story] = (),
     continuity: Mapping[StoryId, Continuity] | None = None,
+    edits: IssueEdits = UNEDITED,
 ) -> ComposedIssue | TooFew:
     """Lay out the stories, best first (`rank.order_stories`), that pass the newsletter's filter: top, brief, more.
 
     The caller leaves out stories that were mailed already, but for ``developing`` (best first, each in ``continuity``).
     A story none of whose entries lies before the window's end is left out here. Returns `TooFew` when fewer than
-    ``min_stories`` are left; its ``reason`` is for the skipped row.
+    ``min_stories`` are left; its ``reason`` is for the skipped row. What the editor drops counts: he may make an issue
+    short, and only one without any story is none. What ``edits`` name and is not there is passed over.
     """
     passing = [
         story
@@ -69,8 +72,12 @@ def compose_issue(
     # An issue of nothing is none, whatever the editor allows.
     if len(chosen) < max(newsletter.min_stories, 1):
         return TooFew(found=len(chosen), wanted=max(newsletter.min_stories, 1))
-    top, brief, more = _lay_out(newsletter, chosen)
-    returning = [story for story in developing if _passes(newsletter, story)][: newsletter.developing]
+    chosen = tuple(story for story in chosen if story.id not in edits.dropped)
+    if not chosen:
+        return TooFew(found=0, wanted=1)
+    top, brief, more = _lay_out(newsletter, chosen, edits)
+    kept = [story for story in developing if _passes(newsletter, story) and story.id not in edits.dropped]
+    returning = kept[: newsletter.developing]
     shown = {story.id for story in (*chosen, *returning)}
     return ComposedIssue(
         newsletter=newsletter,
@@ -121,11 +128,22 @@ def find_companies(story: Story) -> frozenset[str]:
 _Stories = tuple[Story, ...]
 
 
-def _lay_out(newsletter: Newsletter, stories: Sequence[Story]) -> tuple[_Stories, _Stories, _Stories]:
+def _lay_out(
+    newsletter: Newsletter, stories: Sequence[Story], edits: IssueEdits
+) -> tuple[_Stories, _Stories, _Stories]:
     """Top, brief and more, each in the order given. Where the editor's rules name a section for a story's lead, it
-    comes before others there, as far as there is room, and never above."""
-    top, rest = _take(stories, newsletter.top_stories, "top", refused=("brief", "more"))
-    brief, more = _take(rest, newsletter.brief_stories, "brief", refused=("more",))
+    comes before others there, as far as there is room, and never above. What he placed by hand comes first of all,
+    whatever the room."""
+    by_id = {story.id: story for story in stories}
+    placed: dict[Section, list[Story]] = {"top": [], "brief": [], "more": []}
+    for number, section in edits.placed:
+        if (story := by_id.pop(number, None)) is not None:
+            placed[section].append(story)
+    room = newsletter.top_stories - len(placed["top"])
+    top, rest = _take(tuple(by_id.values()), max(room, 0), "top", refused=("brief", "more"))
+    room = newsletter.brief_stories - len(placed["brief"])
+    brief, more = _take(rest, max(room, 0), "brief", refused=("more",))
+    top, brief, more = (*placed["top"], *top), (*placed["brief"], *brief), (*placed["more"], *more)
     if not top and not brief:  # a mail holds one story at least
         return (), more[:1], more[1:]
     return top, brief, more

@@ -6,6 +6,7 @@ skips happens at the first instant after the gap, a time that comes twice happen
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from aggregator.errors import UsageError
-from aggregator.model.newsletter import PlannedSlot
+from aggregator.model.newsletter import PlannedSlot, Rhythm
 
 #: A slot that ended longer ago than this is not made up any more.
 MAX_SLOT_AGE = timedelta(days=6)
@@ -27,6 +28,9 @@ _DAILY_GAP = timedelta(hours=20)
 _SAMPLE_START = datetime(2024, 1, 1, tzinfo=UTC)
 #: strftime forms of a slug, from coarse to fine.
 _SLUG_FORMS = ("%G-W%V", "%Y-%m-%d", "%Y-%m-%dT%H", "%Y-%m-%dT%H%M")
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+#: A cron expression that means one time of every day or of one weekday.
+_ONCE = re.compile(rf"(\d{{1,2}}) (\d{{1,2}}) \* \* (\*|[0-7]|{'|'.join(_DAYS)})")
 #: The first slot after an instant is looked for in ever longer steps back.
 _LOOK_BACK = tuple(timedelta(hours=8**power) for power in range(7))
 
@@ -83,6 +87,17 @@ def describe_schedule(schedule: str) -> str:
     """Return the schedule as a sentence ("At 08:00 on Monday"). Raises UsageError when cron does not understand it."""
     next_slots(schedule, "UTC", _SAMPLE_START, 1)
     return CronSim(schedule, _SAMPLE_START).explain()
+
+
+def read_rhythm(schedule: str) -> Rhythm:
+    """The schedule for people. Raises UsageError when cron does not understand it."""
+    sentence = describe_schedule(schedule)
+    found = _ONCE.fullmatch(" ".join(schedule.lower().split()))
+    if found is None:
+        return Rhythm(sentence=sentence)
+    minute, hour, day = found.groups()
+    weekday = None if day == "*" else (int(day) - 1) % 7 if day.isdigit() else _DAYS.index(day)
+    return Rhythm(sentence=sentence, clock=f"{int(hour)}:{int(minute):02}", weekday=weekday)
 
 
 @lru_cache(maxsize=256)

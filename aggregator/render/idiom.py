@@ -24,6 +24,13 @@ def get_own_name(language: str) -> str:
     return str(locale.languages.get(primary, "")) if locale.language == primary else ""
 
 
+def get_direction(language: str) -> str:
+    """``ltr`` or ``rtl``; ``auto`` where that is not known: the text decides."""
+    primary = get_primary(language.replace("_", "-"))
+    locale = _get_locale(primary)
+    return str(locale.text_direction) if locale.language == primary else "auto"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idiom:
     """How one site, or one newsletter, says dates, numbers and the names of languages."""
@@ -45,8 +52,10 @@ class Idiom:
         """``4 December 2025``."""
         return self._write("yMMMd", at, MMM="MMMM")
 
-    def weekday(self, at: datetime) -> str:
-        """``Thursday 4 December``, ``12月4日(木)``: in brackets a weekday stays short."""
+    def weekday(self, at: datetime | int) -> str:
+        """``Thursday 4 December``, ``12月4日(木)``: in brackets it stays short. Of a number ``Monday``, for 0."""
+        if isinstance(at, int):
+            return str(_get_locale(self.language).days["format"]["wide"][at])
         return self._write("MMMEd", at, MMM="MMMM", E="EEEE").replace(",", "")
 
     def month(self, at: datetime, *, alone: bool = False) -> str:

@@ -40,7 +40,7 @@ from aggregator.render.words import cut_text
 FULL_STORIES = 10
 #: Languages that the front page leads to, and tags beside a story.
 MAX_LANGUAGES, RELATED = 8, 14
-_ASSETS = ("style.css", "icon.svg")
+_ASSETS = ("style.css", "forms.css", "icon.svg")
 #: As `pipeline.clean` writes them.
 _IMAGE = re.compile(r'<img(?: [a-z]++="[^"]*+")*+>')
 #: Of our own style sheet, which has no quoted text with such marks.
@@ -173,20 +173,6 @@ def render_issue(page: IssuePage, *, site: Site, templates: Templates) -> str:
     """``/issues/NEWSLETTER/SLUG``: the frozen body (our own rendering) in the site's frame."""
     body = Markup(page.web_html)
     return render_page("issue.html", site, templates, page=page, body=body)
-
-
-def render_unsubscribe(
-    site: Site,
-    *,
-    templates: Templates,
-    newsletter_title: str = "",
-    address: str = "",
-    done: bool = False,
-) -> str:
-    """``/unsubscribe/TOKEN``: asks with a button that posts to the same address; ``done``: says that it is done.
-    Shows ``address`` when given."""
-    values = {"newsletter_title": newsletter_title, "address": address, "done": done}
-    return render_page("unsubscribe.html", site, templates, **values)
 
 
 def render_error(site: Site, status: int, message: str, *, templates: Templates) -> str:

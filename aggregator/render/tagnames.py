@@ -9,6 +9,7 @@ from itertools import groupby
 from aggregator.model.entry import Entry
 from aggregator.model.story import Story
 from aggregator.model.tag import Tag
+from aggregator.render.words import get_feed_name
 
 _KINDS = ("org", "product", "topic")
 
@@ -53,10 +54,21 @@ def get_tag(slug: str, tags: Mapping[str, Tag]) -> Tag:
 
 
 def list_sources(story: Story) -> tuple[Entry, ...]:
-    """The others that cover it, one entry a feed, and none of the lead's own feed unless it is the only one."""
-    firsts = [next(group) for _, group in groupby(sorted(story.others, key=_by_feed), key=lambda entry: entry.feed_id)]
+    """The others that cover it, one entry a feed, and none of the lead's own feed unless it is the only one.
+
+    Of feeds that go by one name, as the parts of one site do, the first to tell it: a reader cannot tell them apart.
+    Nor the lead's own page once more, to which another feed of its site leads.
+    """
+    lead = story.lead
+    same = (get_feed_name(lead.feed_name), lead.canonical_url)
+    others = [entry for entry in story.others if (get_feed_name(entry.feed_name), entry.canonical_url) != same]
+    firsts = [next(group) for _, group in groupby(sorted(others, key=_by_feed), key=lambda entry: entry.feed_id)]
     foreign = [entry for entry in firsts if entry.feed_id != story.lead.feed_id] or firsts
-    return tuple(sorted(foreign, key=lambda entry: (entry.effective_at, entry.id)))
+    ordered = sorted(foreign, key=lambda entry: (entry.effective_at, entry.id))
+    named = {get_feed_name(entry.feed_name): entry for entry in reversed(ordered)}
+    if len(named) > 1:
+        named.pop(get_feed_name(story.lead.feed_name), None)
+    return tuple(sorted(named.values(), key=lambda entry: (entry.effective_at, entry.id)))
 
 
 def _by_feed(entry: Entry) -> tuple[int, object, int]:

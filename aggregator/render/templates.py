@@ -15,13 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from jinja2 import BaseLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import BaseLoader, FileSystemLoader, StrictUndefined, TemplateError, TemplateNotFound, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup
 
 from aggregator.errors import Problem, RenderError
-from aggregator.render import figures, links, tagnames, words
+from aggregator.render import figures, idiom, links, tagnames, words
 from aggregator.render.catalogues import Catalogues, load_translations
+from aggregator.render.tracing import LineMarks, find_place
 
 _SUFFIXES = ("html", "mjml", "txt")
 
@@ -29,8 +30,12 @@ _SUFFIXES = ("html", "mjml", "txt")
 class Templates:
     """The templates of all folders, the first folder that has a name wins."""
 
-    def __init__(self, loader: BaseLoader, catalogues: Catalogues | None = None) -> None:
+    def __init__(
+        self, loader: BaseLoader, catalogues: Catalogues | None = None, *, own_folders: Sequence[Path] = ()
+    ) -> None:
+        """``own_folders``: those of the editor among the loader's."""
         self._loader = loader
+        self._own_folders = tuple(own_folders)
         self._catalogues = catalogues or Catalogues(())
         #: One for each set of catalogues in use, so that what Jinja keeps of a template is of one language only.
         self._environments: dict[tuple[Path, ...], SandboxedEnvironment] = {}
@@ -49,6 +54,32 @@ class Templates:
         except Exception as error:
             place = _find_place(error.__traceback__) or name
             raise RenderError(f"{place}: {type(error).__name__}: {error}") from error
+
+    def find_place(self, name: str, text: str, offset: int, **values: object) -> str:
+        """``FILE:LINE`` of what became the character at ``offset`` of ``text``, which `render` made; empty: unknown."""
+        environment = self._make_environment(_get_language(values), traced=True)
+        try:
+            return find_place(environment.get_template(name).render(values), text, offset) if offset >= 0 else ""
+        except Exception:  # noqa: BLE001  (the fault itself is what must be told)
+            return ""
+
+    def has(self, name: str) -> bool:
+        """Whether there is a template of this name, be it a broken one."""
+        try:
+            self._loader.get_source(self._get_environment(""), name)
+        except TemplateNotFound:
+            return False
+        except UnicodeDecodeError:
+            return True
+        return True
+
+    def has_own(self) -> bool:
+        """Whether the editor brings a template: nobody has tried what it does."""
+        return any(found for folder in self._own_folders for end in _SUFFIXES for found in folder.rglob(f"*.{end}"))
+
+    def __getstate__(self) -> dict[str, object]:
+        """For a child process: without what Jinja keeps."""
+        return self.__dict__ | {"_environments": {}}
 
     def get_fingerprint(self) -> str:
         """Another text when a template or a catalogue has changed: a hash of all of them.
@@ -73,8 +104,14 @@ class Templates:
     def _get_environment(self, language: str) -> SandboxedEnvironment:
         files = self._catalogues.choose(language)
         if files not in self._environments:
-            self._environments[files] = _make_environment(self._loader, load_translations(files))
+            self._environments[files] = self._make_environment(language)
         return self._environments[files]
+
+    def _make_environment(self, language: str, *, traced: bool = False) -> SandboxedEnvironment:
+        environment = _make_environment(self._loader, load_translations(self._catalogues.choose(language)))
+        if traced:
+            environment.add_extension(LineMarks)
+        return environment
 
     def check(self) -> tuple[Problem, ...]:
         """Compiles every template and every catalogue; a Problem for each that cannot be."""
@@ -103,6 +140,7 @@ def load_templates(folders: Sequence[Path] = ()) -> Templates:
     return Templates(
         FileSystemLoader([*(str(folder) for folder in folders), str(shipped)]),
         Catalogues([*(folder / "locale" for folder in folders), ours]),
+        own_folders=folders,
     )
 
 
@@ -131,6 +169,7 @@ def _make_environment(loader: BaseLoader, translations: NullTranslations) -> San
     filters: dict[str, Callable[..., Any]] = {
         "headline": words.set_headline,
         "excerpt": words.set_excerpt,
+        "direction": idiom.get_direction,
         "feed_name": words.get_feed_name,
         "wrap": words.wrap_text,
         "web_url": links.get_web_url,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from aggregator.model.entry import Entry
 from aggregator.model.feed import FOLDER_SCHEME
-from aggregator.model.newsletter import UNSUBSCRIBE_TOKEN
+from aggregator.model.newsletter import TOKENS
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FRENCH_SPACE = re.compile(r" (?=[:;!?»](?:\s|$))|(?<=«) ")
@@ -24,8 +24,9 @@ def keep_legal(text: str) -> str:
     """``text`` without what XML 1.0 forbids (lone surrogates too) and without what stands for a person's own address in
     a frozen mail: a title that spells it would otherwise carry each reader's token to its own link."""
     legal = _ILLEGAL.sub("", text)
-    while UNSUBSCRIBE_TOKEN in legal:  # again, lest a marker inside a marker leaves one
-        legal = legal.replace(UNSUBSCRIBE_TOKEN, "")
+    while any(token in legal for token in TOKENS):  # again, lest a marker inside a marker leaves one
+        for token in TOKENS:
+            legal = legal.replace(token, "")
     return legal
 
 
@@ -83,11 +84,12 @@ def cut_text(text: str, columns: int) -> str:
     chosen = at_space if count_columns(at_space) * 2 > columns and not text[len(whole)].isspace() else whole
     if _is_wide(text[len(whole)]):
         chosen = whole
-    return chosen.rstrip(" ,;:.、。：-–—") + "…"
+    return chosen.rstrip(" ,;:.、。・：-–—") + "…"
 
 
 def wrap_text(text: str, width: int = 72, indent: str = "") -> str:
-    """``text`` in lines of at most ``width`` columns (closing marks may hang), each begun with ``indent``.
+    """``text`` in lines of at most ``width`` columns (closing marks may hang), the first begun with ``indent``, the
+    others with blanks as wide.
 
     Breaks at spaces and between wide characters; only a word longer than a line is broken inside.
     """
@@ -104,7 +106,8 @@ def wrap_text(text: str, width: int = 72, indent: str = "") -> str:
         line, used = line + piece, used + wide
     if line.strip():
         lines.append(line.rstrip())
-    return "\n".join(indent + line for line in lines)
+    others = " " * count_columns(indent)
+    return "\n".join((others if number else indent) + line for number, line in enumerate(lines))
 
 
 def _split_pieces(text: str, room: int) -> Iterator[str]:

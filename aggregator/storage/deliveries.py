@@ -1,45 +1,88 @@
-"""The ledger: one row for each issue and subscriber, claimed before a mail, marked at each step. Never sends.
+"""The ledger of an issue as a whole: a row for each recipient, what is due, what dead senders leave. Never sends.
 
-A claim is committed before MAIL FROM, ``committing`` before the final dot, ``sent`` after the answer. Found after a
-crash, ``sending`` was certainly not accepted and is queued again; ``committing`` may have been: it becomes ``unknown``,
-and by policy is sent again (``resend``) or left for the editor (``hold``). Each claim raises the row's fence; a mark
-that carries an older one, or finds the row in another state, changes nothing.
+Found after a crash, ``sending`` was certainly not accepted and is queued again; ``committing`` may have been: it
+becomes ``unknown``, and by policy is sent again (``resend``) or left for the editor (``hold``). The steps of a row
+between are in `ledger`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aggregator.model.ids import IssueId
-from aggregator.model.subscriber import Delivery, DeliveryState
+from aggregator.model.subscriber import DeliveryState
 from aggregator.storage.engine import insert, iter_chunks
-from aggregator.storage.schema import deliveries, issues, subscribers, subscriptions, suppressions
+from aggregator.storage.ledger import UNDER_WAY, WAITING
+from aggregator.storage.schema import deliveries, issues, renderings, subscribers, subscriptions
 
 UncertainPolicy = Literal["resend", "hold"]
 
 #: While a row is in one of these its issue is not sent.
 OPEN: tuple[DeliveryState, ...] = ("queued", "sending", "committing", "deferred")
-_WAITING = ("queued", "deferred")
-_UNDER_WAY = ("sending", "committing")
+#: A mail that was in doubt so often is not sent once more by itself.
+MAX_UNCERTAIN = 5
+NO_ANSWER = "the final dot was sent, no answer was seen"
+NOTHING_FOR_THEM = "nothing in this issue is about their topics"
+CANCELLED = "cancelled by the editor"
 
 
-def queue_deliveries(conn: Connection, issue_id: IssueId, newsletter: str, *, now: datetime) -> int:
-    """One queued row for each confirmed subscription that has none for this issue; how many."""
+def queue_deliveries(
+    conn: Connection, issue_id: IssueId, newsletter: str, *, now: datetime, confirmed_until: datetime | None = None
+) -> int:
+    """One queued row for each confirmed subscription that has none for this issue; how many rows.
+
+    Whose wishes (`renderings`, by variant) leave nothing of the issue gets a row that is ``suppressed``.
+    ``confirmed_until``: nobody who came later.
+    """
+    return _insert(conn, issue_id, gets_issue(newsletter, confirmed_until), now)
+
+
+def gets_issue(newsletter: str, confirmed_until: datetime | None = None) -> sa.ColumnElement[bool]:
+    """Which subscriptions an issue goes to."""
+    which = sa.and_(subscriptions.c.newsletter == newsletter, subscriptions.c.state == "confirmed")
+    return which if confirmed_until is None else sa.and_(which, subscriptions.c.confirmed_at <= confirmed_until)
+
+
+def queue_one(conn: Connection, issue_id: IssueId, subscription_id: int, *, now: datetime) -> bool:
+    """The same for one person who was confirmed after the issue went out; the issue is being sent again until then.
+
+    False, and nothing happens, when he has a row, or when the editor cancelled the issue.
+    """
+    if lock_reason(conn, issue_id) == CANCELLED or not _insert(
+        conn, issue_id, sa.and_(subscriptions.c.id == subscription_id, subscriptions.c.state == "confirmed"), now
+    ):
+        return False
+    reopened = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "sent")
+    conn.execute(reopened.values(state="sending"))
+    return True
+
+
+def lock_reason(conn: Connection, issue_id: IssueId) -> str | None:
+    """The issue's ``reason``; until this transaction ends nobody else finds the issue to be over, or opens it again.
+
+    To be called before rows are added or counted: on PostgreSQL a statement that waited for the issue would still count
+    the rows as they were when it began.
+    """
+    return conn.execute(sa.select(issues.c.reason).where(issues.c.id == issue_id).with_for_update()).scalar()
+
+
+def _insert(conn: Connection, issue_id: IssueId, which: sa.ColumnElement[bool], now: datetime) -> int:
+    is_empty = sa.exists().where(
+        renderings.c.issue_id == issue_id, renderings.c.variant == subscriptions.c.variant, renderings.c.mail_html == ""
+    )
     fixed = {
         "issue_id": issue_id,
-        "state": "queued",
         "lease_owner": "",
         "fence": 0,
         "attempts": 0,
         "uncertain": 0,
         "next_try_at": now,
         "code": 0,
-        "reply_text": "",
         "created_at": now,
         "changed_at": now,
     }
@@ -48,32 +91,40 @@ def queue_deliveries(conn: Connection, issue_id: IssueId, newsletter: str, *, no
             subscriptions.c.subscriber_id,
             subscriptions.c.id,
             subscribers.c.email,
+            subscriptions.c.variant,
+            sa.case((is_empty, "suppressed"), else_="queued"),
+            sa.case((is_empty, NOTHING_FOR_THEM), else_=""),
             *(sa.literal(value, deliveries.c[name].type).label(name) for name, value in fixed.items()),
         )
         .join_from(subscriptions, subscribers)
-        .where(subscriptions.c.newsletter == newsletter, subscriptions.c.state == "confirmed")
+        .where(which)
         .order_by(subscriptions.c.id)
     )
-    columns = ["subscriber_id", "subscription_id", "address", *fixed]
+    columns = ["subscriber_id", "subscription_id", "address", "variant", "state", "reply_text", *fixed]
     statement = insert(conn, deliveries).from_select(columns, recipients, include_defaults=False)
     counted = {"preserve_rowcount": True}
     return conn.execute(statement.on_conflict_do_nothing(), execution_options=counted).rowcount
 
 
 def find_due_issues(conn: Connection, *, now: datetime) -> tuple[IssueId, ...]:
-    """Issues being sent with something to do: a row to send, a row to recover, or none left and the issue to close."""
+    """Issues being sent with something to do: a row to send, a row to recover, or none left and the issue to close.
+
+    One that rests is none of them until its pause is over.
+    """
     mine = deliveries.c.issue_id == issues.c.id
-    due = sa.exists().where(mine, deliveries.c.state.in_(_WAITING), deliveries.c.next_try_at <= now)
-    stuck = sa.exists().where(mine, deliveries.c.state.in_(_UNDER_WAY), deliveries.c.lease_until <= now)
+    due = sa.exists().where(mine, deliveries.c.state.in_(WAITING), deliveries.c.next_try_at <= now)
+    stuck = sa.exists().where(mine, deliveries.c.state.in_(UNDER_WAY), deliveries.c.lease_until <= now)
     waiting = sa.exists().where(mine, deliveries.c.state.in_(OPEN))
-    query = sa.select(issues.c.id).where(issues.c.state == "sending", sa.or_(due, stuck, ~waiting))
+    rests = sa.and_(issues.c.paused_reason != "", sa.func.coalesce(issues.c.paused_until > now, sa.true()))
+    query = sa.select(issues.c.id).where(issues.c.state == "sending", sa.or_(due, stuck, ~waiting), ~rests)
     return tuple(IssueId(number) for number in conn.execute(query.order_by(issues.c.id)).scalars())
 
 
 def recover(conn: Connection, *, now: datetime, policy: UncertainPolicy, owner: str | None = None) -> dict[str, int]:
     """Settle claims whose lease is over, and those of ``owner`` (a dead process of our own) whatever their lease.
 
-    How many were ``requeued`` (certainly not accepted), ``resent`` (maybe accepted, queued again) and ``held``.
+    How many were ``requeued`` (certainly not accepted), ``resent`` (maybe accepted, queued again) and ``held``: by
+    policy, because they were in doubt too often, or because their issue goes out no more.
     """
     lost = deliveries.c.lease_until <= now
     if owner is not None:
@@ -87,137 +138,36 @@ def recover(conn: Connection, *, now: datetime, policy: UncertainPolicy, owner: 
     uncertain = conn.execute(
         sa.update(deliveries)
         .where(deliveries.c.state == "committing", lost)
-        .values(state="unknown", reply_text="the final dot was sent, no answer was seen", **free)
+        .values(state="unknown", reply_text=NO_ANSWER, **free)
         .returning(deliveries.c.id)
     ).scalars()
     found = list(uncertain)
-    if policy == "hold":
-        return {"requeued": requeued, "resent": 0, "held": len(found)}
-    for some in iter_chunks(found):
-        conn.execute(
+    resent = 0
+    for some in iter_chunks(found if policy == "resend" else []):
+        goes_out = sa.exists().where(issues.c.id == deliveries.c.issue_id, issues.c.state == "sending")
+        resent += conn.execute(
             sa.update(deliveries)
-            .where(deliveries.c.id.in_(some))
+            .where(deliveries.c.id.in_(some), deliveries.c.uncertain < MAX_UNCERTAIN, goes_out)
             .values(state="queued", next_try_at=now, uncertain=deliveries.c.uncertain + 1)
-        )
-    return {"requeued": requeued, "resent": len(found), "held": 0}
+        ).rowcount
+    return {"requeued": requeued, "resent": resent, "held": len(found) - resent}
 
 
-def claim(
-    conn: Connection, issue_id: IssueId, *, owner: str, now: datetime, limit: int, lease: timedelta
-) -> tuple[Delivery, ...]:
-    """Up to ``limit`` rows that are due, longest waiting first, now ``sending`` and ours until the lease ends.
-
-    Empty means that nothing is due. Subscriptions and suppressions are read again here: who left since the issue was
-    frozen becomes ``suppressed``. To be committed before the first MAIL FROM; an issue that is not being sent gives
-    nothing.
-    """
-    claimed: list[int] = []
-    while len(claimed) < limit:
-        wanted = limit - len(claimed)
-        due = _find_due(conn, issue_id, now, wanted)
-        unwanted = _suppress(conn, deliveries.c.id.in_(due), now) if due else set()
-        ours = [number for number in due if number not in unwanted]
-        for some in iter_chunks(ours):
-            conn.execute(
-                sa.update(deliveries)
-                .where(deliveries.c.id.in_(some))
-                .values(
-                    state="sending",
-                    lease_owner=owner,
-                    lease_until=now + lease,
-                    fence=deliveries.c.fence + 1,
-                    attempts=deliveries.c.attempts + 1,
-                    changed_at=now,
-                )
-            )
-        claimed += ours
-        if len(due) < wanted:
-            break
-    return _load(conn, claimed)
+def sum_waiting(conn: Connection, issue_id: IssueId) -> int:
+    """How many rows are still to be sent, now or later."""
+    counts = count_states(conn, issue_id)
+    return sum(counts.get(state, 0) for state in OPEN)
 
 
-def _find_due(conn: Connection, issue_id: IssueId, now: datetime, limit: int) -> list[int]:
-    being_sent = sa.exists().where(issues.c.id == issue_id, issues.c.state == "sending")
-    query = (
-        sa.select(deliveries.c.id)
-        .where(
-            deliveries.c.issue_id == issue_id,
-            deliveries.c.state.in_(_WAITING),
-            deliveries.c.next_try_at <= now,
-            being_sent,
-        )
-        .order_by(deliveries.c.next_try_at, deliveries.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+def measure_pace(conn: Connection, issue_id: IssueId, *, now: datetime) -> float:
+    """Mails a minute over the last five."""
+    minutes = 5
+    query = sa.select(sa.func.count()).where(
+        deliveries.c.issue_id == issue_id,
+        deliveries.c.state == "sent",
+        deliveries.c.changed_at > now - timedelta(minutes=minutes),
     )
-    return list(conn.execute(query).scalars())
-
-
-def _suppress(conn: Connection, which: sa.ColumnElement[bool], now: datetime) -> set[int]:
-    """Mark those of the rows ``which`` that may not be mailed (any more); their ids."""
-    suppressed = sa.exists().where(
-        suppressions.c.address_hash == subscribers.c.address_hash, subscribers.c.id == deliveries.c.subscriber_id
-    )
-    confirmed = sa.exists().where(
-        subscriptions.c.id == deliveries.c.subscription_id, subscriptions.c.state == "confirmed"
-    )
-    reason = sa.case((suppressed, "the address is suppressed"), else_="the subscription has ended")
-    statement = (
-        sa.update(deliveries)
-        .where(which, sa.or_(suppressed, ~confirmed))
-        .values(state="suppressed", reply_text=reason, lease_owner="", lease_until=None, changed_at=now)
-        .returning(deliveries.c.id)
-    )
-    return set(conn.execute(statement).scalars())
-
-
-def _load(conn: Connection, ids: Sequence[int]) -> tuple[Delivery, ...]:
-    found: dict[int, Delivery] = {}
-    for some in iter_chunks(ids):
-        query = sa.select(deliveries, subscriptions.c.public_id).join_from(deliveries, subscriptions)
-        for row in conn.execute(query.where(deliveries.c.id.in_(some))).mappings():
-            same = ("id", "issue_id", "subscription_id", "public_id", "address", "state", "attempts", "fence")
-            found[row["id"]] = Delivery(**{name: row[name] for name in same})
-    return tuple(found[number] for number in ids)
-
-
-def mark_committing(conn: Connection, delivery: Delivery, *, now: datetime, until: datetime | None = None) -> bool:
-    """The final dot comes next. False: it may not be sent, because the row is another's now or the person has left.
-
-    ``until``: how long the answer may take; so long nobody else takes the row (None: as long as it was claimed for).
-    """
-    if _suppress(conn, _is_ours(delivery, ("sending",)), now):
-        return False
-    lease = {} if until is None else {"lease_until": until}
-    return _mark(conn, delivery, ("sending",), state="committing", changed_at=now, **lease)
-
-
-def mark_sent(conn: Connection, delivery: Delivery, *, reply: str, now: datetime) -> bool:
-    """The server said 250, with ``reply``.
-
-    That stays true when recovery took the row meanwhile but nobody claimed it again: then this spares a second mail.
-    """
-    states = ("committing", "unknown", "queued")
-    return _mark(conn, delivery, states, state="sent", code=250, reply_text=reply, **_freed(now))
-
-
-def mark_deferred(
-    conn: Connection, delivery: Delivery, *, code: int, reply: str, next_try_at: datetime, now: datetime
-) -> bool:
-    """Not accepted this time (4xx, a dropped line before the dot): again at ``next_try_at``."""
-    values = {"state": "deferred", "code": code, "reply_text": reply, "next_try_at": next_try_at, **_freed(now)}
-    return _mark(conn, delivery, _UNDER_WAY, **values)
-
-
-def mark_failed(conn: Connection, delivery: Delivery, *, code: int, reply: str, now: datetime) -> bool:
-    """Refused for good."""
-    return _mark(conn, delivery, _UNDER_WAY, state="failed", code=code, reply_text=reply, **_freed(now))
-
-
-def requeue(conn: Connection, delivery: Delivery, *, now: datetime) -> bool:
-    """Hand a claimed row back that was never tried: it costs no attempt, and it keeps its place in the queue."""
-    values = {"state": "queued", "attempts": deliveries.c.attempts - 1, **_freed(now)}
-    return _mark(conn, delivery, ("sending",), **values)
+    return float(conn.execute(query).scalar_one()) / minutes
 
 
 def count_states(conn: Connection, issue_id: IssueId) -> dict[str, int]:
@@ -234,16 +184,3 @@ def count_by_issue(conn: Connection, issue_ids: Sequence[IssueId]) -> dict[Issue
         for issue_id, state, number in conn.execute(grouped):
             found.setdefault(IssueId(issue_id), {})[state] = number
     return found
-
-
-def _is_ours(delivery: Delivery, states: Sequence[str]) -> sa.ColumnElement[bool]:
-    return sa.and_(deliveries.c.id == delivery.id, deliveries.c.fence == delivery.fence, deliveries.c.state.in_(states))
-
-
-def _mark(conn: Connection, delivery: Delivery, states: Sequence[str], **values: Any) -> bool:
-    statement = sa.update(deliveries).where(_is_ours(delivery, states)).values(**values)
-    return bool(conn.execute(statement).rowcount)
-
-
-def _freed(now: datetime) -> dict[str, Any]:
-    return {"lease_owner": "", "lease_until": None, "changed_at": now}

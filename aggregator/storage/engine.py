@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from datetime import UTC as STANDARD_UTC
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -125,6 +126,12 @@ class Database:
             self._reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             self._writer = engine
 
+    @property
+    def conninfo(self) -> str:
+        """Of PostgreSQL: the address as libpq takes it, its password and patience included. Never to be shown."""
+        url = self.engine.url.set(drivername="postgresql").update_query_dict(find_patience(self.engine.url))
+        return url.render_as_string(hide_password=False)
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one moment and cannot write. Raises `DatabaseUnavailable`, `SchemaMismatch`."""
@@ -217,19 +224,23 @@ def _use_wal(connection: Any, busy_timeout: timedelta) -> None:
         time.sleep(0.02)
 
 
+def find_patience(url: URL) -> dict[str, str]:
+    """Of libpq's parameters, those that the address does not set itself.
+
+    A machine that is gone says nothing: after half a minute without an answer a connection is given up.
+    """
+    patience = {"connect_timeout": "10", "tcp_user_timeout": "30000", "keepalives_idle": "30"}
+    return {name: value for name, value in patience.items() if name not in url.query}
+
+
 def _create_postgresql(url: URL, busy_timeout: timedelta) -> Engine:
-    try:
-        import psycopg  # noqa: F401  (an extra, and 10 MB that a daemon on SQLite does not need)
-    except ImportError:
-        raise StorageError("PostgreSQL needs the extra: pip install 'ai-news-aggregator[postgres]'") from None
+    if not all(map(find_spec, ("psycopg", "procrastinate"))):
+        raise StorageError("PostgreSQL needs the extra: pip install 'ai-news-aggregator[postgres]'")
     milliseconds = max(1, round(busy_timeout.total_seconds() * 1000))
-    arguments: dict[str, Any] = {}
-    if "connect_timeout" not in url.query:
-        arguments["connect_timeout"] = 10
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
-        connect_args=arguments,
+        connect_args=find_patience(url),
         json_serializer=encode_json,
     )
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from aggregator.model.ids import EntryId, IssueId, StoryId
-from aggregator.model.newsletter import Issue, IssueItem, IssueState, PlannedSlot, RenderedIssue
+from aggregator.model.newsletter import Issue, IssueEdits, IssueItem, IssueState, PlannedSlot, RenderedIssue
 from aggregator.storage import meta
-from aggregator.storage.deliveries import OPEN, count_by_issue, queue_deliveries
+from aggregator.storage.deliveries import CANCELLED, OPEN, count_by_issue, lock_reason, queue_deliveries
+from aggregator.storage.drafts import lock_issues, unpack_edits
 from aggregator.storage.engine import insert, iter_chunks, lock_name
 from aggregator.storage.schema import (
     deliveries,
@@ -27,10 +28,21 @@ from aggregator.storage.schema import (
 
 #: States in which bytes and contents of an issue stand fixed, and everybody may read it.
 FROZEN: tuple[IssueState, ...] = ("ready", "sending", "sent")
+PARTS = ("variant", "subject", "preheader", "mail_html", "mail_text", "web_html")
 
 
-def add_slots(conn: Connection, newsletter: str, planned: Sequence[PlannedSlot], *, now: datetime) -> int:
-    """A row for each slot that has none yet; how many were made. Asked twice, or by two at once, it makes them once."""
+def add_slots(
+    conn: Connection,
+    newsletter: str,
+    planned: Sequence[PlannedSlot],
+    *,
+    now: datetime,
+    review_for: timedelta | None = None,
+) -> int:
+    """A row for each slot that has none yet; how many were made. Asked twice, or by two at once, it makes them once.
+
+    ``review_for``: how long from its slot on a draft waits for the editor; None: it does not.
+    """
     made = 0
     # PostgreSQL looks at one of the two unique keys only: of two at once, one would stumble over the other.
     lock_name(conn, f"slots of {newsletter}")
@@ -45,6 +57,7 @@ def add_slots(conn: Connection, newsletter: str, planned: Sequence[PlannedSlot],
             "reason": slot.reason,
             "subject": "",
             "created_at": now,
+            "review_until": None if review_for is None or slot.state != "draft" else slot.slot_at + review_for,
         }
         statement = (
             insert(conn, issues)
@@ -119,37 +132,57 @@ def get_first_window_start(conn: Connection, newsletter: str) -> datetime | None
     return conn.execute(query.where(issues.c.newsletter == newsletter, issues.c.state.in_(FROZEN))).scalar()
 
 
-def get_rendered(conn: Connection, issue_id: IssueId) -> RenderedIssue | None:
-    """The frozen bytes; None before they are."""
-    query = sa.select(renderings, issues.c.subject).join_from(renderings, issues).where(issues.c.id == issue_id)
+def find_newest_mailed(conn: Connection, newsletter: str) -> IssueId | None:
+    """The newest that goes out or went out, unless the editor cancelled it."""
+    query = sa.select(issues.c.id).where(
+        issues.c.newsletter == newsletter, issues.c.state.in_(("sending", "sent")), issues.c.reason != CANCELLED
+    )
+    found = conn.execute(query.order_by(issues.c.slot_at.desc(), issues.c.id.desc()).limit(1)).scalar()
+    return None if found is None else IssueId(found)
+
+
+def get_rendered(conn: Connection, issue_id: IssueId, variant: str = "") -> RenderedIssue | None:
+    """The frozen bytes of a variant; None when it was not rendered, or not yet."""
+    query = sa.select(renderings).where(renderings.c.issue_id == issue_id, renderings.c.variant == variant)
     row = conn.execute(query).mappings().first()
     if row is None:
         return None
-    return RenderedIssue(**{n: row[n] for n in ("subject", "preheader", "mail_html", "mail_text", "web_html")})
+    return RenderedIssue(**{name: row[name] for name in PARTS})
 
 
 def freeze(
-    conn: Connection, issue_id: IssueId, rendered: RenderedIssue, items: Sequence[IssueItem], *, now: datetime
+    conn: Connection,
+    issue_id: IssueId,
+    rendered: RenderedIssue,
+    items: Sequence[IssueItem],
+    *,
+    now: datetime,
+    variants: Sequence[RenderedIssue] = (),
+    edits: IssueEdits | None = None,
 ) -> bool:
     """Fix bytes, contents and recipients in one transaction: one delivery for each confirmed subscription.
 
     False, and nothing is written, when the issue is no draft (any more), or when another issue of the newsletter was
-    frozen meanwhile that holds one of its stories, or all that is new of one that returns: then it has to be composed
-    anew.
+    frozen meanwhile that holds one of its stories, or all that is new of one that returns, or when the editor's changes
+    are not ``edits`` any more (None: whatever they are): then it has to be composed anew.
     """
-    draft = sa.select(issues.c.newsletter).where(issues.c.id == issue_id, issues.c.state == "draft")
-    newsletter = conn.execute(draft).scalar()
+    is_draft = (issues.c.id == issue_id, issues.c.state == "draft")
+    newsletter = conn.execute(sa.select(issues.c.newsletter).where(*is_draft)).scalar()
     if newsletter is None:
         return False
-    lock_name(conn, f"issues of {newsletter}")
+    lock_issues(conn, newsletter)
+    found = conn.execute(sa.select(issues.c.edits).where(*is_draft)).first()
+    if found is None or (edits is not None and unpack_edits(found.edits) != edits):
+        return False
     if _is_told(conn, newsletter, items):
         return False
-    fixed = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "draft")
-    values = {"state": "ready", "subject": rendered.subject, "frozen_at": now, "reason": ""}
-    if not conn.execute(fixed.values(**values)).rowcount:
+    values = {"state": "ready", "subject": rendered.subject, "frozen_at": now, "reason": "", "paused_until": None}
+    if not conn.execute(sa.update(issues).where(*is_draft).values(**values)).rowcount:
         return False
-    parts = ("preheader", "mail_html", "mail_text", "web_html")
-    conn.execute(sa.insert(renderings), {"issue_id": issue_id, **{name: getattr(rendered, name) for name in parts}})
+    # Before the recipients: whose variant is empty is told by these.
+    rows = [{"issue_id": issue_id, **{name: getattr(each, name) for name in PARTS}} for each in (rendered, *variants)]
+    for row in rows:  # each is up to a few hundred kilobytes
+        conn.execute(sa.insert(renderings), row)
     _insert_items(conn, issue_id, items)
     meta.renew_revision(conn)
     queue_deliveries(conn, issue_id, newsletter, now=now)
@@ -185,7 +218,7 @@ def _insert_items(conn: Connection, issue_id: IssueId, items: Sequence[IssueItem
 def skip(conn: Connection, issue_id: IssueId, reason: str) -> bool:
     """A draft that becomes no issue, and why."""
     statement = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "draft")
-    return bool(conn.execute(statement.values(state="skipped", reason=reason)).rowcount)
+    return bool(conn.execute(statement.values(state="skipped", reason=reason, paused_until=None)).rowcount)
 
 
 def mark_sending(conn: Connection, issue_id: IssueId, *, now: datetime) -> bool:
@@ -202,10 +235,15 @@ def mark_sending(conn: Connection, issue_id: IssueId, *, now: datetime) -> bool:
 
 
 def mark_sent(conn: Connection, issue_id: IssueId, *, now: datetime) -> bool:
-    """Done, if no delivery waits or is under way any more; says whether it became so now."""
+    """Done, if no delivery waits or is under way any more; says whether it became so now.
+
+    When it goes out once more, to single people, it keeps the time at which it was done first.
+    """
+    lock_reason(conn, issue_id)
     waiting = sa.exists().where(deliveries.c.issue_id == issue_id, deliveries.c.state.in_(OPEN))
     statement = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "sending", ~waiting)
-    return bool(conn.execute(statement.values(state="sent", sent_at=now)).rowcount)
+    sent_at = sa.func.coalesce(issues.c.sent_at, sa.literal(now, issues.c.sent_at.type))
+    return bool(conn.execute(statement.values(state="sent", sent_at=sent_at)).rowcount)
 
 
 def held_entry_ids(conn: Connection, newsletter: str) -> frozenset[EntryId]:
@@ -271,6 +309,7 @@ def _fetch(conn: Connection, query: sa.Select[Any]) -> tuple[Issue, ...]:
 def _make_issue(row: RowMapping, counts: dict[str, int]) -> Issue:
     same = (
         "id", "newsletter", "slug", "slot_at", "window_start", "window_end", "state", "reason", "subject", "frozen_at",
-        "sent_at", "story_count",
+        "sent_at", "story_count", "review_until", "approved_at", "paused_reason", "paused_until",
     )  # fmt: skip
-    return Issue(deliveries=tuple(sorted(counts.items())), **{name: row[name] for name in same})
+    edits = unpack_edits(row["edits"])
+    return Issue(deliveries=tuple(sorted(counts.items())), edits=edits, **{name: row[name] for name in same})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 
@@ -11,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from aggregator.model.ids import SubscriberId, SubscriptionId
-from aggregator.model.subscriber import NewSubscriber, Subscription
+from aggregator.model.subscriber import NewSubscriber, Subscription, Wishes
 from aggregator.storage.engine import insert
-from aggregator.storage.schema import subscribers, subscriptions, suppressions
+from aggregator.storage.schema import deliveries, subscribers, subscriptions, suppressions
 
 
 def hash_address(email: str) -> str:
@@ -21,11 +22,13 @@ def hash_address(email: str) -> str:
     return sha256(unicodedata.normalize("NFC", email.strip()).casefold().encode()).hexdigest()
 
 
-def add(conn: Connection, new: NewSubscriber, *, consent: str, now: datetime, revive: bool = False) -> bool:
+def add(
+    conn: Connection, new: NewSubscriber, *, consent: str, now: datetime, wished_at: datetime | None = None
+) -> bool:
     """Subscribe a person, confirmed, with the evidence of consent; True when that is new.
 
-    Who has ended the subscription stays ended, unless ``revive`` says that this is the person's own new wish; a
-    suppressed address is never subscribed. ``new.email`` is a checked address.
+    Who has ended the subscription stays ended, unless the person's own wish is newer (``wished_at``; None: it is
+    somebody else's); a suppressed address is never subscribed. ``new.email`` is a checked address.
     """
     address_hash = hash_address(new.email)
     if is_suppressed(conn, new.email):
@@ -39,6 +42,7 @@ def add(conn: Connection, new: NewSubscriber, *, consent: str, now: datetime, re
         "state": "confirmed",
         "language": new.language,
         "topics": list(new.topics),
+        "variant": Wishes(language=new.language, topics=new.topics).variant,
         "consent": consent,
         "confirmed_at": now,
         "ended_reason": "",
@@ -47,18 +51,22 @@ def add(conn: Connection, new: NewSubscriber, *, consent: str, now: datetime, re
     statement = insert(conn, subscriptions).values(**tie, **wishes, created_at=now).on_conflict_do_nothing()
     if conn.execute(statement.returning(subscriptions.c.id)).first():
         return True
-    again = ("pending", "ended") if revive else ("pending",)
+    again = subscriptions.c.state == "pending"
+    if wished_at is not None:
+        again = sa.or_(again, sa.and_(subscriptions.c.state == "ended", subscriptions.c.ended_at <= wished_at))
     renewed = sa.update(subscriptions).where(
-        subscriptions.c.subscriber_id == subscriber_id,
-        subscriptions.c.newsletter == new.newsletter,
-        subscriptions.c.state.in_(again),
+        subscriptions.c.subscriber_id == subscriber_id, subscriptions.c.newsletter == new.newsletter, again
     )
     return bool(conn.execute(renewed.values(**wishes, ended_at=None)).rowcount)
 
 
-def list_subscriptions(conn: Connection, newsletter: str | None = None) -> tuple[Subscription, ...]:
+def list_subscriptions(
+    conn: Connection, newsletter: str | None = None, *, subscriber_id: int | None = None
+) -> tuple[Subscription, ...]:
     """In the order in which they came; ended ones too."""
     query = _select().order_by(subscriptions.c.id)
+    if subscriber_id is not None:
+        query = query.where(subscriptions.c.subscriber_id == subscriber_id)
     if newsletter is not None:
         query = query.where(subscriptions.c.newsletter == newsletter)
     return tuple(_make_subscription(row) for row in conn.execute(query).mappings())
@@ -78,6 +86,58 @@ def remove(conn: Connection, email: str, *, newsletter: str | None = None, reaso
     if newsletter is not None:
         which = sa.and_(which, subscriptions.c.newsletter == newsletter)
     return _end(conn, which, reason, now)
+
+
+def find(conn: Connection, public_id: str, *, lock: bool = False) -> Subscription | None:
+    """By what its tokens are made of. ``lock``: until this transaction ends nobody else moves or erases the person."""
+    query = _select().where(subscriptions.c.public_id == public_id)
+    row = conn.execute(query.with_for_update(of=subscribers) if lock else query).mappings().first()
+    return _make_subscription(row) if row else None
+
+
+def find_by_address(conn: Connection, email: str) -> tuple[Subscription, ...]:
+    """All of an address."""
+    query = _select().where(subscribers.c.address_hash == hash_address(email)).order_by(subscriptions.c.id)
+    return tuple(_make_subscription(row) for row in conn.execute(query).mappings())
+
+
+def find_person(conn: Connection, email: str) -> SubscriberId | None:
+    """Who has this address, with or without a subscription."""
+    query = sa.select(subscribers.c.id).where(subscribers.c.address_hash == hash_address(email))
+    found = conn.execute(query).scalar()
+    return None if found is None else SubscriberId(found)
+
+
+def set_wishes(conn: Connection, subscription_id: int, wishes: Wishes) -> None:
+    """What the person wants of the newsletter from now on."""
+    mine = sa.update(subscriptions).where(subscriptions.c.id == subscription_id)
+    conn.execute(mine.values(language=wishes.language, topics=list(wishes.topics), variant=wishes.variant))
+
+
+def return_to(conn: Connection, left: Subscription, reasons: Sequence[str], *, together: str, since: datetime) -> bool:
+    """Undo an ending for one of ``reasons`` that is not older than ``since``, and the person's others for the reason
+    ``together``; a suppressed address stays out."""
+    if is_suppressed(conn, left.email):
+        return False
+    with_it = sa.and_(subscriptions.c.subscriber_id == left.subscriber_id, subscriptions.c.ended_reason == together)
+    again = sa.update(subscriptions).where(
+        sa.or_(subscriptions.c.id == left.id, with_it),
+        subscriptions.c.state == "ended",
+        subscriptions.c.ended_reason.in_(reasons),
+        subscriptions.c.ended_at >= since,
+        subscriptions.c.confirmed_at.is_not(None),
+    )
+    return bool(conn.execute(again.values(state="confirmed", ended_at=None, ended_reason="")).rowcount)
+
+
+def move(conn: Connection, subscriber_id: int, email: str) -> None:
+    """The person has another address, which nobody else has; what waits to be sent goes there."""
+    me = sa.update(subscribers).where(subscribers.c.id == subscriber_id)
+    conn.execute(me.values(email=email, address_hash=hash_address(email)))
+    waiting = sa.update(deliveries).where(
+        deliveries.c.subscriber_id == subscriber_id, deliveries.c.state.in_(("queued", "deferred"))
+    )
+    conn.execute(waiting.values(address=email))
 
 
 def _end(conn: Connection, which: sa.ColumnElement[bool], reason: str, now: datetime) -> int:

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 
+from aggregator.errors import StorageError
 from aggregator.log import get_logger
 
 log = get_logger(__name__)
@@ -17,6 +18,9 @@ _Job = tuple[str, str, dict[str, int | str]]
 
 class LocalQueue:
     """Jobs by name and key; one job of a key waits or runs at a time."""
+
+    #: No other process takes its jobs.
+    is_shared = False
 
     def __init__(self, *, workers: int = 14) -> None:
         self._workers = workers
@@ -58,11 +62,16 @@ class LocalQueue:
             self._waiting_keys.clear()
             self._changed.notify_all()
 
+    def close(self) -> None:
+        """There is nothing to close."""
+
     def _work(self, tasks: Mapping[str, Callable[..., None]]) -> None:
         while (job := self._take()) is not None:
             name, key, ids = job
             try:
                 tasks[name](**ids)
+            except StorageError as error:
+                log.warning("job.failed", task=name, reason=str(error), **ids)
             except Exception:
                 # A task that fails is a fault to be seen, but the other rows go on; its row stays due.
                 log.exception("job.failed", task=name, **ids)

@@ -11,7 +11,7 @@ from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.newsletter import ComposedIssue, Continuity, Issue, Newsletter, PlannedSlot, TooFew
 from aggregator.model.story import BURIED, PINNED, Story, get_place
 from aggregator.model.tag import TagActivity
-from aggregator.pipeline.compose import MAX_LATE, choose_entries, compose_issue
+from aggregator.pipeline.compose import MAX_LATE, UNEDITED, choose_entries, compose_issue
 from aggregator.pipeline.continuity import compare_coverage
 from aggregator.pipeline.rank import order_stories, score_story
 from aggregator.pipeline.tag import get_tags
@@ -70,6 +70,7 @@ def compose_draft(app: App, newsletter: Newsletter, draft: Issue | PlannedSlot) 
         feed_count=len({entry.feed_id for entry in counted}),
         developing=[s for s in order_stories(returning, end) if news[s.id].adds and get_place(s) >= 0],
         # An update is marked as one, even when the editor alone wants it told again.
+        edits=draft.edits if isinstance(draft, Issue) else UNEDITED,
         continuity={number: said for number, said in news.items() if said.standing == "update" or said.adds},
     )
 

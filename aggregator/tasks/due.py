@@ -4,33 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
+from time import monotonic
+from time import sleep as wait_seconds
 
 from aggregator.app import App
 from aggregator.errors import StorageError
 from aggregator.heap import release_freed
 from aggregator.log import get_logger
 from aggregator.model.ids import FeedId
-from aggregator.storage import deliveries, feeds, hubs
+from aggregator.model.newsletter import Issue
+from aggregator.storage import deliveries, feeds, hubs, issues
+from aggregator.tasks import bounces, letters
 from aggregator.tasks.announce import announce, has_news
 from aggregator.tasks.archive import close_weeks, has_archives_due
 from aggregator.tasks.clean import clean_stored, is_cleaning
-from aggregator.tasks.deliver import deliver_slice, is_paused, sleep
+from aggregator.tasks.deliver import is_paused
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import make_due_issues
 from aggregator.tasks.lists import follow_lists
 from aggregator.tasks.lost import find_lost, search_lost
+from aggregator.tasks.people import prune_daily
 from aggregator.tasks.refresh import prune_traces, refresh_due
 from aggregator.tasks.rounds import Rounds
+from aggregator.tasks.senders import Senders
+from aggregator.tasks.startup import recover_claims
 from aggregator.tasks.tag import is_retagging, retag_stored
 from aggregator.tasks.websub import can_be_called, leave_hubs, renew_hubs
+from aggregator.tasks.worker import worker_name
 
 log = get_logger(__name__)
+
+#: So many processes fetch at one time, where several share the queue.
+MOST_FETCHING = 64
+#: Where several issues are being sent, each has so long before the next one's turn.
+TURN_SECONDS = 120.0
+
+
+def sleep(seconds: float) -> bool:
+    """Wait; never asked to stop. The daemon hands in a wait that a shutdown ends."""
+    if seconds > 0:
+        wait_seconds(seconds)
+    return False
 
 
 def defer_due(app: App) -> None:
     """Queue a job for everything that is due. Asked twice, it queues once: jobs have keys."""
     with app.db.read() as conn:
-        feeds_due = feeds.has_due(conn, now=app.now())
+        feeds_due = feeds.has_due(conn, now=app.now(), owner=worker_name())
         hubs_due = can_be_called(app.settings.site.url) and (hubs.has_due(conn, now=app.now()) or hubs.has_left(conn))
     if feeds_due or app.settings.newsletters:
         app.queue.defer("round", key="round")
@@ -42,6 +63,10 @@ def defer_due(app: App) -> None:
         app.queue.defer("retag", key="retag")
     if has_archives_due(app):
         app.queue.defer("archive", key="archive")
+    if bounces.is_due(app):
+        app.queue.defer("bounces", key="bounces")
+    if letters.has_due(app):
+        app.queue.defer("letters", key="letters")
     _defer_announcements(app)
     _defer_mails(app)
 
@@ -58,19 +83,28 @@ def _defer_mails(app: App) -> None:
         app.queue.defer("deliver", key="deliver")
 
 
-def get_tasks(app: App, *, pause: Callable[[float], bool] = sleep) -> Mapping[str, Callable[..., None]]:
-    """Every task that the queue may call, by name. ``pause`` waits so many seconds and says whether we are to stop."""
+def get_tasks(
+    app: App, *, pause: Callable[[float], bool] = sleep, config: Path | None = None
+) -> Mapping[str, Callable[..., None]]:
+    """Every task that the queue may call, by name. ``pause`` waits so many seconds and says whether we are to stop.
+
+    ``config``: the file that other processes of ours read, where large issues are sent by several.
+    """
     rounds = Rounds(app.queue, partial(_fetch_due, app), lambda: pause(0))
     return {
         "round": partial(_round, app, rounds, pause),
+        "fetch": partial(_fetch, app, rounds),
         "tail": rounds.wait,
+        "recover": partial(recover_claims, app),
         "errands": partial(_run_errands, app),
         "search": partial(_search, app),
         "clean": partial(clean_stored, app, pause=pause),
-        "deliver": partial(_deliver, app, pause),
+        "deliver": partial(_deliver, app, partial(Senders, config=config), pause),
         "retag": partial(_retag, app, pause),
         "archive": partial(_close_weeks, app, pause),
         "announce": partial(_announce, app, pause),
+        "bounces": partial(bounces.read_due, app, pause=pause),
+        "letters": partial(letters.send_letters, app, pause=pause),
     }
 
 
@@ -78,15 +112,32 @@ def _round(app: App, rounds: Rounds, pause: Callable[[float], bool]) -> None:
     """First what is due to be read, then the issues: after downtime an issue holds what was missed."""
     try:
         _refresh(app, rounds)
-    except Exception as error:
-        if pause(0):
-            log.info("refresh.stopped", reason=str(error))  # a fetcher that a shutdown has closed
-            return
+    except StorageError:
+        raise
+    except Exception:
         log.exception("refresh.failed")  # feeds that cannot be read never keep an issue from being made
     if not pause(0):
         make_due_issues(app)
         _defer_announcements(app)
         _defer_mails(app)
+        prune_daily(app, is_stopping=lambda: pause(0))
+
+
+def _fetch(app: App, rounds: Rounds, number: int) -> None:
+    """For a process beside the one that does the round; what it brought is to be grouped."""
+    _ask_others(app, number + 1)
+    rounds.run()
+    app.queue.defer("round", key="round")
+
+
+def _ask_others(app: App, number: int) -> None:
+    """While feeds are due that nobody has claimed, each process that fetches asks one more: as many as there are."""
+    if not app.queue.is_shared or number > MOST_FETCHING:
+        return
+    with app.db.read() as conn:
+        due = feeds.has_due(conn, now=app.now(), owner="")
+    if due:
+        app.queue.defer("fetch", key=f"fetch-{number}", number=number)
 
 
 def _run_errands(app: App) -> None:
@@ -118,8 +169,9 @@ def _search(app: App, feed_ids: str) -> None:
 
 def _refresh(app: App, rounds: Rounds) -> None:
     with app.db.read() as conn:
-        due = feeds.has_due(conn, now=app.now())
+        due = feeds.has_due(conn, now=app.now(), owner=worker_name())
     if due:
+        _ask_others(app, 1)
         rounds.run()
     regroup_stories(app)
     if due:
@@ -133,23 +185,25 @@ def _fetch_due(app: App, on_claimed: Callable[[], object]) -> None:
     app.sandbox.rest()
 
 
-def _deliver(app: App, pause: Callable[[float], bool]) -> None:
-    """A slice of each issue in turn; one job at a time, so that ``mail.rate`` holds for all of them together."""
+def _deliver(app: App, open_senders: Callable[[App, Issue], Senders], pause: Callable[[float], bool]) -> None:
+    """Each issue that is due, in turn; several take turns of a few minutes. One job at a time: ``mail.rate`` holds."""
     with app.db.read() as conn:
-        due = deliveries.find_due_issues(conn, now=app.now())
-    more = False
-    for issue_id in due:
+        due = [
+            issue
+            for number in deliveries.find_due_issues(conn, now=app.now())
+            if (issue := issues.get_by_id(conn, number))
+        ]
+    for issue in due:
         if pause(0):
             return
+        turn_ends = monotonic() + TURN_SECONDS if len(due) > 1 else None
+
+        def is_stopping(until: float | None = turn_ends) -> bool:
+            return pause(0) or (until is not None and monotonic() > until)
+
         try:
-            done = deliver_slice(app, issue_id, pause=pause)
+            open_senders(app, issue).deliver(is_stopping=is_stopping)
         except StorageError:
             raise
         except Exception:
-            log.exception("issue.not_delivered", issue=issue_id)  # the other issues go on
-            continue
-        if done.stopped:
-            return
-        more = more or not done.empty
-    if more:
-        app.queue.defer("deliver", key="deliver")
+            log.exception("issue.not_delivered", issue=issue.slug)  # the other issues go on

@@ -6,49 +6,105 @@ daemon or a kill neither loses nor doubles an issue.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from aggregator.app import App
-from aggregator.errors import NotFound, RenderError, UsageError
+from aggregator.errors import NotFound, RenderError, StorageError, UsageError
 from aggregator.log import get_logger
 from aggregator.model.newsletter import (
     ComposedIssue,
     Issue,
+    IssueEdits,
     IssueItem,
     Newsletter,
     PlannedSlot,
-    RenderedIssue,
     Section,
     TooFew,
 )
 from aggregator.model.story import Story
-from aggregator.pipeline.compose import shrink_issue
+from aggregator.pipeline.compose import UNEDITED
 from aggregator.pipeline.schedule import MAX_SLOT_AGE, find_slots, plan_slots, slot_slug
 from aggregator.pipeline.tag import get_tags
-from aggregator.render.newsletter import render_issue, too_large
-from aggregator.storage import issues
+from aggregator.storage import drafts, issues, troubles
 from aggregator.tasks.composing import compose_draft
+from aggregator.typesetter import SetIssue, set_issue
 
 log = get_logger(__name__)
 
 WEEK = timedelta(days=7)
+#: What could not be rendered is tried again after that.
+RETRY = timedelta(minutes=5)
+NOT_APPROVED = "nobody approved it in time"
 
 
 def make_due_issues(app: App) -> None:
-    """For the daemon: a row for every ended slot, then every draft built, frozen and handed to the ledger."""
+    """For the daemon: a row for every ended slot, then every draft whose time has come frozen, for the ledger."""
     for newsletter in app.settings.newsletters:
-        plan_ended_slots(app, newsletter)
-        with app.db.read() as conn:
-            drafts = issues.list_issues(conn, newsletter=newsletter.slug, states=("draft",))
-        for draft in reversed(drafts):  # the oldest first: what it holds, the next one does not
-            try:
-                freeze_draft(app, newsletter, draft)
-            except RenderError as error:
-                # The draft stays: a mended template makes it at the next tick. A broken one never stops the daemon.
-                log.error("issue.not_rendered", newsletter=newsletter.slug, issue=draft.slug, reason=str(error))
+        try:
+            _make_due(app, newsletter)
+        except StorageError:
+            raise
+        except Exception:
+            log.exception("issue.not_made", newsletter=newsletter.slug)  # the other newsletters go on
+
+
+def _make_due(app: App, newsletter: Newsletter) -> None:
+    plan_ended_slots(app, newsletter)
+    with app.db.read() as conn:
+        waiting = issues.list_issues(conn, newsletter=newsletter.slug, states=("draft",))
+    for draft in reversed(waiting):  # the oldest first: what it holds, the next one does not
+        if not settle_draft(app, newsletter, draft):
+            break
+
+
+def settle_draft(app: App, newsletter: Newsletter, draft: Issue) -> bool:
+    """What its review asks for now: frozen, skipped, or False: it is a draft still."""
+    now = app.now()
+    deadline = get_deadline(newsletter, draft)
+    if now < (draft.paused_until or now) or (deadline is not None and now < deadline and not draft.approved_at):
+        return False
+    if deadline is not None and not draft.approved_at and newsletter.after_review == "skip":
+        skip_draft(app, draft, NOT_APPROVED)
+        return True
+    try:
+        freeze_draft(app, newsletter, draft)
+    except RenderError as error:  # a broken template never stops the daemon; a mended one makes the issue
+        note_failure(app, draft, error)
+        return False
+    return True
+
+
+def get_deadline(newsletter: Newsletter, draft: Issue) -> datetime | None:
+    """Until when the draft waits for the editor; None: it does not."""
+    if newsletter.review == "auto":
+        return None
+    return draft.review_until or draft.slot_at + newsletter.review_for
+
+
+def note_failure(app: App, draft: Issue, error: RenderError) -> None:
+    """The draft stays, its row says why, and so does the log."""
+    now = app.now()
+    with app.db.write() as conn:
+        if drafts.note_failure(conn, draft.id, str(error), again_at=now + RETRY):
+            troubles.note_trouble(conn, _name_trouble(draft.newsletter), str(error), now=now)
+    log.error("issue.not_rendered", newsletter=draft.newsletter, issue=draft.slug, reason=str(error))
+
+
+def skip_draft(app: App, draft: Issue, reason: str) -> bool:
+    """It becomes no issue; its stories are the next one's. False when it is no draft any more."""
+    with app.db.write() as conn:
+        skipped = issues.skip(conn, draft.id, reason)
+        if skipped:
+            troubles.end_trouble(conn, _name_trouble(draft.newsletter))
+    if skipped:
+        log.info("issue.skipped", newsletter=draft.newsletter, issue=draft.slug, reason=reason)
+    return skipped
+
+
+def _name_trouble(newsletter: str) -> str:
+    return f"the issue of {newsletter}"
 
 
 def plan_ended_slots(app: App, newsletter: Newsletter) -> tuple[PlannedSlot, ...]:
@@ -74,7 +130,8 @@ def plan_ended_slots(app: App, newsletter: Newsletter) -> tuple[PlannedSlot, ...
         taken = {issue.slug for issue in issues.list_issues(conn, newsletter.slug)}
         # A schedule that was changed may give a slot the name of an earlier one.
         planned = tuple(replace(slot, slug=_free_slug(slot.slug, taken)) for slot in planned)
-        issues.add_slots(conn, newsletter.slug, planned, now=now)
+        review_for = newsletter.review_for if newsletter.review == "manual" else None
+        issues.add_slots(conn, newsletter.slug, planned, now=now, review_for=review_for)
         issues.set_planned_until(conn, newsletter.slug, now)
     for slot in planned:
         log.info("issue.slot", newsletter=newsletter.slug, issue=slot.slug, state=slot.state, reason=slot.reason)
@@ -103,15 +160,17 @@ def build_issue(app: App, newsletter: Newsletter, *, until: datetime | None = No
     )
     while draft is None or draft.state == "draft":
         found = compose_draft(app, newsletter, draft or planned)
-        ready = None if isinstance(found, TooFew) else render_within_limit(app, found)
+        ready = None if isinstance(found, TooFew) else _set_for_all(app, found, draft or planned)
         # The row is made and frozen in one transaction: a draft is the daemon's to mail, this is not.
         with app.db.write() as conn:
             issues.add_slots(conn, newsletter.slug, [planned], now=now)
-            draft = issues.get_by_slot(conn, newsletter.slug, end)
-            if draft is not None and ready is not None:
-                issues.freeze(conn, draft.id, ready[1], _items(ready[0]), now=now)
-            elif draft is not None and isinstance(found, TooFew):
-                issues.skip(conn, draft.id, found.reason)
+            row = issues.get_by_slot(conn, newsletter.slug, end)
+            if row is not None and ready is not None:
+                whole, *variants = ready.renderings
+                edits = _get_edits(draft or planned)
+                issues.freeze(conn, row.id, whole, _items(ready.issue), now=now, variants=variants, edits=edits)
+            elif row is not None and isinstance(found, TooFew):
+                issues.skip(conn, row.id, found.reason)
             # Still a draft: another issue was frozen meanwhile that holds one of its stories.
             draft = issues.get_by_slot(conn, newsletter.slug, end)
     with app.db.read() as conn:
@@ -128,65 +187,60 @@ def _free_slug(wanted: str, taken: set[str]) -> str:
 
 def freeze_draft(app: App, newsletter: Newsletter, draft: Issue) -> bool:
     """Compose, render and freeze a slot's draft and hand it to the ledger; False when it is skipped instead."""
-    if app.now() - draft.slot_at > MAX_SLOT_AGE:
-        with app.db.write() as conn:
-            issues.skip(conn, draft.id, f"too late: it could not be made within {MAX_SLOT_AGE.days} days")
+    due_at = get_deadline(newsletter, draft) or draft.slot_at
+    if app.now() - due_at > MAX_SLOT_AGE:
+        skip_draft(app, draft, f"too late: it could not be made within {MAX_SLOT_AGE.days} days")
         return False
     composed = compose_draft(app, newsletter, draft)
     if isinstance(composed, TooFew):
-        with app.db.write() as conn:
-            issues.skip(conn, draft.id, composed.reason)
-        log.info("issue.skipped", newsletter=newsletter.slug, issue=draft.slug, reason=composed.reason)
+        skip_draft(app, draft, composed.reason)
         return False
-    composed, rendered = render_within_limit(app, composed)
+    found = _set_for_all(app, composed, draft)
+    whole, *variants = found.renderings
     with app.db.write() as conn:
         # One transaction: an issue that a kill leaves frozen but not being sent would wait for somebody to send it.
-        frozen = issues.freeze(conn, draft.id, rendered, _items(composed), now=app.now())
+        frozen = issues.freeze(
+            conn, draft.id, whole, _items(found.issue), now=app.now(), variants=variants, edits=draft.edits
+        )
         if frozen:
+            troubles.end_trouble(conn, _name_trouble(draft.newsletter))
             issues.mark_sending(conn, draft.id, now=app.now())
         now = issues.get_by_id(conn, draft.id)
     if frozen:
-        log.info("issue.frozen", newsletter=newsletter.slug, issue=draft.slug, subject=rendered.subject)
+        log.info("issue.frozen", newsletter=newsletter.slug, issue=draft.slug, subject=whole.subject)
     elif now is not None and now.state == "draft":
-        return freeze_draft(app, newsletter, draft)  # another issue was frozen meanwhile that holds a story of this one
-    return True
+        # Meanwhile another issue was frozen that holds a story of this one, or the editor changed something.
+        return freeze_draft(app, newsletter, now)
+    return frozen or (now is not None and now.state != "skipped")
 
 
-def render_within_limit(app: App, composed: ComposedIssue) -> tuple[ComposedIssue, RenderedIssue]:
-    """The rendered issue, its lowest stories moved to the web until the mail is small enough. Raises `RenderError`."""
-    rendered = _render(app, composed)
-    if not too_large(rendered):
-        return composed, rendered
-    # A step of shrinking is cheap, rendering is not: the first step that is small enough is looked for by halves.
-    steps = list(_iter_smaller(composed))
-    results: dict[int, RenderedIssue] = {}
-
-    def fits(step: int) -> bool:
-        results[step] = _render(app, steps[step])
-        return not too_large(results[step])
-
-    first = bisect_left(range(len(steps)), True, key=fits)
-    if first == len(steps):
-        raise RenderError(f"{composed.newsletter.template}: the mail is too large even with one story in it")
-    return steps[first], results[first]
-
-
-def _iter_smaller(composed: ComposedIssue) -> Iterator[ComposedIssue]:
-    smaller = shrink_issue(composed)
-    while smaller is not None:
-        yield smaller
-        smaller = shrink_issue(smaller)
-
-
-def _render(app: App, composed: ComposedIssue) -> RenderedIssue:
+def set_draft(
+    app: App, composed: ComposedIssue, draft: Issue | PlannedSlot, *, variants: Sequence[str] = ()
+) -> SetIssue:
+    """The issue and its ``variants`` as they would go now. Raises `RenderError`; not for within a transaction."""
     site = app.settings.site
-    return render_issue(
+    return set_issue(
         composed,
+        edits=_get_edits(draft),
+        variants=variants,
         site=site,
         tags=get_tags(app.settings.tag_rules),
         templates=app.templates,
         archive_url=f"{site.url}/issues/{composed.newsletter.slug}/{composed.slug}",
     )
+
+
+def _set_for_all(app: App, composed: ComposedIssue, draft: Issue | PlannedSlot) -> SetIssue:
+    slug = composed.newsletter.slug
+    with app.db.read() as conn:
+        variants = drafts.list_variants(conn, slug)
+    if variants:
+        log.info("issue.rendering", newsletter=slug, issue=composed.slug, variants=len(variants))
+    return set_draft(app, composed, draft, variants=variants)
+
+
+def _get_edits(draft: Issue | PlannedSlot) -> IssueEdits:
+    return draft.edits if isinstance(draft, Issue) else UNEDITED
 
 
 def _items(composed: ComposedIssue) -> Sequence[IssueItem]:

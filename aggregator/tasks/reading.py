@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 from aggregator.app import App
 from aggregator.errors import ParseError
 from aggregator.log import get_logger, redact_url
+from aggregator.metrics import PARSE_SECONDS
 from aggregator.model.feed import Exchanged, Feed, Fetched, FetchFailed, FolderRead, NotModified, Postponed, Reply
 from aggregator.model.parsed import ParsedFeed
 from aggregator.pipeline.identify import Identified, identify_entries
@@ -86,9 +88,11 @@ def _read_document(feed: Feed, reply: Reply, parse: _Parse) -> Reading | None:
         match reply:
             case Fetched():
                 # What has no base of its own is relative to where the document came from.
+                began = perf_counter()
                 document = parse(replace(reply, final_url=drop_query(reply.final_url)))
                 if document is None:
                     return None
+                PARSE_SECONDS.observe(perf_counter() - began)
             case FolderRead():
                 document = reply.feed
             case NotModified() | Postponed():

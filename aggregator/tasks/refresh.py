@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
+from time import sleep
 
 from aggregator.app import App
 from aggregator.log import get_logger, redact_url
@@ -14,7 +15,8 @@ from aggregator.model.ids import FeedId
 from aggregator.model.parsed import ParsedFeed
 from aggregator.model.round import FeedResult, Round
 from aggregator.pipeline.identify import identify_entries
-from aggregator.storage import feeds, fetchlog, hosts
+from aggregator.storage import feeds, fetchlog, host_leases, hosts
+from aggregator.tasks.hand import Hand, get_gap, get_namer, settle
 from aggregator.tasks.outage import PROBES, OutageWatch
 from aggregator.tasks.readers import Readers
 from aggregator.tasks.reading import Reading, read_reply
@@ -27,7 +29,7 @@ log = get_logger(__name__)
 BATCH = 25
 #: So many replies without a document cost as little as one with.
 BARE = 8
-#: How long a claimed feed is left alone by others; renewed for the rest of a claim with each batch.
+#: How long a claimed feed, and its host, is left alone by others; renewed for what is in hand still.
 LEASE = timedelta(minutes=15)
 #: What has been read is saved when so long nothing more comes.
 TICK_SECONDS = 0.5
@@ -73,10 +75,11 @@ def refresh_feeds(
 
 
 def prune_traces(app: App) -> None:
-    """Keep what fetches leave bounded: pauses of hosts that have ended, and the log, some lines in each transaction."""
+    """Keep what fetches leave bounded: pauses and leases of hosts that have ended, and the log, by and by."""
     while True:
         with app.db.write() as conn:
             hosts.prune(conn, now=app.now())
+            host_leases.prune(conn, now=app.now())
             if not fetchlog.prune(conn, now=app.now()):
                 return
 
@@ -103,17 +106,31 @@ def save_found(app: App, feed_id: FeedId, reply: Fetched, document: ParsedFeed) 
 def _claim_due(app: App, watch: OutageWatch) -> Iterator[Sequence[Feed]]:
     """A few at a time, as they are wanted: what is not claimed yet, another process may take.
 
-    What falls due meanwhile is the next round's: this one must end, others wait for it.
+    What falls due meanwhile is the next round's: this one must end, others wait for it. Each claim goes on behind the
+    one before: thousands of feeds of a slow host are not passed over again each time. Who was left because another
+    process had the host gets a second chance at the end, and after that the next round.
     """
     began_at, limit = app.now(), PROBES if watch.is_probing else CLAIM
+    after: tuple[datetime, FeedId] | None = None
     while not watch.is_down:
         with app.db.write() as conn:
             claimed = feeds.claim_due(
-                conn, now=app.now(), due_by=began_at, limit=limit, lease=LEASE, owner=worker_name()
+                conn,
+                now=app.now(),
+                due_by=began_at,
+                after=after,
+                limit=limit,
+                lease=LEASE,
+                owner=worker_name(),
+                name_host=get_namer(app),
             )
-        if not claimed:
+        if claimed:
+            after = claimed[-1].next_due_at, claimed[-1].id
+            yield claimed
+        elif after is None:
             return
-        yield claimed
+        else:
+            after = None
         if watch.is_probing:
             return
 
@@ -121,18 +138,51 @@ def _claim_due(app: App, watch: OutageWatch) -> Iterator[Sequence[Feed]]:
 def _claim_named(
     app: App, feed_ids: Sequence[FeedId], due_by: datetime | None, put_aside: list[FeedResult]
 ) -> Iterator[Sequence[Feed]]:
-    """Those whose host wants to be left alone go to ``put_aside``, whoever named them."""
-    for start in range(0, len(feed_ids), CLAIM):
-        with app.db.write() as conn:
-            some, now = feed_ids[start : start + CLAIM], app.now()
-            claimed = feeds.claim(conn, some, now=now, due_by=due_by, lease=LEASE, owner=worker_name())
-            frozen = hosts.get_frozen(conn, {feed.host_key for feed in claimed}, now)
-            held_back = [feed for feed in claimed if feed.host_key in frozen]
-            feeds.release(conn, [feed.id for feed in held_back])
-        for feed in held_back:
-            reason = frozen[feed.host_key][1]
-            put_aside.append(FeedResult(feed_id=feed.id, url=feed.spec.url, status=None, postponed=True, reason=reason))
-        yield [feed for feed in claimed if feed.host_key not in frozen]
+    """Those whose host wants to be left alone go to ``put_aside``, whoever named them.
+
+    Those whose host another process has asked just now are waited for at the end: its gap is short.
+    """
+    left = list(feed_ids)
+    for is_last in (False, True):
+        found: set[FeedId] = set()
+        for start in range(0, len(left), CLAIM):
+            claimed, held_back = _claim_some(app, left[start : start + CLAIM], due_by)
+            put_aside += held_back
+            found.update([feed.id for feed in claimed], [result.feed_id for result in held_back])
+            yield claimed
+        left = [feed_id for feed_id in left if feed_id not in found]
+        if is_last or not _wait_for_gap(app, left):
+            return
+
+
+def _claim_some(
+    app: App, feed_ids: Sequence[FeedId], due_by: datetime | None
+) -> tuple[Sequence[Feed], Sequence[FeedResult]]:
+    """What is to be asked now, and what its host wants to be left alone."""
+    with app.db.write() as conn:
+        now, owner = app.now(), worker_name()
+        claimed = feeds.claim(
+            conn, feed_ids, now=now, due_by=due_by, lease=LEASE, owner=owner, name_host=get_namer(app)
+        )
+        frozen = hosts.get_frozen(conn, {feed.host_key for feed in claimed}, now)
+        feeds.release(conn, [feed.id for feed in claimed if feed.host_key in frozen])
+        host_leases.release(conn, list(frozen), now=now, gap=get_gap(app), owner=owner)
+    held_back = [
+        FeedResult(feed_id=feed.id, url=feed.spec.url, status=None, postponed=True, reason=frozen[feed.host_key][1])
+        for feed in claimed
+        if feed.host_key in frozen
+    ]
+    return [feed for feed in claimed if feed.host_key not in frozen], held_back
+
+
+def _wait_for_gap(app: App, feed_ids: Sequence[FeedId]) -> bool:
+    """Until the hosts are free that another process has done with, but for the gap. False: there are none."""
+    with app.db.read() as conn:
+        wait = host_leases.find_wait(conn, feed_ids, now=app.now(), gap=get_gap(app), owner=worker_name())
+    if wait is None:
+        return False
+    sleep(wait.total_seconds())
+    return True
 
 
 def _run(
@@ -142,50 +192,46 @@ def _run(
     *,
     on_result: Callable[[FeedResult], None] | None,
 ) -> Round:
-    held: dict[FeedId, Feed] = {}
+    settle(app)
+    hand = Hand(app, LEASE)
     results: list[FeedResult] = []
-    extended_at = app.now()
     try:
         with (
-            closing(app.fetcher.fetch(_iter_requests(claims, held), tick=TICK_SECONDS)) as replies,
+            closing(app.fetcher.fetch(_iter_requests(claims, hand), tick=TICK_SECONDS)) as replies,
             Readers(app) as readers,
         ):
-            for batch in _chunked(app, _read_replies(app, held, replies, readers)):
+            for batch in _chunked(app, _read_replies(app, hand, replies, readers)):
                 watch.note(batch)
                 for result in save_batch(app, batch, watch):
                     results.append(result)
-                    del held[result.feed_id]
+                    hand.drop(result.feed_id)
                     _log_result(result)
                     if on_result:
                         on_result(result)
-                if app.now() - extended_at > LEASE / 3:
-                    _extend(app, held)
-                    extended_at = app.now()
+                hand.keep()
     finally:
-        _release(app, held)
+        hand.release()
     return Round(results=tuple(results))
 
 
-def _iter_requests(claims: Iterator[Sequence[Feed]], held: dict[FeedId, Feed]) -> Iterator[FetchRequest]:
-    """The fetcher takes them when it has room; who is in ``held`` is claimed and has no result yet."""
+def _iter_requests(claims: Iterator[Sequence[Feed]], hand: Hand) -> Iterator[FetchRequest]:
+    """The fetcher takes them when it has room."""
     for claimed in claims:
-        held.update((feed.id, feed) for feed in claimed)
+        hand.take(claimed)
         for feed in claimed:
             yield _request(feed)
 
 
-def _read_replies(
-    app: App, held: Mapping[FeedId, Feed], replies: Iterable[Reply | None], readers: Readers
-) -> Iterator[Reading | None]:
+def _read_replies(app: App, hand: Hand, replies: Iterable[Reply | None], readers: Readers) -> Iterator[Reading | None]:
     """What each reply holds, in the order in which it is known.
 
     None: nothing came for a while, of the net or of the readers.
     """
     for reply in replies:
         if isinstance(reply, Fetched | FolderRead):
-            readers.add(held[reply.request.feed_id], reply)
+            readers.add(hand[reply.request.feed_id], reply)
         elif reply is not None:
-            yield read_reply(app, held[reply.request.feed_id], reply)
+            yield read_reply(app, hand[reply.request.feed_id], reply)
         yield from readers.take()
         while readers.is_full:
             if not readers.wait(TICK_SECONDS):
@@ -197,20 +243,6 @@ def _read_replies(
         if not readers.wait(TICK_SECONDS):
             yield None
         yield from readers.take()
-
-
-def _extend(app: App, held: Mapping[FeedId, Feed]) -> None:
-    """Feeds of a slow host wait long for their turn: nobody else may ask them meanwhile."""
-    if held:
-        with app.db.write() as conn:
-            feeds.extend(conn, sorted(held), until=app.now() + LEASE, owner=worker_name())
-
-
-def _release(app: App, held: Mapping[FeedId, Feed]) -> None:
-    """Feeds that a shutdown, an interrupt or a fault left without an answer are due again at once."""
-    if held:
-        with app.db.write() as conn:
-            feeds.release(conn, sorted(held), owner=worker_name())
 
 
 def _request(feed: Feed) -> FetchRequest:

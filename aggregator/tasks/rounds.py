@@ -11,6 +11,7 @@ from collections.abc import Callable
 from itertools import count
 
 from aggregator.app import TaskQueue
+from aggregator.errors import StorageError
 from aggregator.log import get_logger
 
 log = get_logger(__name__)
@@ -35,7 +36,10 @@ class Rounds:
         self._left: dict[int, threading.Thread] = {}
 
     def run(self) -> None:
-        """One round: until it is done, or only slow ones are left of it. Raises what ended it, when that was here."""
+        """One round: until it is done, or only slow ones are left of it.
+
+        Raises what ended it, when that was here and no shutdown.
+        """
         claimed = threading.Event()
         faults: list[BaseException] = []
         number, is_left = next(self._numbers), threading.Event()
@@ -46,7 +50,7 @@ class Rounds:
             except BaseException as error:
                 faults.append(error)
                 if is_left.is_set() and not self._is_stopping():  # nobody is there to whom it could be raised
-                    log.exception("refresh.failed")
+                    log.error("refresh.failed", exc_info=not isinstance(error, StorageError), reason=str(error))
             finally:
                 claimed.set()
             if is_left.is_set():
@@ -63,8 +67,10 @@ class Rounds:
             if len(self._left) <= MOST_LEFT and self._queue.defer("tail", key=f"tail-{number}", number=number):
                 return
             self.wait(number)
-        if faults:
+        if faults and not self._is_stopping():
             raise faults[0]
+        if faults:
+            log.info("refresh.stopped", reason=str(faults[0]))  # a fetcher that a shutdown has closed
 
     def wait(self, number: int) -> None:
         """Until the round of this number is done."""

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from aggregator.app import App
 from aggregator.errors import DatabaseUnavailable, SchemaMismatch, StorageError
 from aggregator.log import get_logger, redact_url
+from aggregator.metrics import ENTRIES, FETCHES
 from aggregator.model.entry import EntryChange, IdentifiedEntry
 from aggregator.model.feed import FeedOutcome, FetchFailed, Hop, NotModified, Postponed
 from aggregator.model.hub import Hub
@@ -72,7 +73,7 @@ def _save_refused(app: App, reading: Reading, watch: OutageWatch, error: Excepti
         outcome = postpone(reading, app.now(), app.settings.fetch.max_interval, reason)
         with app.db.write() as conn:
             feeds.save_outcomes(conn, [outcome], owner=worker_name())
-        return [_result(refused, None, (), ())]
+        return _count([_result(refused, None, (), ())])
 
 
 def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[FeedResult]:
@@ -111,6 +112,20 @@ def _save(app: App, readings: Sequence[Reading], watch: OutageWatch) -> list[Fee
         hubs.note_misses(conn, _find_missed(known, readings, results), now=now)
         if changes:
             meta.renew_revision(conn)
+    return _count(results)
+
+
+def _count(results: list[FeedResult]) -> list[FeedResult]:
+    """Once they are stored."""
+    for result in results:
+        if result.not_modified:
+            FETCHES.add("not_modified")
+        else:
+            FETCHES.add(result.failure_class or ("postponed" if result.postponed else "ok"))
+        if result.new:
+            ENTRIES.add("new", amount=result.new)
+        if result.changed:
+            ENTRIES.add("changed", amount=result.changed)
     return results
 
 

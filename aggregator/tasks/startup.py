@@ -7,10 +7,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from aggregator.app import App
+from aggregator.errors import SenderRefused, StorageError
 from aggregator.log import get_logger
+from aggregator.mail.headers import prove_headers
 from aggregator.pipeline.lifecycle import spread_overdue as plan_overdue
-from aggregator.storage import deliveries, feeds, meta, migrate
+from aggregator.storage import deliveries, feeds, host_leases, meta, migrate
+from aggregator.storage.copying import MARK as COPYING
 from aggregator.tasks.deliver import recover_dead
+from aggregator.tasks.hand import get_gap
 from aggregator.tasks.worker import is_dead, worker_name
 
 log = get_logger(__name__)
@@ -23,12 +27,20 @@ def prepare_database(app: App) -> None:
     """
     if migrate.current(app.db) == "empty":
         migrate.upgrade(app.db)
-    migrate.require_current(app.db)
+    require_whole(app)
     with app.db.write() as conn:
         meta.ensure_identity(conn, site_url=app.settings.site.url, now=app.now())
         counts = feeds.sync_specs(conn, app.settings.feeds, now=app.now(), complete=app.settings.feeds_complete)
     if counts.added or counts.paused:
         log.info("feeds.synced", added=counts.added, updated=counts.updated, paused=counts.paused)
+
+
+def require_whole(app: App) -> None:
+    """Raises `SchemaMismatch`, or `StorageError` for a database that was copied in part only."""
+    migrate.require_current(app.db)
+    with app.db.read() as conn:
+        if meta.get_value(conn, COPYING) is not None:
+            raise StorageError(f"{app.db.url_text}: is a copy that was broken off: run `aggregator db copy` again")
 
 
 def upgrade_database(app: App, backups: Path) -> Path | None:
@@ -50,13 +62,26 @@ def recover_claims(app: App, *, ours: bool = False) -> None:
     each mark looks at the row first.
     """
     with app.db.write() as conn:
-        for owner in feeds.list_owners(conn):
+        now = app.now()
+        for owner in sorted({*feeds.list_owners(conn), *host_leases.list_owners(conn, now=now)}):
             if is_dead(owner) or (ours and owner == worker_name()):
                 feeds.release(conn, owner=owner)
+                host_leases.release(conn, now=now, gap=get_gap(app), owner=owner)
         if ours:
-            deliveries.recover(conn, now=app.now(), policy="resend", owner=worker_name())
+            deliveries.recover(conn, now=app.now(), policy=app.settings.mail.uncertain, owner=worker_name())
     if not ours:
         recover_dead(app)
+
+
+def prove_mail() -> None:
+    """For the daemon: a title cannot become a mail header on this Python, or it is told at once.
+
+    The site is served all the same; each mail is refused when it is made.
+    """
+    try:
+        prove_headers()
+    except SenderRefused as error:
+        log.error("mail.unfit", reason=str(error))
 
 
 def spread_overdue(app: App) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -17,36 +18,56 @@ from aggregator.tasks.site.found import Moved
 from aggregator.tasks.site.routes import read_query
 from aggregator.web.cache import Failed, Key, Pace, PageCache
 from aggregator.web.conditions import Wishes, read_wishes
+from aggregator.web.confirm import show_confirm
 from aggregator.web.copies import Copy
 from aggregator.web.errors import ErrorLog, ErrorPages, show_error, show_fault, show_unavailable
+from aggregator.web.forms import answer_form
 from aggregator.web.headers import Fields, SecurityHeaders, make_security_fields
 from aggregator.web.health import Readiness, check_health
 from aggregator.web.limits import RateLimit
+from aggregator.web.metrics import METRICS_ALLOW, Metrics
+from aggregator.web.preferences import show_preferences
+from aggregator.web.privacy import show_privacy
+from aggregator.web.subscribe import show_subscribe
 from aggregator.web.unsubscribe import show_unsubscribe
 from aggregator.web.websub import take_call
 
 _READING = ("GET", "HEAD")
+_FORMS = tuple(
+    Route(path, answer_form(answer), methods=["GET", "HEAD", "POST"])
+    for path, answer in (
+        ("/subscribe", show_subscribe),
+        ("/confirm/{token}", show_confirm),
+        ("/preferences/{token}", show_preferences),
+        ("/unsubscribe/{token}", show_unsubscribe),
+        ("/privacy", show_privacy),
+    )
+)
 _MAX_PAIRS = 100
 _MOVED = {"Cache-Control": "public, max-age=60"}
 
 
-def create_site(app: App, *, pace: Pace | None = None, searches_per_minute: int = 0) -> Site:
+def create_site(
+    app: App, *, pace: Pace | None = None, searches_per_minute: int = 0, metrics_allow: Sequence[str] = METRICS_ALLOW
+) -> Site:
     """The application over ``app``; it opens nothing and may be made before the database answers.
 
-    ``searches_per_minute``: of one address, as far as they are not in memory; 0: no limit.
+    ``searches_per_minute``: of one address, as far as they are not in memory; 0: no limit. ``metrics_allow``: networks
+    for which /metrics is there.
     """
-    return Site(app, pace=pace or Pace(), searches_per_minute=searches_per_minute)
+    return Site(app, pace=pace or Pace(), searches_per_minute=searches_per_minute, metrics_allow=metrics_allow)
 
 
 class Site:
     """What `create_site` makes."""
 
-    def __init__(self, app: App, *, pace: Pace, searches_per_minute: int) -> None:
+    def __init__(self, app: App, *, pace: Pace, searches_per_minute: int, metrics_allow: Sequence[str]) -> None:
         self.errors = ErrorPages(app)
         self._error_log = ErrorLog()
         self.cache = PageCache(app, pace=pace, errors=self._error_log)
         self._app = app
         self._limit = RateLimit(searches_per_minute)
+        self._metrics = Metrics(app, metrics_allow)
         self.security = make_security_fields(app.settings.site)
         self._routes = SecurityHeaders(self._make_routes(), fields=self.security, too_large=self.errors.answer(413))
 
@@ -55,7 +76,8 @@ class Site:
             routes=[
                 Route("/healthz", check_health),
                 Route("/readyz", Readiness(self._app).check),
-                Route("/unsubscribe/{token}", show_unsubscribe, methods=["GET", "HEAD", "POST"]),
+                Route("/metrics", self._metrics.show),
+                *_FORMS,
                 Route("/websub/{token}", take_call, methods=["GET", "POST"]),
                 Route("/{path:path}", self._show_page, methods=["GET", "HEAD"]),
             ],

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.daemons import port, start, start_at
 from tests.fixtures.program import Program
+
+__all__ = ["local", "port", "start", "start_at"]
 
 
 @pytest.fixture

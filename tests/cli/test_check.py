@@ -127,7 +127,11 @@ def test_an_unreachable_database_stops_other_commands_with_one_line(local: Progr
 @pytest.mark.parametrize(
     ("name", "content", "wanted"),
     [
-        ("newsletter.mjml", "<mjml><mj-body><mj-section></mj-body></mjml>", "newsletter.mjml: not MJML"),
+        (
+            "newsletter.mjml",
+            "<mjml><mj-body><mj-section></mj-body></mjml>",
+            "newsletter.mjml:1: <mj-section> is not closed",
+        ),
         ("newsletter.mjml", "{{ issue.nonesuch }}", "newsletter.mjml:1: UndefinedError"),
         ("newsletter.txt", "\n{{ 1 / 0 }}", "newsletter.txt:2: ZeroDivisionError"),
         ("front.html", "{{ page.nonesuch }}", "front.html:1: UndefinedError"),
@@ -149,6 +153,32 @@ def test_a_template_that_compiles_but_does_not_render(name: str, content: str, w
     assert result.code == 2
     assert wanted in result.err
     assert "failed: templates: " in result.err
+
+
+def test_every_page_with_a_form_and_every_letter_is_tried(local: Program) -> None:
+    """Also what they say only now and then; all of it in one run."""
+    choose = "{% import 'form_parts.html' as forms with context %}{{ forms.newsletter_ticks(newsletters, [], 0) }}"
+    broken = {
+        "subscribe.html": "{% if 'address' in errors %}\n{{ 1 / 0 }}{% endif %}",
+        "asked.html": "\n{{ hours.x.y }}",
+        "confirm.html": "{% if kind == 'change' and standing == 'done' %}\n{{ nonesuch.x }}{% endif %}",
+        "form_parts.html": "{% macro newsletter_ticks(a, b, c) %}\n{{ (a|first).x.y }}{% endmacro %}",
+        "preferences.html": "{% if said == 'ask' %}\n{{ nonesuch.x }}{% else %}" + choose + "{% endif %}",
+        "privacy.html": "\n{{ kept.NONESUCH.x }}",
+        "unsubscribe.html": "{% if how == 'undo' %}\n{{ nonesuch.x }}{% endif %}",
+        "letter.html": "{% if kind == 'changed' and not action_url %}\n{{ 1 / 0 }}{% endif %}",
+        "letter.txt": "{% if unsubscribe_url %}\n{{ 1 / 0 }}{% endif %}",
+        "letter_words.txt": "{% macro subject() %}{% if kind == 'known' %}\n{{ 1 / 0 }}{% endif %}{% endmacro %}",
+    }
+    (local.folder / "templates").mkdir()
+    for name, content in broken.items():
+        (local.folder / "templates" / name).write_text(content)
+    local.configure()
+
+    result = local.run("check")
+
+    assert result.code == 2
+    assert [name for name in broken if f"{name}:2: " not in result.err] == []
 
 
 def test_a_list_of_feeds_that_is_none(local: Program) -> None:

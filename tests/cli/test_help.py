@@ -48,8 +48,8 @@ def test_commands_of_the_contract_are_there() -> None:
     wanted = """init check run fetch publish stats
         feeds.list feeds.add feeds.remove feeds.import feeds.export entries.list entries.show stories.list stories.show
         tags.list tags.explain issues.list issues.build issues.preview issues.send
-        subscribers.list subscribers.add subscribers.import subscribers.export subscribers.remove
-        db.upgrade db.check db.backup""".split()
+        subscribers.list subscribers.add subscribers.import subscribers.export subscribers.remove subscribers.forget
+        db.upgrade db.check db.backup db.prune""".split()
 
     assert set(wanted) <= {".".join(words) for words in list_commands()}
 

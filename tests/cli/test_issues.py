@@ -67,7 +67,7 @@ def test_a_broken_template_is_named_when_an_issue_is_built(local: Program, http_
     mended = local.run("issues", "build", "--until", "2025-12-03")
 
     assert (broken.code, len(broken.err.splitlines())) == (1, 1)
-    assert "newsletter.mjml: not MJML" in broken.err
+    assert "newsletter.mjml:1: <mj-body> is not closed" in broken.err
     assert (mended.code, "ready" in mended.out) == (0, True)
 
 

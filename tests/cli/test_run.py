@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import threading
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import pytest
 
@@ -23,126 +19,17 @@ from aggregator.app import App, read_clock
 from aggregator.model.subscriber import NewSubscriber
 from aggregator.storage import deliveries, issues
 from aggregator.tasks.subscribe import add_subscribers
+from tests.cli.daemons import Start, configure, wait_until
 from tests.fixtures.http_server import Line, TestHttpServer
 from tests.fixtures.program import Program, find_nobody, open_way_to
 from tests.fixtures.smtp_server import SmtpServer
 
 _PROJECT = Path(__file__).resolve().parent.parent.parent
-DAILY = {"slug": "daily", "title": "AI Daily", "schedule": "0 0 * * *", "timezone": "UTC", "min_stories": 1}
 READERS = tuple(f"reader{number}@example.org" for number in range(3))
-
-
-class Daemon:
-    """One ``aggregator run``; what it says on standard error is kept."""
-
-    def __init__(self, program: Program, port: int, **options: Any) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self.lines: list[str] = []
-        self._changed = threading.Condition()
-        command = [sys.executable, "-m", "aggregator", "run", "--config", str(program.config)]
-        self.process = subprocess.Popen(
-            command,
-            cwd=options.pop("cwd", _PROJECT),
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-            **options,
-        )
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            with self._changed:
-                self.lines.append(line.rstrip())
-                self._changed.notify_all()
-        with self._changed:
-            self.lines.append("(end)")
-            self._changed.notify_all()
-
-    def wait_for(self, word: str, seconds: float = 20) -> str:
-        """The first line that holds ``word``."""
-
-        def found() -> str | None:
-            return next((line for line in self.lines if word in line), None)
-
-        with self._changed:
-            ended = self._changed.wait_for(lambda: found() or "(end)" in self.lines, seconds)
-            line = found()
-        assert line, f"no {word!r} ({ended=}): {self.lines}"
-        return line
-
-    def has(self, word: str) -> bool:
-        with self._changed:
-            return any(word in line for line in self.lines)
-
-    def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.end()
-
-    def end(self, seconds: float = 25) -> int:
-        code = self.process.wait(seconds)
-        self._reader.join(10)
-        return code
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.end()
-
-    def count_children(self) -> int:
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return len(children.read_text().split())
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self._reader.join(10)
-        assert self.process.stderr is not None
-        self.process.stderr.close()
-
-
-Start = Callable[..., Daemon]
 
 
 #: For tests to which the database does not matter.
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number = probe.getsockname()[1]
-    assert isinstance(number, int)
-    return number
-
-
-@pytest.fixture
-def start(program: Program, port: int) -> Iterator[Start]:
-    """A function that starts a daemon on ``port``."""
-    started: list[Daemon] = []
-
-    def begin(**options: Any) -> Daemon:
-        started.append(Daemon(program, options.pop("port", port), **options))
-        return started[-1]
-
-    yield begin
-    for daemon in started:
-        daemon.close()
-
-
-def configure(program: Program, port: int, **sections: Any) -> None:
-    program.configure(**{"web": {"listen": f"127.0.0.1:{port}"}, "newsletters": [DAILY], **sections})
 
 
 def get_last_slot() -> datetime:
@@ -165,18 +52,6 @@ def overdue(program: Program) -> Iterator[App]:
         with app.db.write() as conn:
             issues.set_planned_until(conn, "daily", get_last_slot() - timedelta(hours=1))
         yield app
-
-
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 30) -> None:
-    """Ask again and again, as long as the process lives."""
-    end = monotonic() + seconds
-    while not condition():
-        assert monotonic() < end, "waited too long"
-        try:
-            process.wait(0.05)
-        except subprocess.TimeoutExpired:
-            continue
-        pytest.fail("the daemon ended")
 
 
 def get_states(app: App) -> dict[str, int]:
@@ -256,7 +131,6 @@ def test_a_mail_server_that_hangs_does_not_keep_it_from_ending(
         began = monotonic()
         assert daemon.stop() == 0
         assert monotonic() - began < 20
-        daemon.wait_for("daemon.cut_off")
         assert get_states(app) == {"queued": 3}
 
 
@@ -284,6 +158,7 @@ def test_a_feed_that_hangs_does_not_keep_it_from_ending(
             assert issues.list_issues(conn) == ()
 
 
+@on_sqlite
 def test_a_second_daemon_stands_by_and_takes_over(program: Program, start: Start, port: int) -> None:
     configure(program, port)
     first = start()
@@ -347,7 +222,7 @@ def test_a_signal_in_the_middle_of_waiting_does_not_wait_for_itself() -> None:
     """The handler may run while the main thread holds the lock of the very event that it waits for."""
     script = (
         "import os, signal\n"
-        "from aggregator.cli.run import watch_signals\n"
+        "from aggregator.cli.process import watch_signals\n"
         "stop = watch_signals()\n"
         "with stop._cond:\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
@@ -356,3 +231,11 @@ def test_a_signal_in_the_middle_of_waiting_does_not_wait_for_itself() -> None:
     done = subprocess.run([sys.executable, "-c", script], cwd=_PROJECT, timeout=60, check=False)
 
     assert done.returncode == 0
+
+
+@on_sqlite
+def test_a_worker_needs_postgresql(program: Program) -> None:
+    program.configure()
+    result = program.run("worker")
+    assert result.code == 2
+    assert "database: workers need PostgreSQL" in result.err

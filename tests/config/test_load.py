@@ -15,11 +15,16 @@ from aggregator.config.settings import build_settings, find_unknown_tags
 from aggregator.errors import ConfigError
 from aggregator.model.feed import PageRules
 from aggregator.model.interest import Interests
-from aggregator.model.settings import FollowedList, Settings
+from aggregator.model.settings import FollowedList, Settings, SmtpSettings
 from aggregator.model.tag import Tag, TagRule, TagRules
 from aggregator.pipeline.opml import parse_opml
 
 SMALL = "site: {title: A, url: https://a.example/, contact: desk@example.org}\n"
+
+
+def smtp_settings(config: Config) -> SmtpSettings:
+    assert config.mail.smtp
+    return config.mail.smtp.build_settings()
 
 
 def load(folder: Path, text: str, environ: dict[str, str] | None = None) -> Config:
@@ -155,7 +160,7 @@ def test_a_mail_server_from_the_environment_replaces_the_outbox(tmp_path: Path) 
         "AGGREGATOR_MAIL_SMTP_USERNAME": "me",
         "AGGREGATOR_MAIL_SMTP_PASSWORD": "geheim",
     }
-    smtp = load(tmp_path, text, environ).smtp_settings()
+    smtp = smtp_settings(load(tmp_path, text, environ))
 
     assert (smtp.host, smtp.port, smtp.username, smtp.password) == ("mail.example.org", 2525, "me", "geheim")
 
@@ -165,8 +170,8 @@ def test_the_port_follows_the_encryption(tmp_path: Path, tls: str, port: int) ->
     """RFC 6409 and RFC 8314."""
     config = load(tmp_path, SMALL + f"mail: {{smtp: {{host: mail.example.org, tls: {tls}}}}}\n")
 
-    assert config.smtp_settings().port == port
-    assert config.smtp_settings().tls == tls
+    assert smtp_settings(config).port == port
+    assert smtp_settings(config).tls == tls
 
 
 def test_the_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
@@ -176,7 +181,7 @@ def test_the_password_is_the_first_line_of_its_file(tmp_path: Path) -> None:
     text = SMALL + "mail:\n  smtp:\n    host: mail.example.org\n    username: me\n    password_file: password\n"
     config = load(tmp_path, text)
 
-    assert config.smtp_settings().password == "geheim"
+    assert smtp_settings(config).password == "geheim"
     assert [str(problem) for problem in config.warnings] == [
         f"{tmp_path}/config.yaml:6: mail.smtp.password_file: found password readable by everybody, expected chmod 600"
     ]
@@ -188,7 +193,7 @@ def test_no_secret_shows_in_a_representation(tmp_path: Path) -> None:
     text += "database: postgresql://me:geheim@db.example/news\nmail: {smtp: {host: m.example.org, username: me}}\n"
     config = load(tmp_path, text, {"AGGREGATOR_MAIL_SMTP_PASSWORD": "geheim"})
 
-    assert "geheim" not in repr(config) + str(config) + repr(config.smtp_settings())
+    assert "geheim" not in repr(config) + str(config) + repr(smtp_settings(config))
 
 
 @pytest.mark.parametrize("secret", ["database: postgresql://me:geheim@db.example/news\n", "headers"])
@@ -205,6 +210,70 @@ def test_a_file_with_a_secret_that_everybody_can_read_is_warned_about(tmp_path: 
         "found a secret in a file that everybody can read, expected chmod 640 or 600"
     ]
     assert load_config(path, {}).warnings == ()
+
+
+def test_every_server_has_its_own_password(tmp_path: Path) -> None:
+    """From the environment or a file, whichever each is given; the environment wins."""
+    (tmp_path / "second").write_text("geheim-2\r\n", encoding="utf-8")
+    (tmp_path / "third").write_text("not this one\n", encoding="utf-8")
+    for name in ("second", "third"):
+        (tmp_path / name).chmod(0o600)
+    text = SMALL + (
+        "mail:\n  from: n@example.org\n  smtp: {host: one.example.org, username: me}\n"
+        "  fallback: {host: two.example.org, username: me, password_file: second}\n"
+        "  bounces:\n    address: b@bounce.example.org\n"
+        "    imap: {host: box.example.org, username: b, password_file: third}\n"
+    )
+    environ = {"AGGREGATOR_MAIL_SMTP_PASSWORD": "geheim-1", "AGGREGATOR_MAIL_BOUNCES_IMAP_PASSWORD": "geheim-3"}
+    config = load(tmp_path, text, environ)
+    settings = build(config).mail
+
+    assert config.mail.fallback
+    assert settings.bounces
+    assert settings.bounces.imap
+    assert smtp_settings(config).password == "geheim-1"
+    assert config.mail.fallback.build_settings().password == "geheim-2"
+    assert (settings.bounces.imap.password, settings.bounces.imap.port) == ("geheim-3", 993)
+    assert config.warnings == ()
+    assert "geheim" not in repr(config) + repr(config.mail) + repr(settings) + config.model_dump_json()
+
+
+KEY = "-----BEGIN PRIVATE KEY-----\nZ2VoZWlt\n-----END PRIVATE KEY-----\n"
+
+
+def test_the_key_is_read_from_its_file_and_never_shown(tmp_path: Path) -> None:
+    """Whether it is a good one, `check` tells. Who may not read it cannot sign in our name."""
+    (tmp_path / "dkim.pem").write_text(KEY, encoding="ascii")
+    (tmp_path / "dkim.pem").chmod(0o644)
+    text = SMALL + "mail:\n  dkim: {domain: Example.ORG., selector: news, key_file: dkim.pem}\n"
+    config = load(tmp_path, text)
+    dkim = build(config).mail.dkim
+
+    assert dkim
+    assert (dkim.domain, dkim.selector, dkim.key_pem) == ("example.org", "news", KEY.encode())
+    assert [problem.message for problem in config.warnings] == [
+        "found dkim.pem readable by everybody, expected chmod 600"
+    ]
+    assert "Z2VoZWlt" not in repr(config.mail) + repr(dkim) + config.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("sender", "signs", "is_odd"),
+    [
+        ("n@news.example.org", "example.org", False),
+        ("n@example.org", "news.example.org", False),
+        ("AI <n@example.org>", "example.org", False),
+        ("AI <n@other.example>", "example.org", True),
+        ("n@badexample.org", "example.org", True),
+    ],
+)
+def test_a_signature_by_somebody_else_is_warned_about(tmp_path: Path, sender: str, signs: str, is_odd: bool) -> None:
+    """DMARC would not count it."""
+    (tmp_path / "dkim.pem").write_text(KEY, encoding="ascii")
+    (tmp_path / "dkim.pem").chmod(0o600)
+    text = SMALL + f"mail:\n  from: {sender}\n  dkim: {{domain: {signs}, selector: s, key_file: dkim.pem}}\n"
+
+    assert [problem.key for problem in load(tmp_path, text).warnings] == (["mail.from"] if is_odd else [])
 
 
 def test_a_password_without_a_mail_server_is_a_warning(tmp_path: Path) -> None:

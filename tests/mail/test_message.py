@@ -2,96 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
-from datetime import UTC, datetime
-from email import message_from_bytes, policy
-from email.message import EmailMessage, MIMEPart
-from typing import Any
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.errors import RecipientRefused, SenderRefused
-from aggregator.mail.message import PreparedMessage, get_sender_domain, message_id, prepare_message
-from aggregator.mail.quoted import encode_inline, encode_text
+from aggregator.errors import SenderRefused
+from aggregator.mail.message import get_sender_domain, message_id
 from aggregator.model.newsletter import UNSUBSCRIBE_TOKEN
-from aggregator.model.subscriber import Message
 from aggregator.pipeline.words import header_text
+from tests.mail.mails import HEADERS, HTML, NOW, TEXT, UNSUBSCRIBE, personalise, prepare, read_lines, receive, show
 
-NOW = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
-UNSUBSCRIBE = "https://news.example.org/unsubscribe/" + "k" * 22 + "." + "s" * 43
-HEADERS = [
-    "From", "Reply-To", "To", "Subject", "Date", "Message-ID",
-    "List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Post", "List-Owner", "List-Archive",
-    "Auto-Submitted", "Precedence", "X-Auto-Response-Suppress", "Feedback-ID",
-    "MIME-Version", "Content-Type",
-]  # fmt: skip
-HTML = f"""<!doctype html>
-<html lang="ja"><body><p>AIの今週 – naïve = 100%</p>
-<p><a href="{UNSUBSCRIBE_TOKEN}">配信停止</a> {"とても長い行" * 60}</p>
-.<a href="{UNSUBSCRIBE_TOKEN}">x</a>
-</body></html>
-"""
-TEXT = f"AIの今週\n\n.dot\n\nUnsubscribe: {UNSUBSCRIBE_TOKEN}\n{UNSUBSCRIBE_TOKEN}\nbye \n"
-
-#: Titles that tried to be more than a title (threats.md T11); the third is CVE-2024-6923.
-HOSTILE_TITLES = [
-    "News\r\nBcc: victim@example.com",
-    "News\nBcc: victim@example.com",
-    "=?utf-8?q?a=0ABcc:_v=40example.com?=",
-    "=?utf-8?b?YQpCY2M6IHZAZXhhbXBsZS5jb20=?=",
-    "News\r\n\r\n<h1>another body</h1>",
-    "News\rX-Evil: 1",
-    "News\x0bX-Evil: 1",
-    "News\u2028Bcc: victim@example.com",
-    "News\x85Bcc: victim@example.com",
-    "null\x00byte and back\x08space",
-    "turned \u202eround\u202c",
-    "half a character \ud83d",
-]
-
-
-def prepare(**changes: Any) -> PreparedMessage:
-    given: dict[str, Any] = {
-        "newsletter": "ai-weekly",
-        "issue_slug": "2026-W48",
-        "subject": "Three labs, one week",
-        "html": HTML,
-        "text": TEXT,
-        "sender": "AI Weekly <news@news.example.org>",
-        "reply_to": "Newsroom <desk@example.org>",
-        "list_title": "AI Weekly",
-        "list_id_domain": "news.example.org",
-        "archive_url": "https://news.example.org/issues/",
-    }
-    return prepare_message(**(given | changes))
-
-
-def personalise(prepared: PreparedMessage, address: str = "reader@example.net", public_id: str = "abc") -> Message:
-    return prepared.personalise(
-        address=address,
-        message_id=message_id("2026-W48", public_id, "news.example.org"),
-        unsubscribe_url=UNSUBSCRIBE,
-        date=NOW,
-    )
-
-
-def receive(message: Message) -> EmailMessage:
-    """Read the mail as a receiver does, and insist that nothing in it had to be guessed."""
-    assert not re.search(rb"\r(?!\n)|(?<!\r)\n|[^\x00-\x7f]", message.data)
-    assert all(len(line) <= 998 for line in message.data.split(b"\r\n"))
-    received = message_from_bytes(message.data, policy=policy.SMTP)
-    for part in received.walk():
-        assert part.defects == []
-        assert [defect for value in part.values() for defect in value.defects] == []
-    return received
-
-
-def read_lines(part: MIMEPart) -> list[str]:
-    """The text of a part, which ends its lines with CRLF."""
-    content: str = part.get_content()
-    return content.split("\r\n")
+#: Titles that tried to be more than a title (header injection), CVE-2024-6923 among them.
+_TITLES: dict[str, list[str]] = json.loads(
+    Path(__file__).with_name("data").joinpath("hostile_titles.json").read_text("ascii")
+)
+REFUSED_TITLES = _TITLES["refused as they are"]
+HOSTILE_TITLES = REFUSED_TITLES + _TITLES["harmless as they are"]
 
 
 def test_headers_are_ours_and_in_order() -> None:
@@ -107,12 +37,21 @@ def test_headers_are_ours_and_in_order() -> None:
     assert received["Date"].datetime == NOW
     assert received["Message-ID"] == "<2026-W48.abc@news.example.org>"
     assert received["List-Id"] == "AI Weekly <ai-weekly.news.example.org>"
-    assert received["List-Unsubscribe"] == f"<{UNSUBSCRIBE}>"
-    assert received["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert received["List-Archive"] == "<https://news.example.org/issues/>"
-    assert received["Auto-Submitted"] == "auto-generated"
-    assert received["Precedence"] == "bulk"
-    assert received["Feedback-ID"] == "2026-W48:ai-weekly:digest:news.example.org"
+    for name, value in {
+        "MIME-Version": "1.0",
+        "List-Unsubscribe": f"<{UNSUBSCRIBE}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "List-Archive": "<https://news.example.org/issues/ai-weekly/>",
+        "List-Help": "<https://news.example.org/privacy>",
+        "List-Owner": "<mailto:desk@example.org>",
+        "List-Subscribe": "<https://news.example.org/subscribe/ai-weekly>",
+        "List-Post": "NO",
+        "Auto-Submitted": "auto-generated",
+        "X-Auto-Response-Suppress": "OOF, AutoReply",
+        "Precedence": "bulk",
+    }.items():
+        assert received[name] == value
+    assert re.fullmatch(r"2026-W48:ai-weekly:digest:[0-9a-f]{5,15}", received["Feedback-ID"])
 
 
 def test_text_comes_first_then_html_both_whole() -> None:
@@ -137,16 +76,18 @@ def test_lines_of_the_body_are_short() -> None:
 def test_subscribers_differ_in_nothing_but_what_is_theirs() -> None:
     """Take away To, Message-ID and the address to unsubscribe, and two mails are one."""
     prepared = prepare()
-    one = personalise(prepared, "one@example.net", "one").data
-    two = prepared.personalise(
-        address="two@example.net",
-        message_id="<2026-W48.two@news.example.org>",
-        unsubscribe_url=UNSUBSCRIBE.replace("k", "t"),
-        date=NOW,
-    ).data
+    one = show(personalise(prepared, "one@example.net", "one"))
+    two = show(
+        prepared.personalise(
+            address="two@example.net",
+            message_id="<2026-W48.two@news.example.org>",
+            unsubscribe_url=UNSUBSCRIBE.replace("k" * 22, "t" * 22),
+            date=NOW,
+        )
+    )
 
     assert one != two
-    assert two.replace(b"two", b"one").replace(b"t" * 22, b"k" * 22) == one
+    assert two.replace("two", "one").replace("t" * 22, "k" * 22) == one
 
 
 def test_the_same_twice_is_the_same_bytes() -> None:
@@ -159,7 +100,7 @@ def test_no_token_and_no_gap_is_left() -> None:
     assert b"@@" not in personalise(prepare()).data
 
 
-@pytest.mark.parametrize("title", HOSTILE_TITLES, ids=ascii)
+@pytest.mark.parametrize("title", REFUSED_TITLES, ids=ascii)
 def test_a_hostile_title_is_refused(title: str) -> None:
     """Alone, the mail room takes no title that could become a header; the error is one printable line."""
     with pytest.raises(SenderRefused, match="Subject holds") as caught:
@@ -230,35 +171,6 @@ def test_a_sender_that_is_no_address_is_named(sender: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address",
-    ["a@b.example,c@d.example", "a@b.example\r\nBcc: c@d.example", "no-at-sign", "@b.example", "a@", "ü@example.net",
-     "A <a@b.example>", "a b@c.example", "", "a@b.example\x00"],
-    ids=ascii,
-)  # fmt: skip
-def test_an_address_that_is_not_one_is_refused(address: str) -> None:
-    """One bad address is that recipient's matter; the others go on."""
-    with pytest.raises(RecipientRefused):
-        personalise(prepare(), address)
-
-
-@pytest.mark.parametrize(
-    ("address", "written"),
-    [
-        ("reader+ai@example.net", "reader+ai@example.net"),
-        ("o'brien@example.net", "o'brien@example.net"),
-        ('"a@b"@example.net', '"a@b"@example.net'),
-        ("leser@müller.example", "leser@xn--mller-kva.example"),
-    ],
-)
-def test_odd_addresses_that_are_one_go_out(address: str, written: str) -> None:
-    """Quoted local parts and international domains are one recipient each."""
-    message = personalise(prepare(), address)
-
-    assert message.recipient == written
-    assert [a.addr_spec for a in receive(message)["To"].addresses] == [written]
-
-
-@pytest.mark.parametrize(
     "url", ["javascript:alert(1)", 'https://a.example/"onclick=', "https://a.example/ b", "https://a/\r\nX: y", "/u/x"]
 )
 def test_an_unsubscribe_address_is_plain(url: str) -> None:
@@ -278,22 +190,3 @@ def test_the_sender_names_the_domain() -> None:
     """What Message-IDs end in."""
     assert get_sender_domain("AI Weekly <news@news.example.org>") == "news.example.org"
     assert get_sender_domain("news@example.org") == "example.org"
-
-
-PIECES = st.lists(st.text(st.sampled_from("ab =.\t\r\né日😀\x00-@"), max_size=120), min_size=1, max_size=4)
-
-
-@given(PIECES, st.text(st.sampled_from("abc=/:."), min_size=1, max_size=300))
-def test_a_gap_filled_in_reads_like_text_written_whole(pieces: list[str], fill: str) -> None:
-    """Encoding around a gap and filling it gives the same text as filling first; no line is over 76."""
-    text = "@@T@@".join(pieces)
-    encoded = encode_inline(fill).join(encode_text(text, "@@T@@"))
-    received = message_from_bytes(
-        b'Content-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n' + encoded,
-        policy=policy.SMTP,
-    )
-    written = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").replace("@@T@@", fill)
-
-    assert read_lines(received) == [*written.split("\n"), ""]
-    assert max(len(line) for line in encoded.split(b"\r\n")) <= 76
-    assert b"\n" not in encoded.replace(b"\r\n", b"")

@@ -18,6 +18,7 @@ from aggregator.pipeline.schedule import (
     find_slots,
     next_slots,
     plan_slots,
+    read_rhythm,
     slot_slug,
 )
 
@@ -126,6 +127,17 @@ def test_zero_and_seven_are_sunday_and_names_work() -> None:
 def test_a_schedule_is_said_in_a_sentence() -> None:
     """What `check` prints."""
     assert describe_schedule(MONDAY) == "At 08:00 on Monday"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "clock", "weekday"),
+    [(MONDAY, "8:00", 0), ("5 17 * * 0", "17:05", 6), ("5 17  * * 7", "17:05", 6), ("00 08 * * FRI", "8:00", 4),
+     ("30 6 * * *", "6:30", None), ("0 8 * * 1-5", "", None), ("0 8 1 * *", "", None), ("0 8,20 * * *", "", None)],
+)  # fmt: skip
+def test_the_rhythm_of_a_day_or_a_week(schedule: str, clock: str, weekday: int | None) -> None:
+    """As the form for subscribers says it in every language; of all others there is a sentence only."""
+    rhythm = read_rhythm(schedule)
+    assert (rhythm.clock, rhythm.weekday, rhythm.sentence) == (clock, weekday, describe_schedule(schedule))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Pages and mail in a real browser: WCAG A and AA by axe, no sideways scrolling, light and dark, wide and narrow."""
+"""Pages in a real browser: WCAG A and AA by axe, no sideways scrolling, light and dark, wide and narrow."""
 
 from __future__ import annotations
 
@@ -10,18 +10,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route
 
 from aggregator.render import page
-from aggregator.render.newsletter import render_issue
-from tests.render.samples import COMPOSED, FRONT, SITE, STORIES, TAGS, with_lead
+from tests.render.samples import FRONT, SITE, STORIES, with_lead
 from tests.render.test_page import PAGES, TEMPLATES
 
 ENDLESS = "Pneumonoultramicroscopicsilicovolcanoconiosis" * 3
 _KINDS = {"css": "text/css", "svg": "image/svg+xml"}
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-
-
-def get_mail() -> str:
-    archive_url = f"{SITE.url}/issues/weekly/2025-W49"
-    return render_issue(COMPOSED, site=SITE, tags=TAGS, templates=TEMPLATES, archive_url=archive_url).mail_html
 
 
 def show(browser_page: Page, text: str, scheme: str, width: int) -> None:
@@ -56,15 +50,6 @@ def check(browser_page: Page, width: int) -> None:
 def test_the_front_page_is_accessible(browser_page: Page, scheme: str, width: int) -> None:
     """With a policy that lets nothing in but our style sheet."""
     show(browser_page, PAGES["front"](SITE, TEMPLATES), scheme, width)
-
-    check(browser_page, width)
-
-
-@pytest.mark.parametrize("width", [700, 360])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_mail_is_accessible(browser_page: Page, scheme: str, width: int) -> None:
-    """As a program shows it that keeps the style sheet."""
-    show(browser_page, get_mail(), scheme, width)
 
     check(browser_page, width)
 

@@ -38,7 +38,9 @@ def test_each_feed_covers_a_story_once() -> None:
     lead = STORIES[0].lead
     later = replace(STORIES[0].others[0], id=lead.id, effective_at=lead.effective_at)
     story = replace(STORIES[0], entries=(*STORIES[0].entries, later, replace(lead, id=later.id)))
-    own = replace(STORIES[0], entries=(lead, replace(lead, id=later.id)))
+    own = replace(STORIES[0], entries=(lead, replace(lead, id=later.id, canonical_url="https://northlight.example/2")))
+    twin = replace(STORIES[0], entries=(lead, replace(lead, id=later.id, feed_id=later.feed_id)))
 
     assert [entry.feed_id for entry in list_sources(story)] == [6, 8, 4, 5, 1]
     assert [entry.feed_id for entry in list_sources(own)] == [lead.feed_id]
+    assert list_sources(twin) == ()

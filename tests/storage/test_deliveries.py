@@ -12,9 +12,10 @@ from sqlalchemy.engine import Connection
 
 from aggregator.model.ids import IssueId
 from aggregator.model.subscriber import Delivery
-from aggregator.storage import deliveries, issues, subscribers
+from aggregator.storage import deliveries, issues, ledger, subscribers
 from aggregator.storage.engine import Database
 from aggregator.storage.schema import deliveries as table
+from tests.storage import marks
 from tests.storage.samples import HOUR, MINUTE, NOW, RENDERED, add_draft, add_sending, subscribe
 
 PEOPLE = tuple(f"p{number}@example.org" for number in range(5))
@@ -22,7 +23,7 @@ PEOPLE = tuple(f"p{number}@example.org" for number in range(5))
 
 def claim(conn: Connection, issue_id: IssueId, limit: int = 99, **changes: object) -> tuple[Delivery, ...]:
     values = {"owner": "me", "now": NOW, "limit": limit, "lease": MINUTE}
-    return deliveries.claim(conn, issue_id, **(values | changes))  # type: ignore[arg-type]
+    return ledger.claim(conn, issue_id, **(values | changes))  # type: ignore[arg-type]
 
 
 def read_row(conn: Connection, delivery: Delivery) -> sa.Row[tuple[object, ...]]:
@@ -79,9 +80,9 @@ def test_a_mail_goes_through_its_steps_once(db: Database) -> None:
     with db.write() as conn:
         issue_id = add_sending(conn, "a@example.org")
         (delivery,) = claim(conn, issue_id)
-        too_early = deliveries.mark_sent(conn, delivery, reply="250", now=NOW)
-        committing = [deliveries.mark_committing(conn, delivery, now=NOW) for _ in range(2)]
-        sent = [deliveries.mark_sent(conn, delivery, reply="250 2.0.0 queued as 4F2", now=NOW) for _ in range(2)]
+        too_early = marks.mark_sent(conn, delivery, reply="250", now=NOW)
+        committing = [marks.mark_committing(conn, delivery, now=NOW) for _ in range(2)]
+        sent = [marks.mark_sent(conn, delivery, reply="250 2.0.0 queued as 4F2", now=NOW) for _ in range(2)]
         row = read_row(conn, delivery)
 
     assert (too_early, committing, sent) == (False, [True, False], [True, False])
@@ -99,11 +100,11 @@ def test_a_mail_put_off_comes_back_when_it_is_time(db: Database) -> None:
         issue_id = add_sending(conn, "a@example.org")
         (delivery,) = claim(conn, issue_id)
         later = NOW + HOUR
-        done = deliveries.mark_deferred(conn, delivery, code=451, reply="greylisted", next_try_at=later, now=NOW)
+        done = marks.mark_deferred(conn, delivery, code=451, reply="greylisted", next_try_at=later, now=NOW)
         row = read_row(conn, delivery)
         too_early = claim(conn, issue_id)
         (again,) = claim(conn, issue_id, now=later)
-        failed = deliveries.mark_failed(conn, again, code=550, reply="no such person", now=later)
+        failed = marks.mark_failed(conn, again, code=550, reply="no such person", now=later)
         end = read_row(conn, delivery)
 
     assert (done, row.state, row.code, row.reply_text) == (True, "deferred", 451, "greylisted")
@@ -116,7 +117,7 @@ def test_a_row_handed_back_costs_no_attempt(db: Database) -> None:
     with db.write() as conn:
         issue_id = add_sending(conn, "a@example.org")
         (delivery,) = claim(conn, issue_id)
-        done = deliveries.requeue(conn, delivery, now=NOW)
+        done = marks.requeue(conn, delivery, now=NOW)
         (again,) = claim(conn, issue_id)
 
     assert done
@@ -129,16 +130,16 @@ def test_an_old_fence_marks_nothing(db: Database) -> None:
         (old,) = claim(conn, issue_id)
         deliveries.recover(conn, now=NOW + MINUTE, policy="resend")
         (new,) = claim(conn, issue_id, now=NOW + MINUTE, owner="other")
-        marks = [
-            deliveries.mark_committing(conn, old, now=NOW),
-            deliveries.mark_sent(conn, old, reply="250", now=NOW),
-            deliveries.mark_deferred(conn, old, code=451, reply="", next_try_at=NOW, now=NOW),
-            deliveries.mark_failed(conn, old, code=550, reply="", now=NOW),
-            deliveries.requeue(conn, old, now=NOW),
+        done = [
+            marks.mark_committing(conn, old, now=NOW),
+            marks.mark_sent(conn, old, reply="250", now=NOW),
+            marks.mark_deferred(conn, old, code=451, reply="", next_try_at=NOW, now=NOW),
+            marks.mark_failed(conn, old, code=550, reply="", now=NOW),
+            marks.requeue(conn, old, now=NOW),
         ]
         row = read_row(conn, new)
 
-    assert marks == [False] * 5
+    assert done == [False] * 5
     assert (row.state, row.fence, row.lease_owner) == ("sending", 2, "other")
 
 
@@ -149,7 +150,7 @@ def test_what_was_certainly_not_accepted_is_queued_again_when_the_lease_is_over(
         early = deliveries.recover(conn, now=NOW, policy="resend")
         late = deliveries.recover(conn, now=NOW + MINUTE, policy="hold")
         row = read_row(conn, delivery)
-        lost = deliveries.mark_committing(conn, delivery, now=NOW)
+        lost = marks.mark_committing(conn, delivery, now=NOW)
 
     assert early == {"requeued": 0, "resent": 0, "held": 0}
     assert late == {"requeued": 1, "resent": 0, "held": 0}
@@ -164,7 +165,7 @@ def test_what_may_have_been_accepted_is_settled_by_policy(
     with db.write() as conn:
         issue_id = add_sending(conn, "a@example.org")
         (delivery,) = claim(conn, issue_id)
-        deliveries.mark_committing(conn, delivery, now=NOW)
+        marks.mark_committing(conn, delivery, now=NOW)
         counts = deliveries.recover(conn, now=NOW + MINUTE, policy=policy)
         row = read_row(conn, delivery)
         again = deliveries.recover(conn, now=NOW + HOUR, policy="resend")
@@ -190,9 +191,9 @@ def test_an_answer_that_comes_after_recovery_spares_the_second_mail(db: Database
     with db.write() as conn:
         issue_id = add_sending(conn, "a@example.org")
         (delivery,) = claim(conn, issue_id)
-        deliveries.mark_committing(conn, delivery, now=NOW)
+        marks.mark_committing(conn, delivery, now=NOW)
         deliveries.recover(conn, now=NOW + MINUTE, policy="resend")
-        sent = deliveries.mark_sent(conn, delivery, reply="250", now=NOW + MINUTE)
+        sent = marks.mark_sent(conn, delivery, reply="250", now=NOW + MINUTE)
 
         assert sent
         assert claim(conn, issue_id, now=NOW + HOUR) == ()
@@ -218,9 +219,9 @@ def test_who_leaves_between_claim_and_dot_gets_no_mail(db: Database) -> None:
         issue_id = add_sending(conn, "a@example.org", "b@example.org")
         first, second = claim(conn, issue_id)
         subscribers.end(conn, first.public_id, reason="one click", now=NOW)
-        marks = [deliveries.mark_committing(conn, delivery, now=NOW) for delivery in (first, second)]
+        done = [marks.mark_committing(conn, delivery, now=NOW) for delivery in (first, second)]
 
-        assert marks == [False, True]
+        assert done == [False, True]
         assert deliveries.count_states(conn, issue_id) == {"suppressed": 1, "committing": 1}
 
 
@@ -247,12 +248,12 @@ def test_a_crash_between_any_two_commits_loses_and_doubles_nothing(db: Database)
         if stop_after == 1:
             continue
         with db.write() as conn:
-            deliveries.mark_committing(conn, delivery, now=at)
+            marks.mark_committing(conn, delivery, now=at)
         if stop_after == 2:
             continue  # before the dot
         accepted[delivery.address] += 1
         with db.write() as conn:
-            deliveries.mark_sent(conn, delivery, reply="250", now=at)
+            marks.mark_sent(conn, delivery, reply="250", now=at)
     while True:
         at += HOUR
         with db.write() as conn:
@@ -262,10 +263,10 @@ def test_a_crash_between_any_two_commits_loses_and_doubles_nothing(db: Database)
             break
         for delivery in claimed:
             with db.write() as conn:
-                assert deliveries.mark_committing(conn, delivery, now=at)
+                assert marks.mark_committing(conn, delivery, now=at)
             accepted[delivery.address] += 1
             with db.write() as conn:
-                assert deliveries.mark_sent(conn, delivery, reply="250", now=at)
+                assert marks.mark_sent(conn, delivery, reply="250", now=at)
 
     assert accepted == Counter(PEOPLE)
     with db.write() as conn:
@@ -277,5 +278,5 @@ def test_a_delivery_of_another_fence_is_another_delivery(db: Database) -> None:
         issue_id = add_sending(conn, "a@example.org")
         (delivery,) = claim(conn, issue_id)
 
-        assert not deliveries.mark_committing(conn, replace(delivery, fence=delivery.fence + 1), now=NOW)
-        assert deliveries.mark_committing(conn, delivery, now=NOW)
+        assert not marks.mark_committing(conn, replace(delivery, fence=delivery.fence + 1), now=NOW)
+        assert marks.mark_committing(conn, delivery, now=NOW)

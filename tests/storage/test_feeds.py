@@ -184,13 +184,11 @@ def test_a_lease_has_one_owner_and_a_fence_that_grows_with_each_new_one(db: Data
         longer = leases.acquire(conn, "daemon", "one", now=NOW + MINUTE / 2, ttl=MINUTE)
         still_refused = leases.acquire(conn, "daemon", "two", now=NOW + MINUTE, ttl=MINUTE)
         taken = leases.acquire(conn, "daemon", "two", now=NOW + 2 * MINUTE, ttl=MINUTE)
-        held = [leases.holds(conn, "daemon", fence) for fence in (first, taken) if fence is not None]
-        leases.release(conn, "daemon", "one")
-        leases.release(conn, "daemon", "two")
+        leases.release(conn, "daemon", "one", now=NOW + 2 * MINUTE)
+        leases.release(conn, "daemon", "two", now=NOW + 2 * MINUTE)
         free = leases.acquire(conn, "daemon", "one", now=NOW + 2 * MINUTE, ttl=MINUTE)
 
     assert (first, refused, longer, still_refused, taken, free) == (1, None, 1, None, 2, 3)
-    assert held == [False, True]
 
 
 def test_of_many_that_want_a_lease_at_once_one_gets_it(db: Database) -> None:

@@ -13,9 +13,10 @@ from aggregator.errors import StorageError
 from aggregator.model.ids import IssueId
 from aggregator.model.newsletter import IssueItem
 from aggregator.model.story import GroupedStory
-from aggregator.storage import deliveries, issues, stories, subscribers
+from aggregator.storage import deliveries, issues, ledger, stories, subscribers
 from aggregator.storage.engine import Database
 from aggregator.storage.schema import issue_stories
+from tests.storage import marks
 from tests.storage.samples import (
     DAY,
     HOUR,
@@ -204,18 +205,18 @@ def test_an_issue_is_sent_only_when_no_row_waits_or_is_under_way(db: Database) -
             return issues.mark_sent(conn, issue_id, now=NOW)
 
         assert not is_sent()
-        a, b, c = deliveries.claim(conn, issue_id, owner="me", now=NOW, limit=9, lease=HOUR)
+        a, b, c = ledger.claim(conn, issue_id, owner="me", now=NOW, limit=9, lease=HOUR)
         assert not is_sent()
         for delivery in (a, b, c):
-            assert deliveries.mark_committing(conn, delivery, now=NOW)
+            assert marks.mark_committing(conn, delivery, now=NOW)
         assert not is_sent()
-        deliveries.mark_sent(conn, a, reply="250 ok", now=NOW)
-        deliveries.mark_failed(conn, b, code=550, reply="no such person", now=NOW)
+        marks.mark_sent(conn, a, reply="250 ok", now=NOW)
+        marks.mark_failed(conn, b, code=550, reply="no such person", now=NOW)
         assert not is_sent()
-        deliveries.mark_deferred(conn, c, code=451, reply="later", next_try_at=NOW + HOUR, now=NOW)
+        marks.mark_deferred(conn, c, code=451, reply="later", next_try_at=NOW + HOUR, now=NOW)
         assert not is_sent()
-        (c,) = deliveries.claim(conn, issue_id, owner="me", now=NOW + HOUR, limit=9, lease=HOUR)
-        deliveries.mark_failed(conn, c, code=451, reply="never", now=NOW)
+        (c,) = ledger.claim(conn, issue_id, owner="me", now=NOW + HOUR, limit=9, lease=HOUR)
+        marks.mark_failed(conn, c, code=451, reply="never", now=NOW)
         assert is_sent()
 
 
@@ -227,14 +228,14 @@ def test_issues_with_something_to_do_are_found(db: Database) -> None:
             return deliveries.find_due_issues(conn, now=at) == (issue_id,)
 
         assert due(NOW)
-        (delivery,) = deliveries.claim(conn, issue_id, owner="me", now=NOW, limit=1, lease=MINUTE)
+        (delivery,) = ledger.claim(conn, issue_id, owner="me", now=NOW, limit=1, lease=MINUTE)
         assert not due(NOW)
         assert due(NOW + MINUTE)  # to be recovered
-        deliveries.mark_deferred(conn, delivery, code=451, reply="", next_try_at=NOW + HOUR, now=NOW)
+        marks.mark_deferred(conn, delivery, code=451, reply="", next_try_at=NOW + HOUR, now=NOW)
         assert not due(NOW + MINUTE)
         assert due(NOW + HOUR)
-        (delivery,) = deliveries.claim(conn, issue_id, owner="me", now=NOW + HOUR, limit=1, lease=MINUTE)
-        deliveries.mark_failed(conn, delivery, code=550, reply="", now=NOW)
+        (delivery,) = ledger.claim(conn, issue_id, owner="me", now=NOW + HOUR, limit=1, lease=MINUTE)
+        marks.mark_failed(conn, delivery, code=550, reply="", now=NOW)
         assert due(NOW)  # to be closed
         issues.mark_sent(conn, issue_id, now=NOW)
         assert not due(NOW + DAY)

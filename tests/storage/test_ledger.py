@@ -18,9 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from aggregator.model.newsletter import PlannedSlot
 from aggregator.model.subscriber import Delivery, NewSubscriber
-from aggregator.storage import deliveries, issues, subscribers
+from aggregator.storage import deliveries, issues, ledger, subscribers
 from aggregator.storage.deliveries import UncertainPolicy
 from aggregator.storage.engine import Database
+from tests.storage import marks
 from tests.storage.samples import DAY, HOUR, MINUTE, NOW, RENDERED
 
 LEASE = 10 * MINUTE
@@ -58,7 +59,7 @@ class Ledger(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 3))
     def claim(self, limit: int) -> None:
         with self.db.write() as conn:
-            claimed = deliveries.claim(conn, self.issue_id, owner="w", now=self.now, limit=limit, lease=LEASE)
+            claimed = ledger.claim(conn, self.issue_id, owner="w", now=self.now, limit=limit, lease=LEASE)
         for delivery in claimed:
             assert self.leased_until[delivery.address] <= self.now
             assert delivery.address not in self.left
@@ -72,7 +73,7 @@ class Ledger(RuleBasedStateMachine):
         """Up to the dot; then the server takes it or not, and its answer is seen or not."""
         delivery = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
         with self.db.write() as conn:
-            allowed = deliveries.mark_committing(conn, delivery, now=self.now)
+            allowed = marks.mark_committing(conn, delivery, now=self.now)
         if not allowed:
             return
         assert delivery.address not in self.left
@@ -85,7 +86,7 @@ class Ledger(RuleBasedStateMachine):
             self._free(delivery)
             with self.db.write() as conn:
                 reply = {"code": 451, "reply": "try later", "next_try_at": self.now + MINUTE, "now": self.now}
-                assert deliveries.mark_deferred(conn, delivery, **reply)  # type: ignore[arg-type]
+                assert marks.mark_deferred(conn, delivery, **reply)  # type: ignore[arg-type]
         else:
             self.windows[delivery.address] += 1
 
@@ -95,7 +96,7 @@ class Ledger(RuleBasedStateMachine):
         """The 250 is written down, maybe late."""
         delivery = self.answered.pop(data.draw(st.integers(0, len(self.answered) - 1)))
         with self.db.write() as conn:
-            if deliveries.mark_sent(conn, delivery, reply="250", now=self.now):
+            if marks.mark_sent(conn, delivery, reply="250", now=self.now):
                 self._free(delivery)
             else:
                 # Recovered and claimed again, or suppressed: the mail that is on its way there is a second one.
@@ -109,12 +110,12 @@ class Ledger(RuleBasedStateMachine):
             match how:
                 case "defer":
                     reply = {"code": 421, "reply": "busy", "next_try_at": self.now + HOUR, "now": self.now}
-                    done = deliveries.mark_deferred(conn, delivery, **reply)  # type: ignore[arg-type]
+                    done = marks.mark_deferred(conn, delivery, **reply)  # type: ignore[arg-type]
                 case "fail":
-                    done = deliveries.mark_failed(conn, delivery, code=550, reply="unknown person", now=self.now)
+                    done = marks.mark_failed(conn, delivery, code=550, reply="unknown person", now=self.now)
                     self.failed |= {delivery.address} if done else set()
                 case _:
-                    done = deliveries.requeue(conn, delivery, now=self.now)
+                    done = marks.requeue(conn, delivery, now=self.now)
         if done:
             self._free(delivery)
 
@@ -169,10 +170,10 @@ class Ledger(RuleBasedStateMachine):
             self.claim(3)
             for delivery in self.held:
                 with self.db.write() as conn:
-                    assert deliveries.mark_committing(conn, delivery, now=self.now)
+                    assert marks.mark_committing(conn, delivery, now=self.now)
                 self.accepted[delivery.address] += 1
                 with self.db.write() as conn:
-                    assert deliveries.mark_sent(conn, delivery, reply="250", now=self.now)
+                    assert marks.mark_sent(conn, delivery, reply="250", now=self.now)
             self.held = []
         self.everybody_has_one_row()
         self.a_second_mail_needs_a_window()
@@ -190,5 +191,5 @@ class Ledger(RuleBasedStateMachine):
 def test_no_order_of_events_loses_or_doubles_a_mail(db: Database, policy: UncertainPolicy) -> None:
     run_state_machine_as_test(
         lambda: Ledger(db, policy),  # type: ignore[arg-type]
-        settings=settings(max_examples=80 if db.dialect == "sqlite" else 15, stateful_step_count=40),
+        settings=settings(max_examples=50 if db.dialect == "sqlite" else 15, stateful_step_count=40),
     )

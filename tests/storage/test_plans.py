@@ -11,25 +11,29 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from aggregator.storage import announcements, archives
+from aggregator.model.ids import FeedId
+from aggregator.storage import announcements, archives, feeds
 from aggregator.storage.engine import Database
+from aggregator.storage.feed_claims import select_due
+from aggregator.storage.host_leases import release
 from aggregator.storage.paging import Connection
 from aggregator.storage.stories import StoryQuery, list_stories
-from tests.storage.samples import DAY, NOW
+from tests.storage.samples import DAY, MINUTE, NOW
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def explain(db: Database, ask: Callable[[Connection], object]) -> list[str]:
-    """The steps of all that ``ask`` selects."""
+def explain(db: Database, ask: Callable[[Connection], object], *, writing: bool = False) -> list[str]:
+    """The steps of all that ``ask`` selects, and changes where it is ``writing``."""
     asked: list[tuple[str, Any]] = []
 
     def note(conn: Any, cursor: Any, statement: str, parameters: Any, *rest: object) -> None:
-        asked.append((statement, parameters))
+        if statement.startswith(("SELECT", "UPDATE", "WITH")):
+            asked.append((statement, parameters))
 
     event.listen(db.engine, "before_cursor_execute", note)
     try:
-        with db.read() as conn:
+        with db.write() if writing else db.read() as conn:
             ask(conn)
     finally:
         event.remove(db.engine, "before_cursor_execute", note)
@@ -59,3 +63,25 @@ def test_a_week_of_a_tag_costs_that_week_not_all_that_ever_bore_it(db: Database)
     plan = explain(db, lambda conn: list_stories(conn, query))
 
     assert any("(slug=? AND effective_at>? AND effective_at<?)" in step for step in plan), plan
+
+
+def test_feeds_of_free_hosts_are_found_along_one_index_without_sorting_what_is_due(db: Database) -> None:
+    plan = explain(db, lambda conn: conn.execute(select_due(NOW, 200, owner="me", after=(NOW - DAY, FeedId(7)))))
+
+    assert any("ix_feeds_state_next_due_at_id (state=? AND next_due_at" in step for step in plan), plan
+    assert any(step.startswith("SEARCH host_leases") and "host_key=?" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith(("SCAN", "USE TEMP B-TREE"))], plan
+
+
+def test_whether_a_feed_of_a_free_host_is_due_is_found_along_the_same_index(db: Database) -> None:
+    plan = explain(db, lambda conn: feeds.has_due(conn, now=NOW, owner="me"))
+
+    assert any("ix_feeds_state_next_due_at_id" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith(("SCAN", "USE TEMP B-TREE"))], plan
+
+
+def test_what_is_in_hand_of_a_host_that_is_given_back_is_found_by_the_host(db: Database) -> None:
+    plan = explain(db, lambda conn: release(conn, ["a", "b"], now=NOW, gap=MINUTE, owner="me"), writing=True)
+
+    assert any("ix_feeds_host_key (host_key=?)" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith(("SCAN feeds", "SCAN host_leases"))], plan

@@ -53,12 +53,13 @@ def test_who_left_stays_out_unless_it_is_their_own_wish(db: Database) -> None:
         (ended,) = subscribers.list_subscriptions(conn)
         imported = subscribers.add(conn, NEW, consent="csv", now=NOW + DAY)
         (still,) = subscribers.list_subscriptions(conn)
-        revived = subscribers.add(conn, NEW, consent="form again", now=NOW + DAY, revive=True)
+        late = subscribers.add(conn, NEW, consent="form of before", now=NOW + DAY, wished_at=NOW)
+        revived = subscribers.add(conn, NEW, consent="form again", now=NOW + DAY, wished_at=NOW + DAY)
         (back,) = subscribers.list_subscriptions(conn)
 
     assert left == [True, True]
     assert (ended.state, ended.ended_at, ended.ended_reason) == ("ended", NOW + HOUR, "one click")
-    assert (imported, still) == (False, ended)
+    assert (imported, late, still) == (False, False, ended)
     assert (revived, back.state, back.ended_at, back.consent) == (True, "confirmed", None, "form again")
     assert back.public_id == before.public_id
 
@@ -92,7 +93,7 @@ def test_a_suppressed_address_cannot_be_added(db: Database) -> None:
         before = subscribers.is_suppressed(conn, NEW.email)
         for _ in range(2):
             subscribers.suppress(conn, "ann@EXAMPLE.org", reason="complaint", now=NOW)
-        added = subscribers.add(conn, NEW, consent="csv", now=NOW, revive=True)
+        added = subscribers.add(conn, NEW, consent="csv", now=NOW, wished_at=NOW)
         found = subscribers.list_subscriptions(conn)
 
     assert (before, added, found) == (False, False, ())

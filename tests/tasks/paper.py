@@ -11,7 +11,7 @@ from aggregator.app import App
 from aggregator.model.newsletter import Issue, Newsletter
 from aggregator.model.subscriber import NewSubscriber
 from aggregator.storage import deliveries, issues
-from aggregator.tasks.deliver import Slice, deliver_slice
+from aggregator.tasks.deliver import Sending, deliver_issue
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import build_issue
 from aggregator.tasks.refresh import refresh_feeds
@@ -41,7 +41,7 @@ class Clock:
         self.at += timedelta(**by)
 
     def pause(self, seconds: float) -> bool:
-        """For `deliver_slice`: waits without waiting."""
+        """Waits without waiting."""
         self.move(seconds=seconds)
         return False
 
@@ -56,13 +56,20 @@ class Paper:
         self.folder = program.folder / "posts"
         self.folder.mkdir(exist_ok=True)
 
-    def configure(self, *, rate: float = 0.0, newsletter: dict[str, Any] | None = None, **sections: Any) -> None:
+    def configure(
+        self,
+        *,
+        rate: float = 0.0,
+        newsletter: dict[str, Any] | None = None,
+        mail: dict[str, Any] | None = None,
+        **sections: Any,
+    ) -> None:
         server = {"host": "127.0.0.1", "port": self.smtp.port, "tls": "none"}
         self.program.configure(
             feeds=[{"folder": "posts"}],
             combined={"first_import": 1000},
             newsletters=[{**WEEKLY, **(newsletter or {})}],
-            mail={"from": "AI Weekly <news@example.org>", "smtp": server, "rate": rate},
+            mail={"from": "AI Weekly <news@example.org>", "smtp": server, "rate": rate, **(mail or {})},
             **sections,
         )
 
@@ -98,14 +105,11 @@ class Paper:
         return [address for mail in self.smtp.mails for address in mail.recipients]
 
 
-def send_all(app: App, issue: Issue, **options: Any) -> Slice:
-    """What `issues send` does: slices until nothing is due or the server has had enough."""
+def send_all(app: App, issue: Issue, **options: Any) -> Sending:
+    """What `issues send` and the daemon do: all that is due, or until the server has had enough."""
     with app.db.write() as conn:
         issues.mark_sending(conn, issue.id, now=app.now())
-    while True:
-        done = deliver_slice(app, issue.id, **options)
-        if done.empty or done.stopped:
-            return done
+    return deliver_issue(app, issue.id, **options)
 
 
 def count_states(app: App, issue: Issue) -> dict[str, int]:

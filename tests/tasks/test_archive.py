@@ -190,10 +190,10 @@ def test_entries_are_archived_where_entries_are_told(program: Program) -> None:
 
 
 #: Days after the start at which a story comes in, how many hours old it claims to be, and of which feed.
-ARRIVALS = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 700), st.integers(0, 3)), min_size=1, max_size=12)
+ARRIVALS = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 700), st.integers(0, 3)), min_size=1, max_size=8)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ARRIVALS)
 def test_what_was_ever_in_the_living_document_is_there_or_in_an_archive(
     program: Program, arrivals: list[tuple[int, int, int]]

@@ -11,9 +11,10 @@ import pytest
 
 from aggregator.app import App
 from aggregator.errors import RenderError
-from aggregator.model.newsletter import Issue
-from aggregator.storage import issues
+from aggregator.model.newsletter import Issue, Newsletter
+from aggregator.storage import issues, troubles
 from aggregator.tasks import issues as issue_task
+from aggregator.tasks.composing import compose_draft
 from aggregator.tasks.due import defer_due, get_tasks
 from aggregator.tasks.issues import build_issue, make_due_issues
 from tests.fixtures.program import Program
@@ -33,6 +34,8 @@ def paper(program: Program, smtp_server: SmtpServer) -> Paper:
 class Asked:
     """A queue that only notes what it is asked."""
 
+    is_shared = False
+
     def __init__(self, asked: list[str]) -> None:
         self._asked = asked
 
@@ -44,10 +47,17 @@ class Asked:
 
     def stop(self) -> None: ...
 
+    def close(self) -> None: ...
+
 
 def list_all(app: App) -> list[Issue]:
     with app.db.read() as conn:
         return list(issues.list_issues(conn))
+
+
+def list_troubles(app: App) -> list[str]:
+    with app.db.read() as conn:
+        return [trouble.name for trouble in troubles.list_troubles(conn)]
 
 
 def test_the_first_look_only_notes_the_time(paper: Paper) -> None:
@@ -163,10 +173,17 @@ def test_a_broken_template_leaves_the_draft_and_a_mended_one_makes_it(paper: Pap
     with paper.app() as app:
         make_due_issues(app)
         make_due_issues(app)
-        assert [issue.state for issue in list_all(app)] == ["draft"]
+        (draft,) = list_all(app)
+        assert (draft.state, draft.reason[:15]) == ("draft", "newsletter.mjml")
+        assert list_troubles(app) == ["the issue of weekly"]
     (own / "newsletter.mjml").unlink()
     with paper.app() as app:
         make_due_issues(app)
+        assert [issue.state for issue in list_all(app)] == ["draft"]  # a pause, however often the daemon starts
+        paper.clock.move(minutes=5)
+        make_due_issues(app)
+        assert list_troubles(app) == []
+        assert [issue.reason for issue in list_all(app)] == [""]
         assert [issue.state for issue in list_all(app)] == ["sending"]
 
 
@@ -185,6 +202,24 @@ def test_one_newsletter_that_cannot_be_made_does_not_keep_another_back(paper: Pa
         paper.clock.move(hours=1)
         make_due_issues(app)
         assert {issue.newsletter: issue.state for issue in list_all(app)} == {"broken": "draft", "weekly": "sending"}
+
+
+def test_a_fault_of_ours_with_one_newsletter_costs_that_one_only(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper.program.configure(feeds=[{"folder": "posts"}], newsletters=[{**WEEKLY, "slug": "first"}, WEEKLY])
+    real = compose_draft
+
+    def compose(app: App, newsletter: Newsletter, draft: Issue) -> object:
+        if newsletter.slug == "first":
+            raise ValueError("a bug")
+        return real(app, newsletter, draft)
+
+    monkeypatch.setattr(issue_task, "compose_draft", compose)
+    with paper.app() as app:
+        paper.read(app)
+        get_tasks(app)["round"]()
+        paper.clock.move(hours=1)
+        get_tasks(app)["round"]()
+        assert {issue.newsletter: issue.state for issue in list_all(app)} == {"first": "draft", "weekly": "sending"}
 
 
 def test_a_kill_right_after_the_freeze_leaves_an_issue_that_is_sent(
@@ -207,7 +242,7 @@ def test_a_kill_right_after_the_freeze_leaves_an_issue_that_is_sent(
                     make_due_issues(app)
         (issue,) = list_all(app)
         assert issue.state == "sending"
-        assert send_all(app, issue).sent == 0
+        assert send_all(app, issue).counts == {"sent": 1}
     assert paper.recipients() == [READERS[0]]
 
 
@@ -230,10 +265,11 @@ def test_after_downtime_feeds_are_read_before_the_issue_is_made(paper: Paper) ->
         asked: list[str] = []
         watched = replace(app, queue=Asked(asked))
         defer_due(watched)
-        assert asked == ["round"]
+        assert asked == ["round", "bounces"]
         get_tasks(app)["round"]()
+        asked.clear()
         defer_due(watched)
-        assert asked == ["round", "round", "deliver"]
+        assert asked == ["round", "bounces", "deliver"]
         get_tasks(app)["deliver"]()
     assert missed in paper.smtp.mails[0].message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 

@@ -11,7 +11,7 @@ from time import monotonic
 
 import pytest
 
-from aggregator.cli.run import raise_file_limit
+from aggregator.cli.process import raise_file_limit
 from aggregator.web.connections import Limits
 from tests.web.conftest import Door
 from tests.web.stage import TEXT, Stage
@@ -79,8 +79,7 @@ def test_who_never_ends_a_request_is_closed_however_slowly_it_drips(stage: Stage
         lines[1].sendall(b"GET / HT")
         lines[2].sendall(GET + b"X: ")
         lines[3].sendall(b"POST /unsubscribe/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
-        assert [read_to_end(line) for line in lines[:3]] == [b"", b"", b""]
-        assert read_to_end(lines[3]).startswith(b"HTTP/1.1 200"), "it reads no body, and then waits for its end"
+        assert [read_to_end(line) for line in lines] == [b"", b"", b"", b""]
     for beginning in (GET + b"X: " + b"a" * 500, b"\r\n" * 500):
         with connect(door) as line:
             assert drip(line, beginning) == b""

@@ -247,7 +247,7 @@ def test_the_daemon_takes_its_limits_from_the_configuration(stage: Stage, monkey
     monkeypatch.setattr("aggregator.web.site.read_query", read_known)
     stage.write("/search")
     web = Web(trusted_proxies=("127.0.0.0/8", "192.0.2.0/24"), searches_per_minute=2)
-    with run_server(Daemon(stage.app, web)._make_web()) as door:
+    with run_server(Daemon(stage.app, web, None)._make_web()) as door:
         clients = ("198.51.100.1", "198.51.100.1, 192.0.2.7", "198.51.100.2", "198.51.100.2")
         statuses = [
             door.ask(f"/search?q={number}", headers={"X-Forwarded-For": client}).status

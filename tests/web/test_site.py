@@ -20,7 +20,7 @@ from aggregator.errors import DatabaseUnavailable
 from aggregator.model.story import GroupedStory
 from aggregator.storage import meta, stories, subscribers
 from aggregator.storage.stories import StoryQuery
-from aggregator.tasks.subscribe import UNSUBSCRIBE
+from aggregator.tasks.personal_links import UNSUBSCRIBE
 from aggregator.tokens import sign_token
 from aggregator.web.headers import HEADERS
 from tests.fixtures.program import Program

@@ -13,6 +13,7 @@ import random
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -101,8 +102,9 @@ class ZooServer:
     def __post_init__(self) -> None:
         self._endpoints: dict[str, Endpoint] = {}
         self._loop = asyncio.new_event_loop()
-        self._visits: set[asyncio.Task[None]] = set()
         self._listeners: list[asyncio.Server] = []
+        #: Also of visits that are over: a line that was closed stays until its client has read all and said goodbye.
+        self._lines: weakref.WeakSet[asyncio.WriteTransport] = weakref.WeakSet()
         self._thread = threading.Thread(target=self._loop.run_forever, name="zoo", daemon=True)
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
@@ -137,16 +139,22 @@ class ZooServer:
             self.tls_port = listener.sockets[0].getsockname()[1]
 
     async def _end(self) -> None:
+        # asyncio loses a connection that it has accepted when its listener is closed in that moment (gh-109564).
+        for listener in self._listeners:
+            self._loop.remove_reader(listener.sockets[0].fileno())
+        await asyncio.sleep(0)
         for listener in self._listeners:
             listener.close()
-        for visit in list(self._visits):
-            visit.cancel()
-        await asyncio.gather(*self._visits, return_exceptions=True)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for line in list(self._lines):
+            line.abort()
+        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._visits.add(task)
+        self._lines.add(writer.transport)
         self.connections += 1
         try:
             with contextlib.suppress(OSError, EOFError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -154,8 +162,7 @@ class ZooServer:
         except asyncio.CancelledError:
             pass  # the end of the zoo
         finally:
-            self._visits.discard(task)
-            writer.transport.abort() if task.cancelling() else writer.close()
+            writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked = _read_head(await reader.readuntil(b"\r\n\r\n"), self.now())

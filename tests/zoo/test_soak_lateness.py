@@ -22,7 +22,7 @@ import pytest
 import sqlalchemy as sa
 
 from aggregator.app import App
-from aggregator.scheduler import TICK_SECONDS
+from aggregator.cli.lease import TICK_SECONDS
 from aggregator.storage import feeds
 from aggregator.storage.schema import feeds as feeds_table
 from aggregator.taskqueue.local import LocalQueue

@@ -17,7 +17,7 @@ from tests.zoo.server import Endpoint, Visit
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TAGGED = OK + b'ETag: "1"\r\nConnection: close\r\n'
-SECONDS = 0.7
+SECONDS = 2.0
 MAX_BYTES = 300_000
 MIB = 1024 * 1024
 

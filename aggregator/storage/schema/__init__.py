@@ -16,13 +16,15 @@ from aggregator.storage.schema.entries import (
     stories,
     story_links,
 )
-from aggregator.storage.schema.fetching import feed_slices, feeds, fetch_log, hosts, hubs, lists
+from aggregator.storage.schema.fetching import feed_slices, feeds, fetch_log, host_leases, hosts, hubs, lists
 from aggregator.storage.schema.installation import leases, meta
 from aggregator.storage.schema.mailing import (
+    bounces,
     deliveries,
     issue_entries,
     issue_stories,
     issues,
+    letters,
     renderings,
     subscribers,
     subscriptions,
@@ -37,6 +39,7 @@ __all__ = [
     "archive_entries",
     "archive_scopes",
     "archives",
+    "bounces",
     "contents",
     "deliveries",
     "entries",
@@ -46,12 +49,14 @@ __all__ = [
     "feed_slices",
     "feeds",
     "fetch_log",
+    "host_leases",
     "hosts",
     "hubs",
     "issue_entries",
     "issue_stories",
     "issues",
     "leases",
+    "letters",
     "lists",
     "meanings",
     "meta",

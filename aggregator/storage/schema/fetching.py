@@ -108,6 +108,15 @@ hosts = sa.Table(
     text("reason"),
 )
 
+#: Which process may ask a host's feeds: nobody else claims one of them meanwhile.
+host_leases = sa.Table(
+    "host_leases",
+    metadata,
+    sa.Column("host_key", sa.Text, primary_key=True),
+    text("owner"),
+    instant("lease_until"),
+)
+
 #: One row a fetch, bounded by number and age.
 fetch_log = sa.Table(
     "fetch_log",

@@ -5,8 +5,18 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from aggregator.model.newsletter import IssueState, Section
-from aggregator.model.subscriber import DeliveryState, SubscriptionState
-from aggregator.storage.schema.columns import Id, instant, make_id, metadata, number, one_of, points_to, text
+from aggregator.model.subscriber import BounceKind, DeliveryState, LetterKind, LetterState, SubscriptionState
+from aggregator.storage.schema.columns import (
+    Id,
+    instant,
+    later_text,
+    make_id,
+    metadata,
+    number,
+    one_of,
+    points_to,
+    text,
+)
 
 issues = sa.Table(
     "issues",
@@ -23,17 +33,26 @@ issues = sa.Table(
     instant("created_at"),
     instant("frozen_at", optional=True),
     instant("sent_at", optional=True),
+    # Of a draft: when review ends, when the editor approved it, and what was changed by hand (`model.IssueEdits`).
+    instant("review_until", optional=True),
+    instant("approved_at", optional=True),
+    sa.Column("edits", sa.JSON(none_as_null=True), nullable=True),
+    # Why sending rests, and until when; no instant: until the editor says so.
+    later_text("paused_reason"),
+    instant("paused_until", optional=True),
     one_of("state", IssueState),
     sa.UniqueConstraint("newsletter", "slot_at"),
     sa.UniqueConstraint("newsletter", "slug"),
     sqlite_autoincrement=True,
 )
 
-#: The frozen bytes of an issue.
+#: The frozen bytes of an issue, of each variant that somebody wished when it was frozen.
 renderings = sa.Table(
     "renderings",
     metadata,
     sa.Column("issue_id", Id, sa.ForeignKey("issues.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    sa.Column("variant", sa.Text, primary_key=True, server_default=sa.text("''")),
+    later_text("subject"),
     text("preheader"),
     text("mail_html"),
     text("mail_text"),
@@ -82,6 +101,8 @@ subscriptions = sa.Table(
     sa.Column("public_id", sa.Text, nullable=False, unique=True),
     text("language"),
     sa.Column("topics", sa.JSON, nullable=False),
+    # `model.Wishes.variant` of language and topics.
+    later_text("variant"),
     text("consent"),
     instant("created_at"),
     instant("confirmed_at", optional=True),
@@ -111,6 +132,7 @@ deliveries = sa.Table(
     points_to("subscriber_id", "subscribers.id"),
     points_to("subscription_id", "subscriptions.id"),
     text("address"),
+    later_text("variant"),
     text("state"),
     text("lease_owner"),
     instant("lease_until", optional=True),
@@ -128,5 +150,75 @@ deliveries = sa.Table(
     sa.Index(None, "issue_id", "state", "next_try_at"),
     sa.Index(None, "state", "lease_until"),
     sa.Index(None, "subscription_id"),
+    sa.Index(None, "subscriber_id"),
+    sqlite_autoincrement=True,
+)
+
+#: Mails to one person that are no issue, with what the link in them does when it is followed.
+letters = sa.Table(
+    "letters",
+    metadata,
+    make_id(),
+    # Random; what the token in the mail is made of.
+    sa.Column("public_id", sa.Text, nullable=False, unique=True),
+    text("kind"),
+    text("address"),
+    text("address_hash"),
+    # Of the box that the address leads to: what strangers ask for is counted by it.
+    text("mailbox_hash"),
+    # Whose address changes; empty for people who are not known yet.
+    points_to("subscriber_id", "subscribers.id", optional=True),
+    sa.Column("newsletters", sa.JSON, nullable=False),
+    text("language"),
+    sa.Column("topics", sa.JSON, nullable=False),
+    # Where the wish came from, for the caps and as evidence: the network's hash, the address's domain, the form.
+    text("network_hash"),
+    text("domain"),
+    text("form"),
+    instant("created_at"),
+    instant("expires_at"),
+    instant("used_at", optional=True),
+    # Its own little ledger, as of a delivery.
+    text("state"),
+    text("lease_owner"),
+    instant("lease_until", optional=True),
+    number("attempts"),
+    instant("next_try_at"),
+    number("code"),
+    text("reply_text"),
+    one_of("kind", LetterKind),
+    one_of("state", LetterState),
+    sa.Index(None, "state", "next_try_at"),
+    sa.Index(None, "address_hash", "created_at"),
+    sa.Index(None, "mailbox_hash", "created_at"),
+    sa.Index(None, "network_hash", "created_at"),
+    sa.Index(None, "created_at"),
+    sqlite_autoincrement=True,
+)
+
+#: What came back, as it came.
+bounces = sa.Table(
+    "bounces",
+    metadata,
+    make_id(),
+    # SHA-256 of the mail, hex: read twice, it is stored once.
+    sa.Column("raw_hash", sa.Text, nullable=False, unique=True),
+    text("kind"),
+    # What came back goes when what it is about goes: it names the person.
+    points_to("delivery_id", "deliveries.id", optional=True, cascade=True),
+    points_to("subscription_id", "subscriptions.id", optional=True, cascade=True),
+    text("address_hash"),
+    # Enhanced status code (RFC 3463) and the other server's words.
+    text("status"),
+    text("diagnostic"),
+    # Where it was read: "maildir", "imap", "smtp".
+    text("origin"),
+    instant("received_at"),
+    # zlib; of a large mail its beginning.
+    sa.Column("packed", sa.LargeBinary, nullable=False),
+    one_of("kind", BounceKind),
+    sa.Index(None, "subscription_id", "received_at"),
+    sa.Index(None, "delivery_id"),
+    sa.Index(None, "received_at"),
     sqlite_autoincrement=True,
 )

@@ -65,6 +65,7 @@ def _render_issue(app: App, newsletter: str, slug: str) -> Page | None:
         issue=issue,
         newsletter_title=_get_title(app, newsletter),
         web_html=rendered.web_html,
+        is_open=any(one.slug == newsletter and one.is_open for one in app.settings.newsletters),
         previous=previous,
         next=following,
     )

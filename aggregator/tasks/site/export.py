@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from zlib import crc32
 
@@ -56,6 +57,9 @@ def iter_site(app: App) -> Iterator[File | Group]:
     at their end; last what has changed of stories and entries that were there before, which may take its time."""
     for name, body in pages.get_assets().items():
         yield _hold(f"static/{name}", body)
+    # Nobody answers a form there.
+    site = replace(app.settings.site, takes_subscribers=False)
+    app = replace(app, settings=replace(app.settings, site=site))
     with app.db.read() as conn:
         found = stamps.list_stamps(conn, salt=_make_salt(app))
     yield from _iter_told(app, found, early=True)

@@ -1,4 +1,4 @@
-"""The queue in this process: one job of a key at a time, drained at the end."""
+"""What a queue promises, in this process and in PostgreSQL: one job of a key at a time, drained at the end."""
 
 from __future__ import annotations
 
@@ -6,13 +6,27 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from aggregator.taskqueue.local import LocalQueue
+import pytest
 
-PATIENCE = 10.0
+from aggregator.taskqueue.local import LocalQueue
+from aggregator.taskqueue.postgres import PostgresQueue
+
+PATIENCE = 20.0
+
+Queue = LocalQueue | PostgresQueue
+
+
+@pytest.fixture(params=["local", "postgres"])
+def queue(request: pytest.FixtureRequest) -> Iterator[Queue]:
+    made: Queue = (
+        LocalQueue() if request.param == "local" else PostgresQueue(request.getfixturevalue("postgres_database_url"))
+    )
+    yield made
+    made.close()
 
 
 @contextmanager
-def running(queue: LocalQueue, tasks: Mapping[str, Callable[..., None]]) -> Iterator[None]:
+def running(queue: Queue, tasks: Mapping[str, Callable[..., None]]) -> Iterator[None]:
     thread = threading.Thread(target=queue.run, args=(tasks,))
     thread.start()
     try:
@@ -23,8 +37,8 @@ def running(queue: LocalQueue, tasks: Mapping[str, Callable[..., None]]) -> Iter
         assert not thread.is_alive()
 
 
-def test_a_job_is_called_with_its_ids() -> None:
-    queue, called = LocalQueue(), threading.Event()
+def test_a_job_is_called_with_its_ids(queue: Queue) -> None:
+    called = threading.Event()
     seen: list[int] = []
 
     def deliver(issue_id: int) -> None:
@@ -38,16 +52,13 @@ def test_a_job_is_called_with_its_ids() -> None:
     assert seen == [7]
 
 
-def test_a_waiting_key_is_not_queued_twice() -> None:
-    queue = LocalQueue()
-
+def test_a_waiting_key_is_not_queued_twice(queue: Queue) -> None:
     assert queue.defer("refresh", key="refresh")
     assert not queue.defer("refresh", key="refresh")
 
 
-def test_one_job_of_a_key_runs_at_a_time_and_the_next_waits() -> None:
+def test_one_job_of_a_key_runs_at_a_time_and_the_next_waits(queue: Queue) -> None:
     """A job deferred while its twin runs is not lost: the running one may have read its rows already."""
-    queue = LocalQueue(workers=3)
     entered, leave, again = threading.Event(), threading.Event(), threading.Event()
     inside: list[int] = []
     most: list[int] = []
@@ -69,8 +80,23 @@ def test_one_job_of_a_key_runs_at_a_time_and_the_next_waits() -> None:
     assert max(most) == 1
 
 
-def test_a_failing_job_does_not_stop_the_others() -> None:
-    queue, done = LocalQueue(workers=1), threading.Event()
+def test_jobs_of_other_keys_go_on_beside_one_that_is_slow(queue: Queue) -> None:
+    entered, leave, done = threading.Event(), threading.Event(), threading.Event()
+
+    def stay() -> None:
+        entered.set()
+        assert leave.wait(PATIENCE)
+
+    with running(queue, {"round": stay, "letters": done.set}):
+        queue.defer("round", key="round")
+        assert entered.wait(PATIENCE)
+        queue.defer("letters", key="letters")
+        assert done.wait(PATIENCE)
+        leave.set()
+
+
+def test_a_failing_job_does_not_stop_the_others(queue: Queue) -> None:
+    done = threading.Event()
 
     def fail() -> None:
         raise ValueError("on purpose")
@@ -82,8 +108,15 @@ def test_a_failing_job_does_not_stop_the_others() -> None:
         assert done.wait(PATIENCE)
 
 
-def test_stop_finishes_what_has_begun_and_drops_what_waits() -> None:
-    queue = LocalQueue(workers=1)
+def test_what_waits_for_a_thread_of_this_process_is_called_here(queue: Queue) -> None:
+    done = threading.Event()
+
+    with running(queue, {"tail": lambda number: done.set() if number == 3 else None}):
+        assert queue.defer("tail", key="tail-3", number=3)
+        assert done.wait(PATIENCE)
+
+
+def test_stop_finishes_what_has_begun_and_begins_nothing_else(queue: Queue) -> None:
     entered, leave = threading.Event(), threading.Event()
     done: list[str] = []
 
@@ -96,10 +129,16 @@ def test_stop_finishes_what_has_begun_and_drops_what_waits() -> None:
     thread.start()
     queue.defer("work", key="a", name="begun")
     assert entered.wait(PATIENCE)
-    queue.defer("work", key="b", name="waiting")
+    queue.defer("work", key="a", name="waiting")
     queue.stop()
     leave.set()
     thread.join(PATIENCE)
 
     assert done == ["begun"]
-    assert not queue.defer("work", key="c", name="late")
+    assert not queue.defer("work", key="a", name="late")
+
+
+def test_a_queue_that_is_stopped_before_it_runs_ends(queue: Queue) -> None:
+    queue.stop()
+    with running(queue, {}):
+        pass

@@ -1,0 +1,85 @@
+"""The editor's word on a draft: how it would go now, changes, yes or no. Never mails: what is approved is the ledger's.
+
+A draft is composed anew each time it is looked at and once more when it is frozen: until then it holds what came for
+its window meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aggregator.app import App
+from aggregator.errors import RenderError, UsageError
+from aggregator.model.newsletter import ComposedIssue, Issue, IssueEdits, Newsletter, RenderedIssue, TooFew
+from aggregator.model.story import Story
+from aggregator.storage import drafts, issues
+from aggregator.tasks.composing import compose_draft
+from aggregator.tasks.issues import freeze_draft, note_failure, set_draft, skip_draft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenDraft:
+    """A draft as it would be frozen now."""
+
+    issue: Issue
+    composed: ComposedIssue
+    rendered: RenderedIssue
+
+
+def see_draft(app: App, newsletter: Newsletter, draft: Issue) -> SeenDraft | TooFew:
+    """Composed and rendered, nothing stored. Raises `RenderError`."""
+    composed = compose_draft(app, newsletter, draft)
+    if isinstance(composed, TooFew):
+        return composed
+    found = set_draft(app, composed, draft)
+    return SeenDraft(issue=draft, composed=found.issue, rendered=found.renderings[0])
+
+
+def edit_draft(app: App, newsletter: Newsletter, draft: Issue, change: Callable[[IssueEdits], IssueEdits]) -> Issue:
+    """Change what the editor said of it. Raises `UsageError`, and changes nothing, when ``change`` names a story that
+    the draft does not hold, or when it is no draft any more."""
+    before = change(draft.edits)
+    named = {*(number for number, _ in before.placed), *before.dropped}
+    known = {*(number for number, _ in draft.edits.placed), *draft.edits.dropped}
+    composed = compose_draft(app, newsletter, draft) if named - known else None
+    if composed is not None:
+        held = set() if isinstance(composed, TooFew) else {story.id for story in _list_stories(composed)}
+        if missing := named - known - held:
+            numbers = ", ".join(str(number) for number in sorted(missing))
+            raise UsageError(
+                f"{newsletter.slug}/{draft.slug} holds no story {numbers}; its own: aggregator issues edit"
+            )
+    with app.db.write() as conn:
+        edits = drafts.change_edits(conn, draft.id, change)
+        now = issues.get_by_id(conn, draft.id) or draft
+    if edits is None:
+        raise UsageError(f"{now.name} is no draft any more: it is {now.state}")
+    return now
+
+
+def _list_stories(composed: ComposedIssue) -> list[Story]:
+    return [*composed.top, *composed.brief, *composed.more, *composed.developing]
+
+
+def approve_draft(app: App, newsletter: Newsletter, draft: Issue) -> Issue:
+    """Freeze it now and hand it to the ledger; asked twice, it is done once. Raises `RenderError`: it stays approved,
+    and the daemon makes it when the template is mended."""
+    with app.db.write() as conn:
+        drafts.approve(conn, draft.id, now=app.now())
+        now = issues.get_by_id(conn, draft.id) or draft
+    if now.state == "draft":
+        try:
+            freeze_draft(app, newsletter, now)
+        except RenderError as error:
+            note_failure(app, now, error)
+            raise
+    with app.db.read() as conn:
+        return issues.get_by_id(conn, draft.id) or now
+
+
+def refuse_draft(app: App, draft: Issue, reason: str) -> Issue:
+    """It becomes no issue."""
+    skip_draft(app, draft, reason)
+    with app.db.read() as conn:
+        return issues.get_by_id(conn, draft.id) or draft

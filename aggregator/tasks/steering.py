@@ -1,0 +1,63 @@
+"""The editor's word on an issue that is frozen or goes out: send it, let it rest, go on, break it off. Never sends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from aggregator.app import App
+from aggregator.errors import UsageError
+from aggregator.model.newsletter import Issue
+from aggregator.model.retention import DELIVERIES
+from aggregator.storage import issues, sending
+from aggregator.tasks.deliver import end_trouble
+
+_BY_EDITOR = "paused by the editor"
+
+
+def open_issue(app: App, issue: Issue) -> None:
+    """From now on it is being sent; a pause that ends by itself is over: the editor is here.
+
+    Raises `UsageError` while it rests by the editor's own word.
+    """
+    with app.db.write() as conn:
+        issues.mark_sending(conn, issue.id, now=app.now())
+        now = issues.get_by_id(conn, issue.id) or issue
+        if now.paused_reason and now.paused_until is None:
+            raise UsageError(f"{issue.name} rests ({now.paused_reason}); aggregator issues resume lets it go on")
+        sending.resume(conn, issue.id)
+
+
+def count_missed(app: App, issue: Issue) -> int:
+    """How many people should have got it and did not. Raises `UsageError` when nobody knows any more."""
+    if app.now() - (issue.frozen_at or issue.slot_at) > DELIVERIES - timedelta(days=1):
+        raise UsageError(f"{issue.name} is so old that nobody knows any more who got it ({DELIVERIES.days} days)")
+    with app.db.read() as conn:
+        return sending.count_missed(conn, issue.id)
+
+
+def send_to_missed(app: App, issue: Issue) -> None:
+    """It goes to them, too."""
+    with app.db.write() as conn:
+        sending.send_to_missed(conn, issue.id, now=app.now())
+
+
+def rest_issue(app: App, issue: Issue, reason: str) -> None:
+    """Nothing more of it is sent until `go_on`. Raises `UsageError` when it is not being sent."""
+    with app.db.write() as conn:
+        if not sending.pause(conn, issue.id, reason or _BY_EDITOR, until=None):
+            raise UsageError(f"{issue.name} is not being sent: it is {issue.state}")
+
+
+def go_on(app: App, issue: Issue) -> bool:
+    """It is sent further; False: it did not rest."""
+    with app.db.write() as conn:
+        end_trouble(conn, issue)
+        return sending.resume(conn, issue.id)
+
+
+def cancel_issue(app: App, issue: Issue) -> None:
+    """Nobody else gets it. Raises `UsageError` when it is neither frozen nor being sent."""
+    with app.db.write() as conn:
+        if sending.cancel(conn, issue.id, now=app.now()) is None:
+            raise UsageError(f"{issue.name} is not being sent: it is {issue.state}")
+        end_trouble(conn, issue)

@@ -1,0 +1,119 @@
+"""Several daemons and workers on one PostgreSQL: one clock ticks, all work, and who is gone is replaced."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import urllib.request
+
+import pytest
+import sqlalchemy as sa
+
+from aggregator.cli.lease import SHARED_LEASE, SHARED_RENEW_SECONDS
+from aggregator.storage import leases
+from aggregator.storage.schema import entries
+from tests.cli.daemons import Daemon, Start, configure, wait_until
+from tests.fixtures.http_server import TestHttpServer
+from tests.fixtures.program import Program
+
+pytestmark = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+
+FEED = b"""<rss version="2.0"><channel><title>Bees</title><link>https://a.example.org/</link>
+<item><title>A new model of bees</title><link>https://a.example.org/1</link></item></channel></rss>"""
+#: Until another daemon leads, at most.
+LIMIT = SHARED_LEASE.total_seconds() + 10 * SHARED_RENEW_SECONDS
+
+
+def find_ports() -> tuple[int, int]:
+    """Two that are free."""
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+@pytest.fixture
+def pair(program: Program, start: Start) -> tuple[Daemon, Daemon]:
+    """Two daemons: the first one leads."""
+    configure(program, 1, newsletters=[])
+    daemons = []
+    for port, word in zip(find_ports(), ("daemon.leads", "daemon.started"), strict=True):
+        daemons.append(start(port=port))
+        daemons[-1].wait_for(word)
+    return daemons[0], daemons[1]
+
+
+def test_both_answer_alike(pair: tuple[Daemon, Daemon]) -> None:
+    """A reader that comes by a proxy to the other one the next time is told that nothing is new."""
+
+    def get_etag(daemon: Daemon) -> str | None:
+        with urllib.request.urlopen(f"{daemon.url}/feed.atom", timeout=10) as answer:
+            etag: str | None = answer.headers["ETag"]
+            return etag
+
+    tags = [get_etag(daemon) for daemon in pair]
+    assert tags[0]
+    assert tags[0] == tags[1]
+
+
+def test_both_serve_and_the_second_leads_when_the_first_is_killed(pair: tuple[Daemon, Daemon]) -> None:
+    first, second = pair
+    assert first.get("/healthz") == second.get("/healthz") == (200, "ok\n")
+    assert not second.has("daemon.leads")
+
+    first.kill()
+    second.wait_for("daemon.leads", LIMIT)
+    assert second.stop() == 0
+    assert not second.has("Traceback")
+
+
+def test_one_that_was_paused_ticks_no_more(pair: tuple[Daemon, Daemon]) -> None:
+    first, second = pair
+    first.process.send_signal(signal.SIGSTOP)
+    second.wait_for("daemon.leads", LIMIT)
+    first.process.send_signal(signal.SIGCONT)
+    first.wait_for("daemon.follows")
+    assert first.get("/healthz") == (200, "ok\n")
+    assert (first.stop(), second.stop()) == (0, 0)
+
+
+def test_one_that_ends_hands_over(pair: tuple[Daemon, Daemon]) -> None:
+    first, second = pair
+    assert first.stop() == 0
+    second.wait_for("daemon.leads", LIMIT)
+
+
+def test_a_worker_does_what_another_process_has_queued(
+    program: Program, start: Start, http_server: TestHttpServer
+) -> None:
+    """Here the test is the clock."""
+    configure(program, 1, newsletters=[], feeds=[{"url": http_server.add("/feed.xml", FEED)}])
+    with program.app() as app:
+        worker = start(command="worker")
+        worker.wait_for("worker.started")
+        app.queue.defer("round", key="round")
+
+        def is_read() -> bool:
+            with app.db.read() as conn:
+                return conn.execute(sa.select(sa.func.count()).select_from(entries)).scalar() == 1
+
+        wait_until(is_read, worker.process)
+        with app.db.read() as conn:
+            assert leases.get_owner(conn, "daemon") == ""
+    assert worker.stop() == 0
+    assert not worker.has("Traceback")
+
+
+def test_a_worker_waits_for_the_schema(program: Program, start: Start) -> None:
+    """Of the daemon, which backs up first; and one of an older program does not start at all."""
+    configure(program, 1, newsletters=[])
+    with program.app() as app:
+        with app.db.write() as conn:
+            conn.execute(sa.text("UPDATE alembic_version SET version_num = '0006'"))
+        worker = start(command="worker")
+        worker.wait_for("worker.waits")
+        with app.db.write() as conn:
+            conn.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        assert worker.end() == 2
+
+    (line,) = [line for line in worker.lines if line.startswith("aggregator: ")]
+    assert "the schema is newer than this program" in line
+    assert not worker.has("Traceback")
