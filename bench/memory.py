@@ -19,6 +19,8 @@ import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from aggregator.tasks.process_memory import measure_memory
+
 PROJECT = Path(__file__).resolve().parent.parent
 LIMIT_MB = 150
 
@@ -32,26 +34,8 @@ class Quiet(SimpleHTTPRequestHandler):
 
 def sum_pss(root: int) -> float:
     """MB of PSS of a process and all below it."""
-    children: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            text = status.read_text()
-        except OSError:
-            continue
-        parent = re.search(r"^PPid:\s+(\d+)", text, re.MULTILINE)
-        if parent:
-            children.setdefault(int(parent[1]), []).append(int(status.parent.name))
-    total, todo = 0, [root]
-    while todo:
-        process = todo.pop()
-        todo += children.get(process, [])
-        try:
-            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-        except OSError:
-            continue
-        found = re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)
-        total += int(found[1]) if found else 0
-    return total / 1024
+    found = measure_memory(root)
+    return found.pss_bytes / 2**20 if found else 0.0
 
 
 def write_config(folder: Path, urls: list[str], port: int) -> Path:
