@@ -6,7 +6,7 @@ with more than one implementation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from aggregator.config.settings import build_settings
 from aggregator.config.taxonomy import load_tag_rules
 from aggregator.log import get_logger
 from aggregator.model.feed import FetchRequest, Reply
+from aggregator.model.lane import Lane
 from aggregator.model.mailing import Ledger
 from aggregator.model.settings import Settings
 from aggregator.pipeline.opml import parse_opml
@@ -86,6 +87,10 @@ class TaskQueue(Protocol):
 
     def stop(self) -> None:
         """Begin no further job."""
+        ...
+
+    def measure(self) -> Sequence[Lane]:
+        """How much waits, and how long: lane by lane, always the same ones."""
         ...
 
     def close(self) -> None: ...

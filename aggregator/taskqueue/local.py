@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 
 from aggregator.errors import StorageError
 from aggregator.log import get_logger
+from aggregator.model.lane import Lane
 
 log = get_logger(__name__)
 
@@ -26,7 +28,8 @@ class LocalQueue:
         self._workers = workers
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
-        self._waiting_keys: set[str] = set()
+        #: Since when, by key.
+        self._waiting_since: dict[str, float] = {}
         self._running_keys: set[str] = set()
         self._stopping = False
 
@@ -36,10 +39,10 @@ class LocalQueue:
         A job of the same key that *runs* does not stop this one from waiting: it may have read its rows already.
         """
         with self._changed:
-            if self._stopping or key in self._waiting_keys:
+            if self._stopping or key in self._waiting_since:
                 return False
             self._waiting.append((task, key, ids))
-            self._waiting_keys.add(key)
+            self._waiting_since[key] = monotonic()
             self._changed.notify()
             return True
 
@@ -59,8 +62,21 @@ class LocalQueue:
         with self._changed:
             self._stopping = True
             self._waiting.clear()
-            self._waiting_keys.clear()
+            self._waiting_since.clear()
             self._changed.notify_all()
+
+    def measure(self) -> Sequence[Lane]:
+        """Its one lane."""
+        with self._changed:
+            since = [at for key, at in self._waiting_since.items() if key not in self._running_keys]
+            lane = Lane(
+                name="local",
+                waiting=len(since),
+                later=len(self._waiting) - len(since),
+                running=len(self._running_keys),
+                oldest_seconds=monotonic() - min(since) if since else 0.0,
+            )
+        return (lane,)
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -88,7 +104,7 @@ class LocalQueue:
                 for position, job in enumerate(self._waiting):
                     if job[1] not in self._running_keys:
                         del self._waiting[position]
-                        self._waiting_keys.discard(job[1])
+                        del self._waiting_since[job[1]]
                         self._running_keys.add(job[1])
                         return job
                 self._changed.wait()

@@ -16,7 +16,7 @@ import logging
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -29,6 +29,7 @@ from procrastinate.worker import Worker
 
 from aggregator.errors import DatabaseUnavailable, StorageError
 from aggregator.log import get_logger
+from aggregator.model.lane import Lane
 from aggregator.taskqueue.local import LocalQueue
 
 log = get_logger(__name__)
@@ -62,6 +63,21 @@ _RAISED = "P0001"
 _JOB = re.compile(r"process job .*\[(\d+)\]")
 #: Procrastinate's queues: of what a process does one at a time, and of all else.
 _FETCHING, _OTHERS = "fetch", "others"
+#: Procrastinate's own counts know no age. There are few rows: of a key two at most, and what has ended is taken away.
+_MEASURE = """
+SELECT queue_name AS name,
+       count(turn_at) AS waiting,
+       count(*) FILTER (WHERE status = 'todo' AND turn_at IS NULL) AS later,
+       count(*) FILTER (WHERE status = 'doing') AS running,
+       greatest(coalesce(extract(epoch FROM now() - min(turn_at)), 0), 0)::float8 AS oldest_seconds
+FROM (
+    SELECT queue_name, status,
+           CASE WHEN status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now()) AND NOT EXISTS (
+                SELECT 1 FROM procrastinate_jobs AS twin WHERE twin.lock = job.lock AND twin.status = 'doing')
+           THEN coalesce(scheduled_at, (SELECT min(at) FROM procrastinate_events WHERE job_id = job.id), now())
+           END AS turn_at
+    FROM procrastinate_jobs AS job WHERE status IN ('todo', 'doing')
+) AS jobs GROUP BY queue_name"""
 
 
 class PostgresQueue:
@@ -135,6 +151,18 @@ class PostgresQueue:
         with self._turning:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._ended.set)
+
+    def measure(self) -> Sequence[Lane]:
+        """Each lane of the whole cluster. Raises `DatabaseUnavailable`."""
+        try:
+            rows = self._open_asks().connector.get_sync_connector().execute_query_all(_MEASURE)
+        except exceptions.ConnectorException as error:
+            raise DatabaseUnavailable(f"the job queue: {_say(error)}") from error
+        found = {str(row["name"]): Lane(**row) for row in rows}
+        return tuple(
+            found.get(name) or Lane(name=name, waiting=0, later=0, running=0, oldest_seconds=0.0)
+            for name in (_FETCHING, _OTHERS)
+        )
 
     def close(self) -> None:
         """The connections that jobs were queued through."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 from time import monotonic
-from typing import Any, get_args
+from typing import get_args
 
 from aggregator import __version__, metrics
 from aggregator.app import App
@@ -35,8 +35,7 @@ _MEMORY_SECONDS = 10.0
 _RECENT = timedelta(days=1)
 _WEEK = timedelta(days=7)
 
-#: A connection (of `storage`) and the time.
-Ask = Callable[[Any, datetime], Sequence[Figure]]
+Ask = Callable[[App], Sequence[Figure]]
 
 
 @dataclass(slots=True)
@@ -55,6 +54,7 @@ class Figures:
     def __init__(self, app: App, *, clock: Callable[[], float] = monotonic) -> None:
         self._app, self._clock = app, clock
         self._kept = (
+            _Kept(_ask_queue),
             _Kept(_ask_lateness),
             _Kept(_ask_recent),
             _Kept(_ask_issues),
@@ -97,8 +97,7 @@ class Figures:
         began = self._clock()
         if began < kept.until:
             return
-        with self._app.db.read() as conn:
-            kept.found = kept.ask(conn, self._app.now())
+        kept.found = kept.ask(self._app)
         ended = self._clock()
         least = LONG_SECONDS if kept.is_long else 0.0
         kept.until = ended + max(least, min((ended - began) * SHARE, LONGEST_SECONDS))
@@ -136,8 +135,25 @@ class Figures:
         return tuple(found)
 
 
-def _ask_lateness(conn: Any, now: datetime) -> Sequence[Figure]:
-    feeds, deliveries = figures.find_due_feeds(conn, now), figures.find_due_deliveries(conn, now)
+def _ask_queue(app: App) -> Sequence[Figure]:
+    lanes = app.queue.measure()
+    counts: dict[tuple[str, ...], float] = {
+        (lane.name, state): count
+        for lane in lanes
+        for state, count in (("waiting", lane.waiting), ("later", lane.later), ("running", lane.running))
+    }
+    ages: dict[tuple[str, ...], float] = {(lane.name,): lane.oldest_seconds for lane in lanes}
+    lag = "Since when the first of the jobs that wait could have been taken, in seconds; 0: none waits."
+    return (
+        Figure("aggregator_queue_jobs", "Jobs of the queue.", ("lane", "state"), counts),
+        Figure("aggregator_queue_oldest_seconds", lag, ("lane",), ages),
+    )
+
+
+def _ask_lateness(app: App) -> Sequence[Figure]:
+    now = app.now()
+    with app.db.read() as conn:
+        feeds, deliveries = figures.find_due_feeds(conn, now), figures.find_due_deliveries(conn, now)
     most = f"at most {figures.MOST} are counted."
     lag = "Since when the first of them waits for its turn, in seconds; 0: none does."
     return (
@@ -152,10 +168,11 @@ def _say_age(due: figures.Due, now: datetime) -> float:
     return max(0.0, (now - due.oldest_at).total_seconds()) if due.oldest_at else 0.0
 
 
-def _ask_recent(conn: Any, now: datetime) -> Sequence[Figure]:
-    since, most = now - _RECENT, f"at most {figures.MOST} are counted."
-    entries, stories = figures.count_new_entries(conn, since), figures.count_new_stories(conn, since)
-    untagged, unranked = figures.count_untagged(conn), figures.count_unranked(conn)
+def _ask_recent(app: App) -> Sequence[Figure]:
+    since, most = app.now() - _RECENT, f"at most {figures.MOST} are counted."
+    with app.db.read() as conn:
+        entries, stories = figures.count_new_entries(conn, since), figures.count_new_stories(conn, since)
+        untagged, unranked = figures.count_untagged(conn), figures.count_unranked(conn)
     return (
         make_figure("aggregator_entries_last_day", f"Entries first seen within 24 hours; {most}", entries),
         make_figure("aggregator_entries_untagged", f"Entries that wait for their tags; {most}", untagged),
@@ -164,17 +181,21 @@ def _ask_recent(conn: Any, now: datetime) -> Sequence[Figure]:
     )
 
 
-def _ask_issues(conn: Any, now: datetime) -> Sequence[Figure]:
-    counts = figures.count_issues(conn)
+def _ask_issues(app: App) -> Sequence[Figure]:
+    with app.db.read() as conn:
+        counts = figures.count_issues(conn)
     return (_make_states("aggregator_issues", "Issues of newsletters.", counts, get_args(IssueState)),)
 
 
-def _ask_feeds(conn: Any, now: datetime) -> Sequence[Figure]:
-    return (_make_states("aggregator_feeds", "Feeds.", figures.count_feeds(conn), get_args(FeedState)),)
+def _ask_feeds(app: App) -> Sequence[Figure]:
+    with app.db.read() as conn:
+        counts = figures.count_feeds(conn)
+    return (_make_states("aggregator_feeds", "Feeds.", counts, get_args(FeedState)),)
 
 
-def _ask_deliveries(conn: Any, now: datetime) -> Sequence[Figure]:
-    counts = figures.count_deliveries(conn, now - _WEEK)
+def _ask_deliveries(app: App) -> Sequence[Figure]:
+    with app.db.read() as conn:
+        counts = figures.count_deliveries(conn, app.now() - _WEEK)
     meaning = "Mails of issues of the last seven days, and of those that are being sent."
     return (_make_states("aggregator_issue_deliveries", meaning, counts, get_args(DeliveryState)),)
 

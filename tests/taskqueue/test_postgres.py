@@ -20,7 +20,7 @@ from aggregator.errors import DatabaseUnavailable
 from aggregator.storage.engine import Database, open_database
 from aggregator.taskqueue import postgres
 from aggregator.taskqueue.postgres import PostgresQueue
-from tests.taskqueue.test_queue import PATIENCE, running
+from tests.taskqueue.test_queue import PATIENCE, running, wait_until
 
 MakeQueue = Callable[[], PostgresQueue]
 
@@ -202,12 +202,12 @@ def test_a_job_that_fails_is_tried_later_and_later(
 def test_a_database_that_is_away_is_one_clear_line(unused_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "_CONNECT_SECONDS", 0.2)
     queue = PostgresQueue(f"postgresql://nobody:secret@{unused_address}/news?connect_timeout=1")
-    with pytest.raises(DatabaseUnavailable, match="the job queue") as caught:
-        queue.defer("round", key="round")
+    for ask in (partial(queue.defer, "round", key="round"), queue.measure):
+        with pytest.raises(DatabaseUnavailable, match="the job queue") as caught:
+            ask()
+        assert "secret" not in str(caught.value)
+        assert "\n" not in str(caught.value)
     queue.close()
-
-    assert "secret" not in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_it_waits_for_a_database_and_stops_when_told(unused_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,11 +238,29 @@ def test_connections_that_are_cut_are_made_again(make_queue: MakeQueue, database
         assert seen.wait(PATIENCE)
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Looks again and again; the limit is only there to end a test that fails."""
-    pause = threading.Event()
-    for _ in range(round(PATIENCE / 0.05)):
-        if is_so():
-            return
-        pause.wait(0.05)
-    raise AssertionError("it did not come to that")
+def test_age_counts_from_when_a_job_could_be_taken(make_queue: MakeQueue, database: Database) -> None:
+    """A retry that is put off is not late."""
+    queue = make_queue()
+    for name in ("work", "letters", "round"):
+        queue.defer(name, key=name)
+    queue._defer("retag", "retag", {}, 3600)
+    queue._defer("clean", "clean", {}, 3600)
+    with database.write() as conn:
+        conn.execute(
+            sa.text(
+                "UPDATE procrastinate_events SET at = now() - interval '90 s' WHERE job_id IN"
+                " (SELECT id FROM procrastinate_jobs WHERE task_name = 'letters')"
+            )
+        )
+        conn.execute(
+            sa.text(
+                "UPDATE procrastinate_jobs SET scheduled_at = now() - interval '20 s'"
+                " WHERE task_name IN ('clean', 'round')"
+            )
+        )
+    fetching, others = queue.measure()
+
+    assert (fetching.name, fetching.waiting, fetching.later, fetching.running) == ("fetch", 1, 0, 0)
+    assert 20 <= fetching.oldest_seconds < 60
+    assert (others.name, others.waiting, others.later, others.running) == ("others", 3, 1, 0)
+    assert 90 <= others.oldest_seconds < 130

@@ -37,6 +37,16 @@ def running(queue: Queue, tasks: Mapping[str, Callable[..., None]]) -> Iterator[
         assert not thread.is_alive()
 
 
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Looks again and again; the limit is only there to end a test that fails."""
+    pause = threading.Event()
+    for _ in range(round(PATIENCE / 0.05)):
+        if is_so():
+            return
+        pause.wait(0.05)
+    raise AssertionError("it did not come to that")
+
+
 def test_a_job_is_called_with_its_ids(queue: Queue) -> None:
     called = threading.Event()
     seen: list[int] = []
@@ -142,3 +152,32 @@ def test_a_queue_that_is_stopped_before_it_runs_ends(queue: Queue) -> None:
     queue.stop()
     with running(queue, {}):
         pass
+
+
+def test_what_waits_and_what_runs_is_measured(queue: Queue) -> None:
+    """What waits for the one of its key that runs, waits for nobody who is free."""
+    entered, leave = threading.Event(), threading.Event()
+
+    def stay() -> None:
+        entered.set()
+        assert leave.wait(PATIENCE)
+
+    def count() -> tuple[int, int, int]:
+        lanes = queue.measure()
+        waiting = sum(lane.waiting for lane in lanes)
+        assert all((lane.oldest_seconds > 0) == (lane.waiting > 0) for lane in lanes)
+        return waiting, sum(lane.later for lane in lanes), sum(lane.running for lane in lanes)
+
+    names = [lane.name for lane in queue.measure()]
+    assert count() == (0, 0, 0)
+    queue.defer("work", key="a")
+    queue.defer("work", key="b")
+    assert count() == (2, 0, 0)
+    with running(queue, {"round": stay, "work": lambda: None}):
+        queue.defer("round", key="round")
+        assert entered.wait(PATIENCE)
+        queue.defer("round", key="round")
+        wait_until(lambda: count() == (0, 1, 1))
+        leave.set()
+        wait_until(lambda: count() == (0, 0, 0))
+    assert [lane.name for lane in queue.measure()] == names

