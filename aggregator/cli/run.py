@@ -10,7 +10,6 @@ ticks.
 
 from __future__ import annotations
 
-import socket
 import threading
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,7 @@ from aggregator.cli.console import ConfigOption, find_config, get_config_file
 from aggregator.cli.db import backup_folder
 from aggregator.cli.lease import LeaseKeeper
 from aggregator.cli.process import end_now, prepare_process, wait_for
-from aggregator.errors import UsageError
+from aggregator.cli.serving import WebThread, open_listener
 from aggregator.heap import keep_loaded
 from aggregator.log import get_logger
 from aggregator.scheduler import start_clock
@@ -93,7 +92,8 @@ class Daemon:
 
     def serve(self, stop: threading.Event, keeper: LeaseKeeper) -> None:
         """Until ``stop``; then drain in order."""
-        listener, server = self._listen(), self._make_web()
+        listener = open_listener(self._web.host, self._web.port, key="web.listen")
+        web = WebThread(self._make_web(), listener, stop)
         clock = start_clock(
             self._app,
             seconds=keeper.tick_seconds,
@@ -101,8 +101,6 @@ class Daemon:
             renew=keeper.renew,
             renew_seconds=keeper.renew_seconds,
         )
-        # In a thread of its own, so that signals stay ours: uvicorn would answer them before the mails are finished.
-        web = threading.Thread(target=self._serve_web, args=(server, listener, stop), name="web")
         worker = start_worker(self._app, stop, config=self._config)
         web.start()
         log.info("daemon.started", web=f"http://{self._web.host}:{self._web.port}", database=self._app.db.url_text)
@@ -110,22 +108,9 @@ class Daemon:
             wait_for(stop)
         finally:
             log.info("daemon.stopping")
-            server.should_exit = True
+            web.end()
+            self.web_failed = web.failed
             self.hangs = not drain(self._app, (web, worker), ends=[clock.shutdown])
-
-    def _listen(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._web.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((self._web.host, self._web.port))
-            listener.listen(2048)  # now, not when the web server is ready: only this tells that the address is taken
-        except OSError as error:
-            listener.close()
-            raise UsageError(
-                f"web.listen: cannot listen on {self._web.host}:{self._web.port}: {error.strerror}"
-            ) from error
-        return listener
 
     def _make_web(self) -> uvicorn.Server:
         from aggregator.web.server import create_server
@@ -135,10 +120,3 @@ class Daemon:
             self._app, searches_per_minute=self._web.searches_per_minute, metrics_allow=self._web.metrics_allow
         )
         return create_server(site, trusted_proxies=self._web.trusted_proxies)
-
-    def _serve_web(self, server: uvicorn.Server, listener: socket.socket, stop: threading.Event) -> None:
-        try:
-            server.run(sockets=[listener])
-        finally:
-            self.web_failed = not stop.is_set()
-            stop.set()

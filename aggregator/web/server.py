@@ -12,6 +12,7 @@ import uvicorn
 
 from aggregator.web.connections import Connection, Limits, end_overdue
 from aggregator.web.site import Site
+from aggregator.web.watch import Watch
 
 _GRACEFUL_SECONDS = 10
 _TICKS_A_SECOND = 10
@@ -28,7 +29,9 @@ class WebServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def create_server(site: Site, *, trusted_proxies: Sequence[str] = (), limits: Limits | None = None) -> WebServer:
+def create_server(
+    site: Site | Watch, *, trusted_proxies: Sequence[str] = (), limits: Limits | None = None
+) -> WebServer:
     """To be run with a listening socket. Of ``trusted_proxies`` (networks) it believes X-Forwarded-For and -Proto."""
     limits = limits or Limits()
     connection = functools.partial(Connection, limits=limits, make_error=site.errors.get_body, fields=site.security)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aggregator.app import App
-from aggregator.errors import StorageError
 from aggregator.render.links import get_root
 from aggregator.tasks.site.found import Moved
 from aggregator.tasks.site.routes import read_query
@@ -20,14 +18,15 @@ from aggregator.web.cache import Failed, Key, Pace, PageCache
 from aggregator.web.conditions import Wishes, read_wishes
 from aggregator.web.confirm import show_confirm
 from aggregator.web.copies import Copy
-from aggregator.web.errors import ErrorLog, ErrorPages, show_error, show_fault, show_unavailable
+from aggregator.web.errors import ErrorLog, ErrorPages
 from aggregator.web.forms import answer_form
-from aggregator.web.headers import Fields, SecurityHeaders, make_security_fields
+from aggregator.web.headers import Fields, make_security_fields
 from aggregator.web.health import Readiness, check_health
 from aggregator.web.limits import RateLimit
 from aggregator.web.metrics import METRICS_ALLOW, Metrics
 from aggregator.web.preferences import show_preferences
 from aggregator.web.privacy import show_privacy
+from aggregator.web.routes import guard_routes
 from aggregator.web.subscribe import show_subscribe
 from aggregator.web.unsubscribe import show_unsubscribe
 from aggregator.web.websub import take_call
@@ -67,28 +66,16 @@ class Site:
         self.cache = PageCache(app, pace=pace, errors=self._error_log)
         self._app = app
         self._limit = RateLimit(searches_per_minute)
-        self._metrics = Metrics(app, metrics_allow)
         self.security = make_security_fields(app.settings.site)
-        self._routes = SecurityHeaders(self._make_routes(), fields=self.security, too_large=self.errors.answer(413))
-
-    def _make_routes(self) -> ASGIApp:
-        routes = Starlette(
-            routes=[
-                Route("/healthz", check_health),
-                Route("/readyz", Readiness(self._app).check),
-                Route("/metrics", self._metrics.show),
-                *_FORMS,
-                Route("/websub/{token}", take_call, methods=["GET", "POST"]),
-                Route("/{path:path}", self._show_page, methods=["GET", "HEAD"]),
-            ],
-            exception_handlers={404: show_error, 405: show_error, StorageError: show_unavailable, 500: show_fault},
-        )
-        # A redirect would be built from the Host header, which is anybody's to write.
-        routes.router.redirect_slashes = False
-        routes.state.app = self._app
-        routes.state.errors = self.errors
-        routes.state.error_log = self._error_log
-        return routes
+        routes = [
+            Route("/healthz", check_health),
+            Route("/readyz", Readiness(app).check),
+            Route("/metrics", Metrics(app, metrics_allow).show),
+            *_FORMS,
+            Route("/websub/{token}", take_call, methods=["GET", "POST"]),
+            Route("/{path:path}", self._show_page, methods=["GET", "HEAD"]),
+        ]
+        self._routes = guard_routes(routes, app, errors=self.errors, error_log=self._error_log, fields=self.security)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] in _READING:

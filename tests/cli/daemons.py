@@ -10,7 +10,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -27,13 +27,15 @@ DAILY = {"slug": "daily", "title": "AI Daily", "schedule": "0 0 * * *", "timezon
 class Daemon:
     """One ``aggregator run`` (or ``worker``); what it says on standard error is kept."""
 
-    def __init__(self, program: Program, port: int, *, command: str = "run", **options: Any) -> None:
+    def __init__(
+        self, program: Program, port: int, *, command: str = "run", arguments: Sequence[str] = (), **options: Any
+    ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         options["env"] = {**os.environ, "AGGREGATOR_WEB_LISTEN": f"127.0.0.1:{port}", **options.pop("env", {})}
         self.lines: list[str] = []
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "aggregator", command, "--config", str(program.config)],
+            [sys.executable, "-m", "aggregator", command, *arguments, "--config", str(program.config)],
             cwd=options.pop("cwd", _PROJECT),
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from aggregator.cli.lease import SHARED_LEASE, SHARED_RENEW_SECONDS
-from aggregator.storage import leases
+from aggregator.storage import leases, migrate
 from aggregator.storage.schema import entries
 from tests.cli.daemons import Daemon, Start, configure, wait_until
 from tests.fixtures.http_server import TestHttpServer
@@ -100,6 +100,34 @@ def test_a_worker_does_what_another_process_has_queued(
             assert leases.get_owner(conn, "daemon") == ""
     assert worker.stop() == 0
     assert not worker.has("Traceback")
+
+
+def test_a_worker_shows_its_figures_where_it_is_told_to(program: Program, start: Start) -> None:
+    """Already while it waits for the schema; and nothing else, to nobody else."""
+    configure(program, 1, newsletters=[])
+    with program.app() as app:
+        with app.db.write() as conn:
+            conn.execute(sa.text("UPDATE alembic_version SET version_num = '0006'"))
+        port, _ = find_ports()
+        worker = start(command="worker", port=port, arguments=("--metrics-listen", f"127.0.0.1:{port}"))
+        worker.wait_for("worker.waits")
+        waiting = worker.get("/metrics")
+        with app.db.write() as conn:
+            conn.execute(sa.text("UPDATE alembic_version SET version_num = :last"), {"last": migrate.REVISIONS[-1]})
+        worker.wait_for("worker.started")
+        working = worker.get("/metrics")
+        second = start(command="worker", port=port, arguments=("--metrics-listen", f"127.0.0.1:{port}"))
+        assert second.end() == 2
+
+    assert (waiting[0], working[0]) == (200, 200)
+    assert "aggregator_database_up 0.0" in waiting[1]
+    assert 'aggregator_queue_oldest_seconds{lane="fetch"}' in working[1]
+    assert worker.get("/healthz") == (200, "ok\n")
+    assert [worker.get(path)[0] for path in ("/", "/feed.atom", "/readyz", "/subscribe")] == [404] * 4
+    assert worker.stop() == 0
+    (line,) = [line for line in second.lines if line.startswith("aggregator: ")]
+    assert line == f"aggregator: --metrics-listen: cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert not worker.has("Traceback") and not second.has("Traceback")
 
 
 def test_a_worker_waits_for_the_schema(program: Program, start: Start) -> None:

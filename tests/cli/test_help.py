@@ -70,6 +70,8 @@ def test_completion_can_be_installed(local: Program) -> None:
         ("entries", "show", "one"),
         ("entries", "show", "9" * 30),
         ("feeds", "add"),
+        ("worker", "--metrics-listen", "9100"),
+        ("worker", "--metrics-listen", "127.0.0.1:99999"),
     ],
     ids=" ".join,
 )

@@ -1,0 +1,32 @@
+"""Routes as every server of ours has them: refusals and faults are pages, and each answer bears its headers.
+Never knows what is routed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from aggregator.app import App
+from aggregator.errors import StorageError
+from aggregator.web.errors import ErrorLog, ErrorPages, show_error, show_fault, show_unavailable
+from aggregator.web.headers import Fields, SecurityHeaders
+
+
+def guard_routes(
+    routes: Sequence[BaseRoute], app: App, *, errors: ErrorPages, error_log: ErrorLog, fields: Fields
+) -> ASGIApp:
+    """The application that answers by ``routes``; ``fields`` are the headers."""
+    found = Starlette(
+        routes=list(routes),
+        exception_handlers={404: show_error, 405: show_error, StorageError: show_unavailable, 500: show_fault},
+    )
+    # A redirect would be built from the Host header, which is anybody's to write.
+    found.router.redirect_slashes = False
+    found.state.app = app
+    found.state.errors = errors
+    found.state.error_log = error_log
+    return SecurityHeaders(found, fields=fields, too_large=errors.answer(413))
