@@ -35,7 +35,7 @@ def test_all_mails_arrive_once_as_they_are(make_smtp_server: Make, pipelining: b
     assert ledger.outcomes[0].reply.startswith("2.0.0 Ok: queued as ")
     assert 1 <= server.count("CONNECT") <= 4
     assert server.early == []
-    assert server.count("QUIT") == server.count("CONNECT")
+    assert server.left >= server.used  # one that was still being opened at the end is dropped
 
 
 def test_a_text_that_no_socket_takes_at_once(smtp_server: SmtpServer) -> None:

@@ -166,4 +166,4 @@ def test_the_first_server_takes_over_again(make_smtp_server: Make, monkeypatch: 
     assert ledger.count() == {"accepted": 40}
     assert len(first.mails) + len(second.mails) == 40
     assert len(second.mails) <= 2
-    assert second.count("QUIT") == second.count("CONNECT")
+    assert second.left >= second.used
