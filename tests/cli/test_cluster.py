@@ -41,17 +41,22 @@ def pair(program: Program, start: Start) -> tuple[Daemon, Daemon]:
     return daemons[0], daemons[1]
 
 
-def test_both_answer_alike(pair: tuple[Daemon, Daemon]) -> None:
+def test_both_answer_alike(program: Program, start: Start, http_server: TestHttpServer) -> None:
     """A reader that comes by a proxy to the other one the next time is told that nothing is new."""
+    configure(program, 1, newsletters=[], feeds=[{"url": http_server.add("/feed.xml", FEED)}])
+    assert program.json("fetch", "--all")["new"] == 1
+    pair = [start(port=port) for port in find_ports()]
+    for daemon in pair:
+        daemon.wait_for("daemon.started")
 
-    def get_etag(daemon: Daemon) -> str | None:
-        with urllib.request.urlopen(f"{daemon.url}/feed.atom", timeout=10) as answer:
-            etag: str | None = answer.headers["ETag"]
-            return etag
+    def ask(daemon: Daemon, path: str) -> tuple[str | None, bytes]:
+        with urllib.request.urlopen(f"{daemon.url}{path}", timeout=10) as answer:
+            return answer.headers["ETag"], answer.read()
 
-    tags = [get_etag(daemon) for daemon in pair]
-    assert tags[0]
-    assert tags[0] == tags[1]
+    for path in ("/feed.atom", "/feed.json", "/"):
+        one, other = (ask(daemon, path) for daemon in pair)
+        assert one == other
+        assert one[0] and b"bees" in one[1]
 
 
 def test_both_serve_and_the_second_leads_when_the_first_is_killed(pair: tuple[Daemon, Daemon]) -> None:
