@@ -83,13 +83,11 @@ def list_owners(conn: Connection, *, now: datetime) -> tuple[str, ...]:
     return tuple(conn.execute(query.distinct().order_by(host_leases.c.owner)).scalars())
 
 
-def prune(conn: Connection, *, now: datetime) -> None:
-    """Forget leases that have ended."""
+def prune(conn: Connection, *, now: datetime) -> bool:
+    """Forget leases that have ended, some at a time; True: there are more, for a transaction of its own."""
     ended = sa.select(host_leases.c.host_key).where(host_leases.c.lease_until <= now)
-    while True:
-        some = ended.order_by(host_leases.c.host_key).limit(CHUNK).with_for_update(skip_locked=True)
-        if conn.execute(sa.delete(host_leases).where(host_leases.c.host_key.in_(some))).rowcount < CHUNK:
-            return
+    some = ended.order_by(host_leases.c.host_key).limit(CHUNK).with_for_update(skip_locked=True)
+    return conn.execute(sa.delete(host_leases).where(host_leases.c.host_key.in_(some))).rowcount >= CHUNK
 
 
 def _lock(conn: Connection, keys: Collection[str] | None, owner: str) -> Sequence[str]:

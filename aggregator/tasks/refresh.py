@@ -79,9 +79,10 @@ def prune_traces(app: App) -> None:
     while True:
         with app.db.write() as conn:
             hosts.prune(conn, now=app.now())
-            host_leases.prune(conn, now=app.now())
-            if not fetchlog.prune(conn, now=app.now()):
-                return
+            more = host_leases.prune(conn, now=app.now())
+            more = fetchlog.prune(conn, now=app.now()) or more
+        if not more:
+            return
 
 
 def save_found(app: App, feed_id: FeedId, reply: Fetched, document: ParsedFeed) -> FeedResult | None:
