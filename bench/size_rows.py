@@ -3,9 +3,9 @@
 A few thousand texts (`search_texts`, seeded) are copied in; each entry is one of them with an address and a time of its
 own and a last word of 60,000, and `INSERT ... SELECT` makes the rows without indexes, which are built at the end. Entry
 n of E came n/E through the stretch of time; feeds bring more the lower their number, seven of ten entries begin a
-story, nine of ten may enter the combined feed, each bears two or three tags, a few tags most often. The content of an entry
-has some 500 bytes, the index the title's words and those of a hundred characters: texts of natural length need more
-disk than they tell about size.
+story, nine of ten may enter the combined feed, each bears two or three tags, a few tags most often. The content of an
+entry has some 500 bytes, the index the title's words and those of a hundred characters: texts of natural length need
+more disk than they tell about size.
 """
 
 from __future__ import annotations
@@ -86,14 +86,15 @@ FROM (SELECT n, (extract(epoch FROM {_AT})::bigint / 60) * 1024 + n % 1024 AS ke
 JOIN {_POOL} JOIN rare w ON w.number = n % {RARE}""",
 }
 _FEEDS = f"""
-INSERT INTO feeds SELECT (jsonb_populate_record(NULL::feeds, %(row)s::jsonb || jsonb_build_object(
+INSERT INTO feeds SELECT made.* FROM {_RANGE} AS n CROSS JOIN LATERAL jsonb_populate_record(
+    NULL::feeds, %(row)s::jsonb || jsonb_build_object(
     'id', n, 'url', 'https://site' || n / 3 || '.example/feed/' || n, 'host_key', 'site' || n / 3 || '.example',
     'title', 'Site ' || n, 'state', CASE WHEN n > {DUE} AND n % 10 = 0 THEN 'paused' ELSE 'active' END,
     'etag', '\\x' || md5(n::text), 'body_hash', md5('b' || n), 'last_status', 200,
     'last_fetched_at', %(now)s::timestamptz - interval '1 h', 'first_imported_at', %(now)s::timestamptz - %(span)s,
     'arrivals', '[1770000000.0, 1769900000.0, 1769800000.0]'::jsonb, 'next_due_at', %(now)s::timestamptz + CASE
-    WHEN n <= {DUE} THEN - n * interval '3.6 s' ELSE interval '1 h' + (n * 7919 % 86400) * interval '1 s' END))).*
-FROM {_RANGE} AS n"""
+    WHEN n <= {DUE} THEN - n * interval '3.6 s' ELSE interval '1 h' + (n * 7919 % 86400) * interval '1 s' END)
+) AS made"""
 _SLICES = f"""
 INSERT INTO feed_slices (feed_id, slices)
 SELECT n, sha512(n::text::bytea) || sha512(%(now)s::text::bytea) FROM {_RANGE} AS n"""
