@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aggregator.model import retention
-from aggregator.storage.schema import bounces, deliveries, fetch_log, letters, subscribers, subscriptions
+from aggregator.storage.schema import bounces, deliveries, fetch_log, issues, letters, subscribers, subscriptions
 
 #: Rows that somebody may be sending at this moment.
 _UNDER_WAY = ("sending", "committing")
@@ -26,7 +26,7 @@ def prune_people(conn: Connection, *, now: datetime, limit: int = 2_000) -> bool
     """Take away at most so many rows of each kind; True: there is more to do, in a transaction of its own."""
     more = False
     for table, which in _list_old(now).values():
-        old = sa.select(table.c.id).where(which).order_by(table.c.id).limit(limit)
+        old = sa.select(table.c.id).where(which).limit(limit)
         gone = conn.execute(sa.delete(table).where(table.c.id.in_(old))).rowcount
         more = more or gone >= limit
     return more
@@ -34,14 +34,16 @@ def prune_people(conn: Connection, *, now: datetime, limit: int = 2_000) -> bool
 
 def _list_old(now: datetime) -> dict[str, tuple[sa.Table, sa.ColumnElement[bool]]]:
     """In the order in which rows may go: bounces before the deliveries that they are about."""
-    unconfirmed = now - retention.UNCONFIRMED
+    unconfirmed, delivered = now - retention.UNCONFIRMED, now - retention.DELIVERIES
+    # An issue is older than what was sent of it: where none is old, no delivery is looked at.
+    of_old_issues = deliveries.c.issue_id.in_(sa.select(issues.c.id).where(issues.c.created_at < delivered))
     ties, asked = (sa.exists().where(table.c.subscriber_id == subscribers.c.id) for table in (subscriptions, letters))
     mailed = sa.exists().where(deliveries.c.subscription_id == subscriptions.c.id)
     return {
         "bounces": (bounces, bounces.c.received_at < now - retention.BOUNCES),
         "deliveries": (
             deliveries,
-            sa.and_(deliveries.c.created_at < now - retention.DELIVERIES, deliveries.c.state.not_in(_UNDER_WAY)),
+            sa.and_(of_old_issues, deliveries.c.created_at < delivered, deliveries.c.state.not_in(_UNDER_WAY)),
         ),
         # Whatever their state: one whose answer was never seen stays as it is, and nobody sends for a month.
         "letters": (letters, letters.c.created_at < unconfirmed),
