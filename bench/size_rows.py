@@ -132,7 +132,8 @@ def fill(url: str, feeds: int, entries: int, *, now: datetime, span: timedelta, 
 
 def _make_pool(conn: psycopg.Connection[Any], tags: Sequence[tuple[str, str]]) -> None:
     """What the rows are made of, and a server that need not survive a power cut."""
-    for setting in ("fsync = off", "full_page_writes = off", "max_wal_size = '8GB'", "checkpoint_timeout = '1h'"):
+    settings = ("fsync = off", "full_page_writes = off", "max_wal_size = '8GB'", "checkpoint_timeout = '1h'")
+    for setting in (*settings, "autovacuum = off"):
         conn.execute(f"ALTER SYSTEM SET {setting}")
     conn.execute("SELECT pg_reload_conf()")
     conn.execute("""
