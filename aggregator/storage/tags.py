@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,13 +46,14 @@ def count_by_day(
 def count_by_week(conn: Connection, slug: str, *, until: datetime, weeks: int, now: datetime) -> tuple[int, ...]:
     """Entries that readers see ``now`` with tag ``slug``, in each of ``weeks`` times seven days before ``until``."""
     start = until - weeks * _WEEK
-    counts = [0] * weeks
     at = entry_tags.c.effective_at
-    query = sa.select(entry_tags.c.entry_id, at).distinct()
-    query = query.where(entry_tags.c.slug == slug, at >= start, at < min(until, now), _is_shown())
-    for _, instant in conn.execute(query):
-        counts[(instant - start) // _WEEK] += 1
-    return tuple(counts)
+    # Counted where they lie: of a tag that all the world bears, three months are a million rows.
+    query = sa.select(sa.func.count(entry_tags.c.entry_id.distinct())).where(entry_tags.c.slug == slug, _is_shown())
+    ends = [start + number * _WEEK for number in range(weeks + 1)]
+    return tuple(
+        conn.execute(query.where(at >= since, at < min(end, now))).scalar_one()
+        for since, end in pairwise(ends)
+    )
 
 
 def _is_shown() -> sa.ColumnElement[bool]:
