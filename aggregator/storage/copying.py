@@ -6,7 +6,8 @@ The search index is not copied: it is made of the other rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from hashlib import blake2b
 from itertools import zip_longest
@@ -76,27 +77,44 @@ def copy_rows(source: Connection, target: Database, *, on_rows: Callable[[int], 
     after: Sequence[Any] | None = mark["key"] if mark["table"] else None
     for table in TABLES[first:]:
         own = [key.parent for key in table.foreign_keys if key.column.table is table]
-        for rows in _iter_chunks(source, table, after):
-            stored = [_clean_row(table, row) for row in rows]
-            key = [stored[-1][column.name] for column in table.primary_key]
-            with target.write() as conn:
-                insert_rows(conn, table, [row | dict.fromkeys((c.name for c in own), None) for row in stored])
-                facts.set_value(conn, MARK, {"source": mark["source"], "table": table.name, "key": key})
-            on_rows(len(rows))
+        with closing(_iter_chunks(source, table, after)) as chunks:
+            for rows in chunks:
+                stored = [_clean_row(table, row) for row in rows]
+                key = [stored[-1][column.name] for column in table.primary_key]
+                with target.write() as conn:
+                    insert_rows(conn, table, [row | dict.fromkeys((c.name for c in own), None) for row in stored])
+                    facts.set_value(conn, MARK, {"source": mark["source"], "table": table.name, "key": key})
+                on_rows(len(rows))
         after = None
         for column in own:
             _point_to_own(source, target, table, column)
 
 
-def finish(target: Database) -> None:
-    """New rows get ids behind those that were copied, and the mark goes."""
+def finish(source: Connection, target: Database) -> None:
+    """New rows get ids that no row ever had, be it gone; and the mark goes."""
     with target.write() as conn:
-        if target.dialect == "postgresql":
-            for table in TABLES:
-                if table.autoincrement_column is not None:
-                    last = sa.select(sa.func.max(table.c.id)).scalar_subquery()
-                    conn.execute(sa.select(sa.func.setval(sa.func.pg_get_serial_sequence(table.name, "id"), last)))
+        for table in TABLES:
+            if table.autoincrement_column is not None and (last := _find_last_id(source, table)):
+                _set_last_id(conn, table, last)
         conn.execute(sa.delete(meta).where(meta.c.name == MARK))
+
+
+def _find_last_id(conn: Connection, table: sa.Table) -> int:
+    """The highest that was given to a row."""
+    highest = conn.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0
+    query = "SELECT pg_sequence_last_value(pg_get_serial_sequence(:name, 'id'))"
+    if conn.dialect.name == "sqlite":
+        query = "SELECT seq FROM sqlite_sequence WHERE name = :name"
+    return max(highest, conn.execute(sa.text(query), {"name": table.name}).scalar() or 0)
+
+
+def _set_last_id(conn: Connection, table: sa.Table, last: int) -> None:
+    values = {"name": table.name, "last": last}
+    if conn.dialect.name == "postgresql":
+        conn.execute(sa.text("SELECT setval(pg_get_serial_sequence(:name, 'id'), :last)"), values)
+    elif table.dialect_options["sqlite"]["autoincrement"]:
+        conn.execute(sa.text("DELETE FROM sqlite_sequence WHERE name = :name"), values)
+        conn.execute(sa.text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :last)"), values)
 
 
 def count_rows(conn: Connection) -> dict[str, int]:
@@ -106,9 +124,10 @@ def count_rows(conn: Connection) -> dict[str, int]:
 
 def find_difference(source: Connection, target: Connection, table: sa.Table) -> tuple[Any, ...] | None:
     """The first key whose row is not the same in both; None when they are identical."""
-    for ours, theirs in zip_longest(_iter_digests(source, table), _iter_digests(target, table)):
-        if ours != theirs:
-            return tuple((ours or theirs)[0])
+    with closing(_iter_digests(source, table)) as first, closing(_iter_digests(target, table)) as second:
+        for ours, theirs in zip_longest(first, second):
+            if ours != theirs:
+                return tuple((ours or theirs)[0])
     return None
 
 
@@ -124,18 +143,17 @@ def _order(conn: Connection, table: sa.Table) -> list[sa.ColumnElement[Any]]:
 
 def _iter_chunks(
     conn: Connection, table: sa.Table, after: Sequence[Any] | None = None
-) -> Iterator[Sequence[Mapping[str, Any]]]:
+) -> Generator[Sequence[Mapping[str, Any]], None, None]:
+    """In the order of keys, from behind ``after`` on. Read as one: PostgreSQL would sort anew for each chunk."""
     order = _order(conn, table)
-    query = sa.select(table).order_by(*order).limit(CHUNK)
+    query = sa.select(table).order_by(*order)
     if table is meta:
         query = query.where(meta.c.name != MARK)
-    while True:
-        wanted = query if after is None else query.where(sa.tuple_(*order) > sa.tuple_(*map(sa.literal, after)))
-        rows = [dict(row) for row in conn.execute(wanted).mappings()]
-        if not rows:
-            return
-        yield rows
-        after = [rows[-1][column.name] for column in table.primary_key]
+    if after is not None:
+        query = query.where(sa.tuple_(*order) > sa.tuple_(*map(sa.literal, after)))
+    with closing(conn.execute(query, execution_options={"yield_per": CHUNK}).mappings()) as found:
+        for rows in found.partitions():
+            yield [dict(row) for row in rows]
 
 
 def _point_to_own(source: Connection, target: Database, table: sa.Table, column: sa.Column[Any]) -> None:
@@ -148,9 +166,9 @@ def _point_to_own(source: Connection, target: Database, table: sa.Table, column:
             update_columns(conn, key, [row[key.name] for row in chosen], values)
 
 
-def _iter_digests(conn: Connection, table: sa.Table) -> Iterator[tuple[list[Any], bytes]]:
-    for rows in _iter_chunks(conn, table):
-        for row in (_clean_row(table, row) for row in rows):
+def _iter_digests(conn: Connection, table: sa.Table) -> Generator[tuple[list[Any], bytes], None, None]:
+    with closing(_iter_chunks(conn, table)) as chunks:
+        for row in (_clean_row(table, row) for rows in chunks for row in rows):
             plain = [_plain(value) for value in row.values()]
             text = json.dumps(plain, sort_keys=True, ensure_ascii=True)
             yield [row[c.name] for c in table.primary_key], blake2b(text.encode(), digest_size=16).digest()

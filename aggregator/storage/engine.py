@@ -153,11 +153,14 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(url: str, *, busy_timeout: timedelta = timedelta(seconds=10), synchronous: bool = True) -> Database:
+def open_database(
+    url: str, *, busy_timeout: timedelta = timedelta(seconds=10), synchronous: bool = True, as_it_is: bool = False
+) -> Database:
     """Open (on SQLite: create) the database at ``url`` and make sure that it answers.
 
     ``busy_timeout``: how long a lock held by another is waited for. ``synchronous=False`` gives up safety on power
-    loss for speed and is meant for tests. Raises `DatabaseUnavailable`, or `StorageError` for an address that makes
+    loss for speed and is meant for tests. ``as_it_is``: to be read only; a file of SQLite keeps its journal, whichever
+    it has. Raises `DatabaseUnavailable`, or `StorageError` for an address that makes
     no sense.
     """
     try:
@@ -168,21 +171,21 @@ def open_database(url: str, *, busy_timeout: timedelta = timedelta(seconds=10), 
         ) from None
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        engine = _create_sqlite(parsed, busy_timeout, "FULL" if synchronous else "OFF")
+        engine = _create_sqlite(parsed, busy_timeout, "FULL" if synchronous else "OFF", as_it_is=as_it_is)
     elif backend in ("postgresql", "postgres"):
         engine = _create_postgresql(parsed, busy_timeout)
     else:
         raise StorageError(f"{backend}: no such kind of database here; expected sqlite or postgresql")
     try:
         with translate(engine.url), engine.connect() as conn:
-            _assert_ready(conn, "FULL" if synchronous else "OFF")
+            _assert_ready(conn, "FULL" if synchronous else "OFF", as_it_is=as_it_is)
     except BaseException:
         engine.dispose()
         raise
     return Database(engine)
 
 
-def _create_sqlite(url: URL, busy_timeout: timedelta, synchronous: str) -> Engine:
+def _create_sqlite(url: URL, busy_timeout: timedelta, synchronous: str, *, as_it_is: bool) -> Engine:
     if not url.database or url.database == ":memory:":
         raise StorageError("sqlite needs a file: threads and processes share it")
     _prepare_folder(Path(url.database))
@@ -197,7 +200,8 @@ def _create_sqlite(url: URL, busy_timeout: timedelta, synchronous: str) -> Engin
     @event.listens_for(engine, "connect")
     def _set_pragmas(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
-        _use_wal(connection, busy_timeout)
+        if not as_it_is:
+            _use_wal(connection, busy_timeout)
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
         connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -289,11 +293,13 @@ def _describe_owner(path: Path) -> str:
     return f"running as uid {os.geteuid()}; {place} belongs to uid {status.st_uid}, mode {mode:04o}"
 
 
-def _assert_ready(conn: Connection, synchronous: str) -> None:
+def _assert_ready(conn: Connection, synchronous: str, *, as_it_is: bool) -> None:
     if conn.dialect.name != "sqlite":
         conn.execute(sa.text("SELECT 1"))
         return
-    expected = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": {"FULL": 2, "OFF": 0}[synchronous]}
+    expected: dict[str, object] = {"foreign_keys": 1, "synchronous": {"FULL": 2, "OFF": 0}[synchronous]}
+    if not as_it_is:
+        expected["journal_mode"] = "wal"
     for pragma, value in expected.items():
         found = conn.exec_driver_sql(f"PRAGMA {pragma}").scalar()
         if found != value:

@@ -37,7 +37,7 @@ def copy_installation(
     Raises `UsageError` or `StorageError` for what cannot be copied there; ``lease``: the name of the daemon's.
     """
     copying.refuse_places(source_url, target_url)
-    with closing(open_database(source_url)) as source:
+    with closing(open_database(source_url, as_it_is=True)) as source:
         migrate.require_current(source)
         with source.read() as conn:
             _refuse_source(conn, source, lease, now)
@@ -55,7 +55,7 @@ def _copy(source: Connection, target: Database, on_progress: Callable[..., objec
     difference = _compare(source, target)
     if not difference:
         _index(target)
-        copying.finish(target)
+        copying.finish(source, target)
     return Copied(tables=counts, difference=difference)
 
 

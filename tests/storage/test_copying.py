@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,10 @@ from sqlalchemy.engine import Connection
 
 from aggregator.errors import UsageError
 from aggregator.storage import copying, leases
-from aggregator.storage.engine import Database, open_database
+from aggregator.storage.engine import Database, open_database, reserve_ids
 from aggregator.storage.schema import entries, feeds, metadata, stories
 from aggregator.tasks.copying import Copied, copy_installation
+from tests.storage.every_table import fill_empty_tables, list_empty_tables
 from tests.storage.samples import HOUR, NOW, ensure_feed, ensure_identity, make_entry, save_entries, save_story
 
 
@@ -49,6 +53,49 @@ def test_there_and_back(db: Database, database_url: str, other_url: str, tmp_pat
         ensure_feed(conn, url="https://new.example/feed")  # its number is free
         assert conn.execute(sa.text("SELECT count(*) FROM search_entries WHERE entry_id IS NOT NULL")).scalar() == 3
     target.close()
+
+
+def test_rows_of_every_table_there_and_back(db: Database, database_url: str, other_url: str, tmp_path: Path) -> None:
+    with db.write() as conn:
+        fill(conn)
+        fill_empty_tables(conn, 40)
+        empty = list_empty_tables(conn)
+    there = copy(database_url, other_url)
+    back = copy(other_url, f"sqlite:///{tmp_path / 'back.sqlite3'}")
+
+    assert not empty
+    assert not there.difference
+    assert there == back
+    assert min(there.tables.values()) >= 1
+
+
+def test_numbers_of_rows_that_are_gone_are_not_given_again(db: Database, database_url: str, other_url: str) -> None:
+    with db.write() as conn:
+        fill(conn)
+        gone = save_story(conn, *save_entries(conn, make_entry("gone")))
+        conn.execute(sa.update(entries).where(entries.c.story_id == gone).values(story_id=None))
+        conn.execute(sa.delete(stories).where(stories.c.id == gone))
+    copy(database_url, other_url)
+    target = open_database(other_url, synchronous=False)
+    with target.write() as conn:
+        assert reserve_ids(conn, stories, 1)[0] == gone + 1
+    target.close()
+
+
+def test_a_source_keeps_its_journal(sqlite_template: Path, tmp_path: Path) -> None:
+    source = tmp_path / "backup.sqlite3"
+    shutil.copyfile(sqlite_template, source)
+    database = open_database(f"sqlite:///{source}")
+    with database.write() as conn:
+        fill(conn)
+    database.close()
+    with closing(sqlite3.connect(source)) as plain:
+        plain.execute("PRAGMA journal_mode=DELETE")
+    before = source.read_bytes()
+
+    assert not copy(f"sqlite:///{source}", f"sqlite:///{tmp_path / 'target.sqlite3'}").difference
+
+    assert source.read_bytes() == before
 
 
 def test_every_table_is_copied_or_made_anew() -> None:
