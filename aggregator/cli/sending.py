@@ -45,7 +45,6 @@ def send(
     ] = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
-    share: Annotated[int, typer.Option("--share", hidden=True)] = 0,
     starter: Annotated[int, typer.Option("--starter", hidden=True)] = 0,
 ) -> None:
     """Mail an issue to everybody who is confirmed.
@@ -57,9 +56,9 @@ def send(
     found_config = find_config(config)
     with open_program(found_config) as app, asked_to_stop() as stop:
         found = find_issue(app, choose_newsletter(app, newsletter), issue)
-        if share:
+        if starter:
             # Who started us may be killed, and another one begin anew with the whole rate.
-            deliver_issue(app, found.id, is_stopping=lambda: stop.is_set() or os.getppid() != starter, share=share)
+            deliver_issue(app, found.id, is_stopping=lambda: stop.is_set() or os.getppid() != starter)
             return
         open_issue(app, found)
         if missed:
@@ -111,7 +110,7 @@ def _send_with_progress(app: App, issue: Issue, senders: Senders, stop: threadin
     with show_progress("Sending", waiting, show=show) as update:
 
         def count(*_: object) -> None:
-            update(advance=senders.share)
+            update(advance=senders.count)
 
         return senders.deliver(is_stopping=stop.is_set, on_result=count)
 

@@ -120,6 +120,13 @@ def find_due_issues(conn: Connection, *, now: datetime) -> tuple[IssueId, ...]:
     return tuple(IssueId(number) for number in conn.execute(query.order_by(issues.c.id)).scalars())
 
 
+def has_due(conn: Connection, issue_id: IssueId, count: int, *, now: datetime) -> bool:
+    """Whether so many rows wait that may be claimed at once; no more than these are looked at."""
+    due = (deliveries.c.issue_id == issue_id, deliveries.c.state == "queued", deliveries.c.next_try_at <= now)
+    some = sa.select(sa.literal(1)).where(*due).limit(count).subquery()
+    return conn.execute(sa.select(sa.func.count()).select_from(some)).scalar_one() >= count
+
+
 def recover(conn: Connection, *, now: datetime, policy: UncertainPolicy, owner: str | None = None) -> dict[str, int]:
     """Settle claims whose lease is over, and those of ``owner`` (a dead process of our own) whatever their lease.
 

@@ -53,13 +53,12 @@ def deliver_issue(
     *,
     is_stopping: Callable[[], bool] = never,
     on_result: Callable[[Delivery, str], None] | None = None,
-    share: int = 1,
     wait: Callable[[float], object] = time.sleep,
 ) -> Sending:
     """Send what is due of an issue that is being sent; marks it sent when no row waits any more.
 
-    ``on_result`` hears of each row and its new state, in another thread. ``share``: how many processes send it, which
-    divide the rates. Raises `NotFound` for an issue that is not frozen, `StorageError` when nothing can be noted.
+    ``on_result`` hears of each row and its new state, in another thread. Raises `NotFound` for an issue that is not
+    frozen, `StorageError` when nothing can be noted.
     """
     recover_dead(app)
     with app.db.write() as conn:
@@ -68,7 +67,7 @@ def deliver_issue(
     stopped, ledger = "", None
     try:
         mails = IssueMails(app, issue_id)
-        ledger = IssueLedger(app, mails, is_stopping=is_stopping, on_result=on_result, share=share, wait=wait)
+        ledger = IssueLedger(app, mails, is_stopping=is_stopping, on_result=on_result, wait=wait)
         app.mailer.deliver(ledger.rows)
     except SenderRefused as error:
         stopped = str(error)

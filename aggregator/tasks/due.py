@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from time import monotonic
 from time import sleep as wait_seconds
 
 from aggregator.app import App
@@ -13,8 +12,7 @@ from aggregator.errors import StorageError
 from aggregator.heap import release_freed
 from aggregator.log import get_logger
 from aggregator.model.ids import FeedId
-from aggregator.model.newsletter import Issue
-from aggregator.storage import deliveries, feeds, hubs, issues
+from aggregator.storage import deliveries, feeds, hubs
 from aggregator.tasks import bounces, letters
 from aggregator.tasks.announce import announce, has_news
 from aggregator.tasks.archive import close_weeks, has_archives_due
@@ -27,9 +25,9 @@ from aggregator.tasks.lost import find_lost, search_lost
 from aggregator.tasks.people import prune_daily
 from aggregator.tasks.refresh import prune_traces, refresh_due
 from aggregator.tasks.rounds import Rounds
-from aggregator.tasks.senders import Senders
 from aggregator.tasks.startup import recover_claims
 from aggregator.tasks.tag import is_retagging, retag_stored
+from aggregator.tasks.turns import Turns
 from aggregator.tasks.websub import can_be_called, leave_hubs, renew_hubs
 from aggregator.tasks.worker import worker_name
 
@@ -37,8 +35,6 @@ log = get_logger(__name__)
 
 #: So many processes fetch at one time, where several share the queue.
 MOST_FETCHING = 64
-#: Where several issues are being sent, each has so long before the next one's turn.
-TURN_SECONDS = 120.0
 
 
 def sleep(seconds: float) -> bool:
@@ -99,7 +95,7 @@ def get_tasks(
         "errands": partial(_run_errands, app),
         "search": partial(_search, app),
         "clean": partial(clean_stored, app, pause=pause),
-        "deliver": partial(_deliver, app, partial(Senders, config=config), pause),
+        "deliver": Turns(app, config, pause).run,
         "retag": partial(_retag, app, pause),
         "archive": partial(_close_weeks, app, pause),
         "announce": partial(_announce, app, pause),
@@ -183,27 +179,3 @@ def _fetch_due(app: App, on_claimed: Callable[[], object]) -> None:
     if lost := find_lost(app, refresh_due(app, on_claimed).results):
         app.queue.defer("search", key="search", feed_ids=" ".join(map(str, lost)))
     app.sandbox.rest()
-
-
-def _deliver(app: App, open_senders: Callable[[App, Issue], Senders], pause: Callable[[float], bool]) -> None:
-    """Each issue that is due, in turn; several take turns of a few minutes. One job at a time: ``mail.rate`` holds."""
-    with app.db.read() as conn:
-        due = [
-            issue
-            for number in deliveries.find_due_issues(conn, now=app.now())
-            if (issue := issues.get_by_id(conn, number))
-        ]
-    for issue in due:
-        if pause(0):
-            return
-        turn_ends = monotonic() + TURN_SECONDS if len(due) > 1 else None
-
-        def is_stopping(until: float | None = turn_ends) -> bool:
-            return pause(0) or (until is not None and monotonic() > until)
-
-        try:
-            open_senders(app, issue).deliver(is_stopping=is_stopping)
-        except StorageError:
-            raise
-        except Exception:
-            log.exception("issue.not_delivered", issue=issue.slug)  # the other issues go on

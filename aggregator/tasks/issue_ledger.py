@@ -23,7 +23,7 @@ from aggregator.storage.deliveries import MAX_UNCERTAIN, NO_ANSWER
 from aggregator.storage.ledger import Mark
 from aggregator.tasks.bounces import note_refused
 from aggregator.tasks.issue_mails import IssueMails
-from aggregator.tasks.rates import Rates
+from aggregator.tasks.pace import Pace
 from aggregator.tasks.sending_rules import (
     ANSWER,
     DOMAIN_REST,
@@ -52,16 +52,13 @@ class IssueLedger:
         *,
         is_stopping: Callable[[], bool],
         on_result: Callable[[Delivery, str], None] | None = None,
-        share: int = 1,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
-        """``share``: how many processes send this issue. ``wait`` waits so many seconds when the database is away."""
-        mail = app.settings.mail
-        self._app, self._mails, self._policy = app, mails, mail.uncertain
+        """``wait`` waits so many seconds when the database is away."""
+        self._app, self._mails, self._policy = app, mails, app.settings.mail.uncertain
         self._asked_to_stop, self._on_result, self._wait, self._clock = is_stopping, on_result, wait, clock
-        self._rates = Rates(mail.rate, dict(mail.domain_rates), share=share, clock=clock)
-        self._most = max(1, min(SLICES[1], int(mail.rate / share * PATIENCE))) if mail.rate else SLICES[1]
+        self._pace = Pace(app, clock=clock)
         self._slice, self._claimed_at = SLICES[0], clock()
         #: Claimed; `_parked` by the domain whose limit they wait for; `_taken` by the mailer, by id.
         self._rows: deque[Delivery] = deque()
@@ -86,7 +83,8 @@ class IssueLedger:
         return Ledger(take=self._take, commit=self._commit, is_stopping=self._is_stopping)
 
     def hand_back(self) -> None:
-        """Free what was claimed and not settled: it costs no attempt, and keeps its place."""
+        """Free what was claimed and not settled: it costs no attempt, and keeps its place. Our rates, too."""
+        self._pace.leave()
         rest = [*self._rows, *(row for parked in self._parked.values() for row in parked), *self._taken.values()]
         self._marks += [Mark(delivery=row, result="queued") for row in rest]
         self._rows.clear()
@@ -101,6 +99,7 @@ class IssueLedger:
             self._marks = []
 
     def _is_stopping(self) -> bool:
+        self._pace.keep()
         return not self._goes_out or self._asked_to_stop()
 
     # What may be sent
@@ -111,23 +110,25 @@ class IssueLedger:
         wait: float | None = None
         self._has_claimed, self._is_dry = False, False
         while len(found) < limit and self._goes_out:
-            wait = self._rates.get_wait()
+            # Nobody is counted for the rates who has nothing to send.
+            has_rows = bool(self._rows or self._parked) or (not self._has_claimed and self._claim())
+            wait = self._pace.get_wait() if has_rows else 0.0
             if wait:
                 break
             row = self._find_row(now)
             if row is None:
                 # Asked again at once when there may be more: the lines are not kept waiting for many claims in a row.
-                wait = min(map(self._rates.get_domain_wait, self._parked), default=None) if self._is_dry else 0.0
+                wait = min(map(self._pace.get_domain_wait, self._parked), default=None) if self._is_dry else 0.0
                 break
             if (mail := self._write(row, now)) is not None:
-                self._rates.spend(get_domain(row.address))
+                self._pace.spend(get_domain(row.address))
                 found.append(mail)
         return Supply(mails=tuple(found), wait_seconds=None if found else wait)
 
     def _find_row(self, now: datetime) -> Delivery | None:
         """The next whose domain takes mail now; None: there is none, or it has to wait (`_parked`)."""
         for domain, parked in self._parked.items():
-            if not self._rates.get_domain_wait(domain):
+            if not self._pace.get_domain_wait(domain):
                 row = parked.popleft()
                 if not parked:
                     del self._parked[domain]
@@ -136,12 +137,12 @@ class IssueLedger:
             row = self._rows.popleft()
             domain = get_domain(row.address)
             rests_until = self._resting.get(domain)
-            wait = self._rates.get_domain_wait(domain) if self._rates.has_domains else 0.0
+            wait = self._pace.get_domain_wait(domain) if self._pace.has_domains else 0.0
             if rests_until is not None and rests_until > now:
                 self._put_off(row, rests_until)
             elif not wait:
                 return row
-            elif len(self._parked.get(domain, ())) * self._rates.get_interval(domain) < PATIENCE:
+            elif len(self._parked.get(domain, ())) * self._pace.get_interval(domain) < PATIENCE:
                 self._parked.setdefault(domain, deque()).append(row)
             else:
                 self._put_off(row, self._find_later(domain, now))
@@ -151,7 +152,7 @@ class IssueLedger:
         """When a row that cannot have its turn soon is due again: one after the other, at the domain's pace."""
         earliest, latest = now + timedelta(seconds=PATIENCE), now + LONGEST_WAIT
         later = max(self._later.get(domain, earliest), earliest)
-        self._later[domain] = min(later + timedelta(seconds=self._rates.get_interval(domain)), latest)
+        self._later[domain] = min(later + timedelta(seconds=self._pace.get_interval(domain)), latest)
         return min(later, latest)
 
     def _put_off(self, row: Delivery, until: datetime) -> None:
@@ -165,8 +166,10 @@ class IssueLedger:
             self._is_dry = True
             return False
         now, elapsed = self._clock(), self._clock() - self._claimed_at
-        self._slice = min(self._slice * 2, self._most) if elapsed < PATIENCE / 4 else max(self._slice // 2, 1)
-        self._slice, self._claimed_at = min(self._slice, self._most), now
+        interval = self._pace.get_interval()
+        most = max(1, min(SLICES[1], int(PATIENCE / interval))) if interval else SLICES[1]
+        self._slice = min(self._slice * 2 if elapsed < PATIENCE / 4 else max(self._slice // 2, 1), most)
+        self._claimed_at = now
         marks = self._swap_marks()
         try:
             with self._app.db.write() as conn:

@@ -18,11 +18,12 @@ from aggregator.mail.message import get_sender_domain, message_id, write_letter
 from aggregator.mail.single import send_one
 from aggregator.model.letter import Letter
 from aggregator.model.newsletter import Newsletter
-from aggregator.model.subscriber import Message, Subscription
+from aggregator.model.subscriber import Message, Subscription, get_domain
 from aggregator.pipeline.words import header_text
 from aggregator.render.idiom import Idiom
 from aggregator.render.letters import write_letter_parts
 from aggregator.storage import letters, meta, subscribers
+from aggregator.tasks.pace import Pace
 from aggregator.tasks.personal_links import confirm_url, preferences_url, unsubscribe_url
 from aggregator.tasks.worker import worker_name
 
@@ -47,15 +48,22 @@ def has_due(app: App) -> bool:
 
 
 def send_letters(app: App, *, pause: Callable[[float], bool]) -> None:
-    """All that are due, one after the other, no faster than ``mail.rate``."""
-    gap = 1 / app.settings.mail.rate if app.settings.mail.rate else 0.0
+    """All that are due, one after the other, as fast as the rates allow."""
+    pace = Pace(app)
+    try:
+        _send_due(app, pace, pause)
+    finally:
+        pace.leave()
+
+
+def _send_due(app: App, pace: Pace, pause: Callable[[float], bool]) -> None:
     while not pause(0):
         with app.db.write() as conn:
             now = app.now()
             owner = worker_name()
             found = letters.claim(conn, owner=owner, until=now + LEASE, limit=SLICE, now=now)
         for number, letter in enumerate(found):
-            if pause(gap):
+            if not pace.wait(get_domain(letter.address), pause):
                 _hand_back(app, found[number:], owner)
                 return
             _send(app, letter, owner)

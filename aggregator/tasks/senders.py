@@ -1,7 +1,7 @@
 """Other processes that send the same large issue: one interpreter cannot use two cores. Never sends by itself.
 
-A helper is this program's own ``issues send``, told its share. What a killed one had claimed is recovered as after any
-crash; one that cannot start leaves its part to the others. It ends when it is asked to, or when who started it is gone.
+A helper is this program's own ``issues send``. What a killed one had claimed is recovered as after any crash; one that
+cannot start leaves its part to the others. It ends when it is asked to, or when who started it is gone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LOOK_SECONDS = 0.5
 
 
 class Senders:
-    """For one issue. ``share`` is how many processes send it."""
+    """For one issue. ``count`` is how many processes of this machine send it, ourselves included."""
 
     def __init__(self, app: App, issue: Issue, config: Path | None) -> None:
         """``config``: the file that the helpers read; None: there are none."""
@@ -38,7 +38,7 @@ class Senders:
             waiting = deliveries.sum_waiting(conn, issue.id)
         self._app, self._issue, self._config = app, issue, config
         wanted = app.settings.mail.processes if config is not None and waiting >= MANY else 1
-        self.share = max(1, min(wanted, waiting // (MANY // 2)))
+        self.count = max(1, min(wanted, waiting // (MANY // 2)))
         self._helpers: list[subprocess.Popen[bytes]] = []
 
     def deliver(
@@ -56,11 +56,9 @@ class Senders:
             return True
 
         try:
-            for _ in range(self.share - 1):
+            for _ in range(self.count - 1):
                 self._start()
-            done = deliver_issue(
-                self._app, self._issue.id, is_stopping=is_ending, on_result=on_result, share=self.share
-            )
+            done = deliver_issue(self._app, self._issue.id, is_stopping=is_ending, on_result=on_result)
             if not self._helpers:
                 return done
             if done.stopped:
@@ -75,7 +73,7 @@ class Senders:
     def _start(self) -> None:
         issue = self._issue
         command = [sys.executable, "-m", "aggregator", "issues", "send", issue.newsletter, "--issue", issue.slug]
-        command += ["--config", str(self._config), "--share", str(self.share), "--starter", str(os.getpid())]
+        command += ["--config", str(self._config), "--starter", str(os.getpid())]
         log.info("deliver.sender", issue=issue.slug)
         try:
             self._helpers.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))

@@ -76,13 +76,6 @@ def test_the_rate_is_kept_whatever_is_asked_for(paper: Paper) -> None:
     assert set(waits) == {0.5}
 
 
-def test_two_processes_share_the_rate(paper: Paper) -> None:
-    paper.configure(rate=2)
-    with ready(paper) as (app, issue), opened(app, issue, clock=Ticks(), share=2) as led:
-        assert len(take(led)) == 1
-        assert led.rows.take(1).wait_seconds == pytest.approx(1.0)
-
-
 def test_a_slow_domain_holds_up_nobody_else(paper: Paper) -> None:
     paper.configure(mail={"domain_rates": {"example.net": 0.5}})
     people = [f"n{n}@example.net" for n in range(50)] + [f"o{n}@example.org" for n in range(4)]

@@ -39,7 +39,7 @@ def test_a_stop_is_heard_while_a_helper_still_sends(
     paper.configure(mail={"processes": 2})
     with ready(paper) as (app, issue):
         both = open_senders(paper, app, issue)
-        assert both.share == 2
+        assert both.count == 2
         done = both.deliver(
             is_stopping=lambda: count_states(app, issue) == {"sent": 3} and (tmp_path / "number").exists()
         )
@@ -61,7 +61,7 @@ def test_a_helper_that_cannot_start_leaves_its_part_to_us(paper: Paper, monkeypa
 def test_a_helper_whose_starter_is_gone_sends_nothing_more(paper: Paper) -> None:
     with ready(paper) as (app, issue):
         open_senders(paper, app, issue)
-        command = ("issues", "send", "weekly", "--issue", issue.slug, "--share", "2", "--starter")
+        command = ("issues", "send", "weekly", "--issue", issue.slug, "--starter")
         assert paper.program.run(*command, str(os.getpid())).code == 0  # nobody starts himself
         assert count_states(app, issue) == {"queued": 3}
         assert paper.program.run(*command, str(os.getppid())).code == 0

@@ -196,6 +196,9 @@ letters = sa.Table(
     sqlite_autoincrement=True,
 )
 
+#: Who sends at the moment: a worker's name and the number of its run. Only while there are rates to divide.
+senders = sa.Table("senders", metadata, sa.Column("name", sa.Text, primary_key=True), instant("lease_until"))
+
 #: What came back, as it came.
 bounces = sa.Table(
     "bounces",
