@@ -253,6 +253,8 @@ def _create_postgresql(url: URL, busy_timeout: timedelta) -> Engine:
         connection.autocommit = True
         connection.execute("SET TIME ZONE 'UTC'")
         connection.execute(f"SET lock_timeout = {milliseconds}")
+        # It expects to be worth its while where tables are large; of our questions it took nine tenths of the time.
+        connection.execute("SET jit = off")
         connection.autocommit = False
 
     return engine

@@ -6,7 +6,7 @@ Entries that the editor's rules hide are not shown, and neither is a story that 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from aggregator.model.ids import StoryId
 from aggregator.model.story import ScoreTerm, Story
 from aggregator.storage.engine import iter_chunks
 from aggregator.storage.entries import EntryQuery, conditions, list_entries
-from aggregator.storage.schema import entries, stories
+from aggregator.storage.schema import entries, entry_tags, stories
 from aggregator.storage.story_groups import get_oldest_ungrouped, save_groups
 
 __all__ = [
@@ -27,6 +27,8 @@ __all__ = [
     "forget_scores",
     "get",
     "get_oldest_ungrouped",
+    "is_crowded",
+    "list_best",
     "list_stories",
     "save_groups",
     "save_scores",
@@ -73,20 +75,21 @@ def find_unscored(conn: Connection, *, limit: int, hold: bool = False) -> tuple[
     return tuple(StoryId(number) for number in found)
 
 
-def save_scores(conn: Connection, scores: Iterable[tuple[StoryId, float, Sequence[ScoreTerm]]]) -> None:
-    """Write scores with their reasons."""
+def save_scores(conn: Connection, scores: Iterable[tuple[StoryId, float, float, Sequence[ScoreTerm]]]) -> None:
+    """Write scores with the ranks that follow from them, and their reasons."""
     rows = [
         {
             "scored_id": story_id,
             "score": score,
+            "rank": rank,
             "reasons": [(term.name, term.value, term.points) for term in reasons],
         }
-        for story_id, score, reasons in scores
+        for story_id, score, rank, reasons in scores
     ]
     statement = (
         sa.update(stories)
         .where(stories.c.id == sa.bindparam("scored_id"))
-        .values(score=sa.bindparam("score"), reasons=sa.bindparam("reasons"))
+        .values({name: sa.bindparam(name) for name in ("score", "rank", "reasons")})
     )
     for some in iter_chunks(rows):
         conn.execute(statement, list(some))
@@ -106,15 +109,47 @@ def list_stories(conn: Connection, query: StoryQuery) -> tuple[Story, ...]:
     return tuple(_make_story(rows[number], members[number]) for number in numbers if number in members)
 
 
-def _find_ids(conn: Connection, query: StoryQuery) -> list[StoryId]:
-    newest = sa.func.max(entries.c.effective_at)
-    wanted = EntryQuery(
+def is_crowded(conn: Connection, query: StoryQuery, most: int) -> bool:
+    """Whether more than so many entries meet the conditions; costs no more than so many."""
+    at = entry_tags.c.effective_at if query.tag else entries.c.effective_at
+    chosen = sa.select(at)
+    if query.tag:
+        chosen = chosen.where(entry_tags.c.slug == query.tag, at >= query.since, at < query.until)
+    else:
+        chosen = chosen.where(*conditions(_make_entry_query(query)))
+    return conn.execute(chosen.order_by(at.desc()).offset(most).limit(1)).first() is not None
+
+
+def list_best(conn: Connection, query: StoryQuery, *, limit: int) -> tuple[Story, ...]:
+    """As `list_stories`, but of all that have a rank only the highest: read along an index, as far as ``limit`` goes.
+
+    For conditions that many recent stories meet.
+    """
+    met = [entries.c.story_id == stories.c.id, *conditions(replace(_make_entry_query(query), tag=""))]
+    if query.tag:
+        met.append(sa.exists().where(entry_tags.c.entry_id == entries.c.id, entry_tags.c.slug == query.tag))
+    # Not a plain EXISTS: PostgreSQL would make a join of it, and sort all that joins.
+    belongs = sa.case((sa.exists().where(*met), sa.true()), else_=sa.false())
+    # The plus sign keeps SQLite from the index of what is merged, under which all that is not stands in one heap.
+    is_whole = sa.literal_column("+stories.merged_into").is_(None)
+    ranked = sa.select(stories.c.id).where(stories.c.rank.is_not(None), is_whole, belongs)
+    chosen = conn.execute(ranked.order_by(stories.c.rank.desc()).limit(limit)).scalars()
+    return list_stories(conn, replace(query, ids=tuple(map(StoryId, chosen)), tag="", limit=0))
+
+
+def _make_entry_query(query: StoryQuery) -> EntryQuery:
+    return EntryQuery(
         since=query.since,
         until=query.until,
         tag=query.tag,
         language=query.language,
         combined_only=query.combined_only,
     )
+
+
+def _find_ids(conn: Connection, query: StoryQuery) -> list[StoryId]:
+    newest = sa.func.max(entries.c.effective_at)
+    wanted = _make_entry_query(query)
     chosen: sa.Select[Any] = (
         sa.select(entries.c.story_id, newest)
         .where(entries.c.story_id.is_not(None), entries.c.hidden.is_(False), *conditions(wanted))

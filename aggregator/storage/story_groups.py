@@ -72,6 +72,12 @@ def find_end(conn: Connection, since: datetime, limit: int) -> datetime:
     return conn.execute(sa.select(sa.func.max(some.subquery().c.effective_at))).scalar() or since
 
 
+def find_start(conn: Connection, until: datetime, limit: int) -> datetime | None:
+    """The ``effective_at`` of the entry that is number ``limit`` before then; None: there are not so many."""
+    some = sa.select(entries.c.effective_at).where(entries.c.effective_at < until)
+    return conn.execute(some.order_by(entries.c.effective_at.desc()).offset(limit).limit(1)).scalar()
+
+
 def list_standings(
     conn: Connection, *, since: datetime, until: datetime, grouped_until: datetime
 ) -> dict[EntryId, Standing]:

@@ -10,7 +10,7 @@ from aggregator.log import get_logger
 from aggregator.model.ids import StoryId
 from aggregator.model.interest import Interest
 from aggregator.model.story import GroupedStory, Ruling, ScoreTerm, Story
-from aggregator.pipeline.rank import RULES, score_story
+from aggregator.pipeline.rank import RULES, get_rank, score_story
 from aggregator.pipeline.urls import FindDomain
 from aggregator.storage import meta, rulings, stories, story_groups
 from aggregator.storage.locks import lock_stories
@@ -167,7 +167,10 @@ def _score(app: App) -> bool:
         lock_stories(conn)
         found = stories.list_stories(conn, StoryQuery(ids=stories.find_unscored(conn, limit=CHUNK, hold=True)))
         placings = rulings.list_placings(conn, [entry.id for story in found for entry in story.entries])
-        stories.save_scores(conn, [(story.id, *_score_one(story, interests, placings, domains)) for story in found])
+        scored = [(story, *_score_one(story, interests, placings, domains)) for story in found]
+        stories.save_scores(
+            conn, [(story.id, score, get_rank(score, story.entries), reasons) for story, score, reasons in scored]
+        )
         meta.renew_revision(conn)
     return bool(found)
 

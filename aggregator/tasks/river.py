@@ -30,6 +30,9 @@ _ANCHOR = 15
 LATELY = timedelta(weeks=4)
 #: Bars of a tag's chart.
 WEEKS = 12
+#: Of a window with more entries only so many stories are looked at, the best ranked: pages cost the same however many
+#: feeds there are.
+CROWDED, BEST = 3_000, 500
 MENTIONED = 8
 RECENT_ISSUES = 5
 
@@ -43,9 +46,13 @@ def build_stories_page(app: App, *, tag: Tag | None = None, language: str = "") 
     known = get_tags(app.settings.tag_rules)
     query = StoryQuery(since=since, until=now, tag=slug, language=language, combined_only=True)
     with app.db.read() as conn:
-        found = stories.list_stories(conn, query)
+        is_crowded = stories.is_crowded(conn, query, CROWDED)
+        found = stories.list_best(conn, query, limit=BEST) if is_crowded else stories.list_stories(conn, query)
         top = river_pages.list_below(conn, _select(now, slug, language), None, limit=MOST + 1)
-        activity = tags.count_by_day(conn, since=since, until=now, limit=MENTIONED * 4) if is_front else ()
+        if is_front and not is_crowded:
+            activity = tags.count_by_day(conn, since=since, until=now, limit=MENTIONED * 4)
+        else:
+            activity = _count_by_day(found, since, now) if is_front else ()
         by_week = tags.count_by_week(conn, slug, until=midnight, weeks=WEEKS, now=now) if slug else ()
         recent = issues.list_issues(conn, states=issues.FROZEN, limit=RECENT_ISSUES) if is_front else ()
     river, older_id = cut_page(top)
@@ -70,6 +77,17 @@ def build_stories_page(app: App, *, tag: Tag | None = None, language: str = "") 
         by_week=by_week,
         weeks_end=midnight,
     )
+
+
+def _count_by_day(found: Sequence[Story], since: datetime, until: datetime) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """As `tags.count_by_day`, in the stories of a window of which not all is looked at."""
+    days = -((since - until) // timedelta(days=1))
+    counted: dict[str, list[int]] = {}
+    for entry in (entry for story in found for entry in story.entries if since <= entry.effective_at < until):
+        for slug in {evidence.slug for evidence in entry.tags}:
+            counted.setdefault(slug, [0] * days)[(entry.effective_at - since) // timedelta(days=1)] += 1
+    ordered = sorted(counted.items(), key=lambda one: (-sum(one[1]), one[0]))
+    return tuple((slug, tuple(by_day)) for slug, by_day in ordered)
 
 
 def build_river_page(app: App, before_id: EntryId, *, tag: Tag | None = None, language: str = "") -> RiverPage | None:

@@ -34,6 +34,8 @@ SPARE = 4_000
 #: When stored stories are made anew, so much before and behind a slice is looked at: what hangs together by a chain of
 #: entries is then seen whole, whichever slice comes first.
 MARGIN = 3 * REACH
+#: However many come in three days, so many before a slice are looked at. A day of 1,500 and more sees less than that.
+MOST = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,12 +47,14 @@ class Slice:
     last: datetime
     #: Whether its stored stories are to be made anew, too.
     anew: bool = False
+    #: Nothing before it is looked at: there is too much.
+    not_before: datetime = _EPOCH
 
     @property
     def since(self) -> datetime:
-        """Where a cell of the index begins (`StoryIndex.forget` drops whole ones)."""
+        """Where a cell of the index begins (`StoryIndex.forget` drops whole ones), or where there is too much."""
         before = MARGIN if self.anew else REACH
-        return _EPOCH + (self.first - before - _EPOCH) // REACH * REACH
+        return max(_find_cell(self.first - before), self.not_before)
 
     @property
     def until(self) -> datetime:
@@ -59,7 +63,13 @@ class Slice:
 
 def find_slice(conn: Connection, first: datetime, *, anew: bool = False) -> Slice:
     """The next entries from ``first`` on, as many as are looked at in one go."""
-    return Slice(first=first, last=story_groups.find_end(conn, first, SLICE), anew=anew)
+    last = story_groups.find_end(conn, first, SLICE)
+    return Slice(first=first, last=last, anew=anew, not_before=story_groups.find_start(conn, first, MOST) or _EPOCH)
+
+
+def _find_cell(moment: datetime) -> datetime:
+    """Where its cell of the index begins."""
+    return _EPOCH + (moment - _EPOCH) // REACH * REACH
 
 
 @dataclass(slots=True)
@@ -89,7 +99,7 @@ class StoryWindow:
         if self._since is None or part.since > self._since:
             # Older members of stories that still live come back below, and stay until the next step.
             index.forget(part.since)
-            self._drop(part.since)
+            self._drop(_find_cell(part.since))
         self._since = part.since
         news = [n for n, standing in wanted.items() if standing[0] is None or self.known.get(n) != standing]
         fresh = self._pending.intersection(wanted)

@@ -134,10 +134,10 @@ def test_the_discussion_of_an_entry_is_told_to_the_story_that_took_it(db: Databa
     """Stories may become one while a round is being saved."""
     one, _, first, second = store_two(db)
     with db.write() as conn:
-        stories.save_scores(conn, [(first, 1.0, ()), (second, 1.0, ())])
+        stories.save_scores(conn, [(first, 1.0, 1.0, ()), (second, 1.0, 1.0, ())])
     with db.write() as conn:
         regroup(conn)
-        stories.save_scores(conn, [(second, 2.0, ())])
+        stories.save_scores(conn, [(second, 2.0, 2.0, ())])
         beside = Beside(db, conn, lambda other: discussion.save_counts(other, {one: 500}))
     written = beside.finish()
 

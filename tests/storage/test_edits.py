@@ -181,7 +181,7 @@ def test_entries_without_tags_wait_for_them(db: Database) -> None:
         waiting = changes.claim_changes(conn, 10)
         lag = changes.find_lag(conn, NOW + MINUTE)
         story_id = save_story(conn, three)
-        stories.save_scores(conn, [(story_id, 1.0, ())])
+        stories.save_scores(conn, [(story_id, 1.0, 1.0, ())])
         changes.save_tags(conn, {three: [make_tag("chips"), make_tag("ai")], EntryId(999): []}, waiting)
         rest = (changes.claim_changes(conn, 10), changes.find_lag(conn, NOW))
         unscored = stories.find_unscored(conn, limit=5)

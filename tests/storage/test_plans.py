@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from aggregator.model.ids import FeedId
-from aggregator.storage import announcements, archives, feeds
+from aggregator.storage import announcements, archives, feeds, pruning, stories
 from aggregator.storage.engine import Database
 from aggregator.storage.feed_claims import select_due
 from aggregator.storage.host_leases import release
@@ -85,3 +85,20 @@ def test_what_is_in_hand_of_a_host_that_is_given_back_is_found_by_the_host(db: D
 
     assert any("ix_feeds_host_key (host_key=?)" in step for step in plan), plan
     assert not [step for step in plan if step.startswith(("SCAN feeds", "SCAN host_leases"))], plan
+
+
+def test_deliveries_that_are_old_are_found_by_their_issues(db: Database) -> None:
+    plan = explain(db, lambda conn: pruning.count_old(conn, now=NOW))
+
+    assert any(step.startswith("SEARCH deliveries") and "(issue_id=?)" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith("SCAN deliveries")], plan
+
+
+@pytest.mark.parametrize("tag", ["", "chips"])
+def test_the_best_of_a_crowded_window_are_read_along_their_ranks(db: Database, tag: str) -> None:
+    query = StoryQuery(since=NOW - 7 * DAY, until=NOW, tag=tag, combined_only=True)
+    plan = explain(db, lambda conn: (stories.is_crowded(conn, query, 100), stories.list_best(conn, query, limit=100)))
+
+    assert any("ix_stories_rank" in step for step in plan), plan
+    assert any("ix_entries_story_id (story_id=?)" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith("SCAN entr")], plan

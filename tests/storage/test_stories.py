@@ -221,7 +221,7 @@ def test_scores_come_back_with_their_reasons(db: Database) -> None:
     reasons = (ScoreTerm(name="sources", value="3", points=1.5), ScoreTerm(name="interest", value="半導体", points=2.0))
     with db.write() as conn:
         story_id = save_story(conn, *save_entries(conn, make_entry("a")))
-        stories.save_scores(conn, [(story_id, 3.5, reasons)])
+        stories.save_scores(conn, [(story_id, 3.5, 3.5, reasons)])
         stories.save_scores(conn, [])
         story = get_story(conn, story_id)
 

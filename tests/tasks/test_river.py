@@ -10,6 +10,7 @@ from aggregator.app import App
 from aggregator.model.story import Story
 from aggregator.storage import stories
 from aggregator.storage.stories import StoryQuery
+from aggregator.tasks import river
 from aggregator.tasks.river import build_stories_page
 from aggregator.tasks.site.feed_documents import build_living
 from aggregator.tasks.site.feed_scopes import get_combined
@@ -94,3 +95,19 @@ def test_the_front_page_says_why_its_first_story_is_first(paper: Paper) -> None:
     assert isinstance(shown, Page) and isinstance(story, Page)
     for page in (shown, story):
         assert page.body.decode().count("we care for glacier stations") == 1
+
+
+def test_of_a_crowded_window_the_best_are_looked_at(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same stories in the same order as when all are; front page and feed agree."""
+    configure(paper, limit=2)
+    with paper.app() as app:
+        paper.read(app)
+        all_looked_at = list_titles(build_stories_page(app).stories)
+        monkeypatch.setattr(river, "CROWDED", 2)
+        monkeypatch.setattr(river, "BEST", 3)
+        page = build_stories_page(app)
+        feed = build_living(app, get_combined(app))
+
+    assert list_titles(page.stories) == all_looked_at
+    assert page.story_count == 3
+    assert {item.title for item in feed.items} == set(all_looked_at)

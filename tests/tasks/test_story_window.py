@@ -68,6 +68,24 @@ def test_round_by_round_gives_what_all_at_once_gives(ready: Program, monkeypatch
         assert list_groups(app) == wanted
 
 
+def test_of_days_with_too_much_only_the_latest_is_looked_at(ready: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each entry gets its story all the same, whatever was in memory; all again gives the same as all at once."""
+    monkeypatch.setattr(story_window, "SLICE", 7)
+    monkeypatch.setattr(story_window, "MOST", 10)
+    with ready.app() as app:
+        for turn in range(4):
+            store_news(app, 40, seed=turn, days=8)
+            regroup_stories(app)
+        with app.db.read() as conn:
+            alone = conn.execute(sa.select(sa.func.count()).where(entries.c.story_id.is_(None))).scalar_one()
+            newest = conn.execute(sa.select(sa.func.max(entries.c.effective_at))).scalar_one()
+            part = story_window.find_slice(conn, newest)
+            seen = story_groups.list_standings(conn, since=part.since, until=part.last, grouped_until=part.until)
+
+    assert alone == 0
+    assert 10 <= len(seen) < 160
+
+
 def test_memory_holds_only_what_may_still_change(ready: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(story_window, "SLICE", 5)
     monkeypatch.setattr(story_window, "SPARE", 5)

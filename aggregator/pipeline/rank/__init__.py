@@ -18,10 +18,10 @@ from aggregator.pipeline.rank.sources import count_sources
 from aggregator.pipeline.rank.wishes import score_interests
 from aggregator.pipeline.urls import FindDomain
 
-__all__ = ["RULES", "count_sources", "order_stories", "score_story"]
+__all__ = ["RULES", "count_sources", "get_rank", "order_stories", "score_story"]
 
 #: Raise it when a score is reckoned otherwise than before: then all are reckoned anew once.
-RULES = 2
+RULES = 3
 #: What a day of age takes from a score in a list: news of the week outlives the day, a rumour does not.
 POINTS_PER_DAY = 0.5
 _DAY_SECONDS = 86_400
@@ -91,6 +91,11 @@ def _iter_rulings(entries: Sequence[Entry], rulings: Sequence[Ruling]) -> Iterat
         yield ScoreTerm(name=PINNED, value="by the editor", points=RULING_POINTS)
     elif words:
         yield ScoreTerm(name=BURIED, value="by the editor", points=-RULING_POINTS)
+
+
+def get_rank(score: float, entries: Sequence[Entry]) -> float:
+    """What orders stories whenever they are looked at, as `order_stories` does: the later one began, the higher."""
+    return score + POINTS_PER_DAY * min(entry.effective_at for entry in entries).timestamp() / _DAY_SECONDS
 
 
 def order_stories(stories: Sequence[Story], now: datetime) -> tuple[Story, ...]:

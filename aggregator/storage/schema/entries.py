@@ -32,11 +32,14 @@ stories = sa.Table(
     instant("created_at"),
     instant("updated_at"),
     points_to("merged_into", "stories.id", optional=True),
+    # Since revision 0010: what orders stories at whatever time (`pipeline.rank.get_rank`); NULL: never reckoned.
+    sa.Column("rank", sa.Double, nullable=True),
     sa.Index(None, "lead_entry_id"),
     sa.Index(None, "merged_into"),
     sa.Index(None, "score"),
     # Since revision 0005: an archive holds the stories of a week.
     sa.Index(None, "created_at"),
+    sa.Index(None, "rank"),
     sqlite_autoincrement=True,
 )
 

@@ -85,7 +85,7 @@ def choose_living(conn: Connection, listed: Listed, combined: CombinedSettings, 
         found = list_below(conn, listed, None, now, limit=combined.limit + 1)
         more = len(found) > combined.limit
         return Chosen(stories=found[: combined.limit], below=found[combined.limit - 1].lead.id if more else None)
-    window = list_window(conn, listed, now, since=now - combined.window)
+    window = list_window(conn, listed, now, since=now - combined.window, limit=combined.limit)
     room = _Room(limit=combined.limit, per_feed=combined.per_feed)
     room.take(story for story in window[:1] if get_place(story) >= 0)
     room.take(window if listed.is_each else order_stories(window, now))

@@ -14,6 +14,7 @@ from aggregator.storage.entries import EntryQuery
 from aggregator.storage.paging import Connection
 from aggregator.storage.search import search
 from aggregator.storage.stories import StoryQuery
+from aggregator.tasks import river
 from aggregator.tasks.site.feed_scopes import Listed
 
 #: Of a window, so many stories at most are looked at, the newest ones.
@@ -38,10 +39,20 @@ def list_above(conn: Connection, listed: Listed, place: Entry, now: datetime, *,
     return _stand_alone(river_pages.list_above(conn, query, place, limit=limit), now)
 
 
-def list_window(conn: Connection, listed: Listed, now: datetime, *, since: datetime) -> tuple[Story, ...]:
-    """All that stand at ``since`` or above, newest first."""
+def list_window(conn: Connection, listed: Listed, now: datetime, *, since: datetime, limit: int) -> tuple[Story, ...]:
+    """All that stand at ``since`` or above, newest first; where they are too many, as many of the newest as never
+    find room all (``limit``), and the best ranked."""
+    query = listed.get_entries(now)
     if not listed.is_each:
-        return paging.list_page(conn, listed.get_entries(now), None, limit=_MOST_OF_WINDOW, since=since)
+        window = StoryQuery(
+            since=since, until=query.until, tag=query.tag, language=query.language, combined_only=query.combined_only
+        )
+        if not stories.is_crowded(conn, window, river.CROWDED):
+            return paging.list_page(conn, query, None, limit=_MOST_OF_WINDOW, since=since)
+        best = stories.list_best(conn, window, limit=river.BEST)
+        led = {story.id: story for story in paging.choose_leads(conn, query, best) if story.lead.effective_at >= since}
+        led |= {story.id: story for story in paging.list_page(conn, query, None, limit=limit + 1, since=since)}
+        return tuple(sorted(led.values(), key=lambda story: (story.lead.effective_at, story.lead.id), reverse=True))
     found = list_below(conn, listed, None, now, limit=_MOST_OF_WINDOW)
     return tuple(story for story in found if story.lead.effective_at >= since)
 
