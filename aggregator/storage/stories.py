@@ -128,8 +128,8 @@ def list_best(conn: Connection, query: StoryQuery, *, limit: int) -> tuple[Story
     met = [entries.c.story_id == stories.c.id, *conditions(replace(_make_entry_query(query), tag=""))]
     if query.tag:
         met.append(sa.exists().where(entry_tags.c.entry_id == entries.c.id, entry_tags.c.slug == query.tag))
-    # Not a plain EXISTS: PostgreSQL would make a join of it, and sort all that joins.
-    belongs = sa.case((sa.exists().where(*met), sa.true()), else_=sa.false())
+    # Not EXISTS: PostgreSQL would make a join or a table of all entries that meet the conditions.
+    belongs = sa.select(entries.c.id).where(*met).limit(1).scalar_subquery().is_not(None)
     # The plus sign keeps SQLite from the index of what is merged, under which all that is not stands in one heap.
     is_whole = sa.literal_column("+stories.merged_into").is_(None)
     ranked = sa.select(stories.c.id).where(stories.c.rank.is_not(None), is_whole, belongs)
