@@ -225,6 +225,16 @@ def test_an_address_that_makes_no_sense_is_refused(url: str) -> None:
         open_database(url)
 
 
+def test_no_question_is_compiled(postgres_url: str) -> None:
+    """Large tables make PostgreSQL expect much of it, and it takes ten times as long as the question."""
+    db = open_database(postgres_url)
+    with db.read() as conn:
+        said = conn.execute(sa.text("SHOW jit")).scalar()
+    db.close()
+
+    assert said == "off"
+
+
 def test_the_address_is_shown_without_its_password(postgres_url: str) -> None:
     db = open_database(postgres_url.replace("postgres@", "postgres:secret-word@"))
     shown = db.url_text
