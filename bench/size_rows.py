@@ -89,11 +89,12 @@ _FEEDS = f"""
 INSERT INTO feeds SELECT made.* FROM {_RANGE} AS n CROSS JOIN LATERAL jsonb_populate_record(
     NULL::feeds, %(row)s::jsonb || jsonb_build_object(
     'id', n, 'url', 'https://site' || n / 3 || '.example/feed/' || n, 'host_key', 'site' || n / 3 || '.example',
-    'title', 'Site ' || n, 'state', CASE WHEN n > {DUE} AND n % 10 = 0 THEN 'paused' ELSE 'active' END,
+    'title', 'Site ' || n, 'state', CASE WHEN n % 10 = 1 THEN 'paused' ELSE 'active' END,
     'etag', '\\x' || md5(n::text), 'body_hash', md5('b' || n), 'last_status', 200,
     'last_fetched_at', %(now)s::timestamptz - interval '1 h', 'first_imported_at', %(now)s::timestamptz - %(span)s,
     'arrivals', '[1770000000.0, 1769900000.0, 1769800000.0]'::jsonb, 'next_due_at', %(now)s::timestamptz + CASE
-    WHEN n <= {DUE} THEN - n * interval '3.6 s' ELSE interval '1 h' + (n * 7919 % 86400) * interval '1 s' END)
+    WHEN n % %(apart)s = 0 THEN - (n / %(apart)s) * interval '3.6 s'
+    ELSE interval '1 h' + (n * 7919 % 86400) * interval '1 s' END)
 ) AS made"""
 _SLICES = f"""
 INSERT INTO feed_slices (feed_id, slices)
@@ -108,7 +109,14 @@ FROM {_RANGE} AS n"""
 def fill(url: str, feeds: int, entries: int, *, now: datetime, span: timedelta, tags: Collection[Tag]) -> None:
     """Fill a database that was migrated just now."""
     known = [(tag.slug, tag.kind) for tag in tags]
-    asked = {"feeds": feeds, "entries": entries, "now": now, "span": span, "tags": len(known)}
+    asked = {
+        "feeds": feeds,
+        "apart": max(feeds // DUE, 1),
+        "entries": entries,
+        "now": now,
+        "span": span,
+        "tags": len(known),
+    }
     row = new_row(FeedSpec(url="", origin="added"), now) | dict.fromkeys(("asked_url", "claimed_by", "moved_url"), "")
     row |= {"document_entries": 10, "largest_document": 10, "moved_times": 0}
     asked["row"] = json.dumps(row, default=str)
