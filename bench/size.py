@@ -27,6 +27,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from random import random
 
 import psycopg
 import sqlalchemy as sa
@@ -144,8 +145,8 @@ def find_hot_share(app: App) -> float:
 
 
 def _make_outcome(feed_id: FeedId) -> FeedOutcome:
-    """Not modified, once more."""
-    due = NOW - timedelta(minutes=10)
+    """Not modified, once more; due at another time than before."""
+    due = NOW - timedelta(seconds=random() * 3600)
     return FeedOutcome(feed_id=feed_id, at=NOW, status=304, steady=True, next_due_at=due, next_due_reason="bench")
 
 
