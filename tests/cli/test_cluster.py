@@ -5,13 +5,17 @@ from __future__ import annotations
 import signal
 import socket
 import urllib.request
+from datetime import datetime
+from functools import partial
+from itertools import pairwise
+from time import monotonic
 
 import pytest
 import sqlalchemy as sa
 
 from aggregator.cli.lease import SHARED_LEASE, SHARED_RENEW_SECONDS
 from aggregator.storage import leases, migrate
-from aggregator.storage.schema import entries
+from aggregator.storage.schema import entries, feeds, issues
 from tests.cli.daemons import Daemon, Start, configure, wait_until
 from tests.fixtures.http_server import TestHttpServer
 from tests.fixtures.program import Program
@@ -77,6 +81,62 @@ def test_one_that_was_paused_ticks_no_more(pair: tuple[Daemon, Daemon]) -> None:
     first.process.send_signal(signal.SIGCONT)
     first.wait_for("daemon.follows")
     assert first.get("/healthz") == (200, "ok\n")
+    assert (first.stop(), second.stop()) == (0, 0)
+
+
+@pytest.mark.soak
+def test_one_that_is_paused_for_a_minute_costs_seconds(
+    program: Program, start: Start, http_server: TestHttpServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A feed is made due again and again, and asked; each minute ends a slot of a newsletter."""
+    url = http_server.add("/feed.xml", FEED)
+    newsletter = {"slug": "minutely", "title": "AI Minutely", "schedule": "* * * * *", "timezone": "UTC"}
+    configure(program, 1, newsletters=[newsletter], feeds=[{"url": url}])
+    pair = []
+    for port, word in zip(find_ports(), ("daemon.leads", "daemon.started"), strict=True):
+        pair.append(start(port=port))
+        pair[-1].wait_for(word)
+    first, second = pair
+    with program.app() as app:
+
+        def ask_for(seconds: float) -> float:
+            """The longest wait of the feed for being asked."""
+            longest, end = 0.0, monotonic() + seconds
+            while monotonic() < end:
+                with app.db.write() as conn:
+                    conn.execute(sa.update(feeds).values(next_due_at=(due_at := app.now())))
+                wait_until(partial(is_asked, due_at), second.process, 60)
+                longest = max(longest, (app.now() - due_at).total_seconds())
+            return longest
+
+        def is_asked(due_at: datetime) -> bool:
+            with app.db.read() as conn:
+                found = conn.execute(sa.select(feeds.c.next_due_at)).scalar_one()
+            return bool(found > due_at)
+
+        lags = {"before": ask_for(30)}
+        first.process.send_signal(signal.SIGSTOP)
+        stopped_at = monotonic()
+        lags["while another takes over"] = ask_for(10)
+        lags["paused"] = ask_for(60 - (monotonic() - stopped_at))
+        first.process.send_signal(signal.SIGCONT)
+        first.wait_for("daemon.follows")
+        lags["after"] = ask_for(70)
+        with app.db.read() as conn:
+            found = conn.execute(sa.select(issues.c.slot_at, issues.c.created_at).order_by(issues.c.slot_at)).all()
+
+    with capsys.disabled():
+        print({word: round(seconds, 1) for word, seconds in lags.items()})
+        print("slots made after", [round((row.created_at - row.slot_at).total_seconds(), 1) for row in found])
+    gaps = {(later.slot_at - slot.slot_at).total_seconds() for slot, later in pairwise(found)}
+    assert gaps == {60}, "none is missed and none is there twice"
+    assert len(found) >= 2
+    assert lags["while another takes over"] < LIMIT
+    assert max(lags["paused"], lags["after"]) < lags["before"] + 10
+    assert [line for line in first.lines + second.lines if "daemon.leads" in line] == [
+        first.wait_for("daemon.leads"),
+        second.wait_for("daemon.leads"),
+    ]
     assert (first.stop(), second.stop()) == (0, 0)
 
 
