@@ -3,8 +3,8 @@
     python bench/scale.py [--feeds 10000] [--hosts 100] [--workers 1,2,4] [--kill-seconds 5]
 
 Each line is one round of new feeds with a PostgreSQL database of its own: the wall time from the first job to the last
-feed stored, CPU time of the workers and their children, what the server saw: feeds asked for twice, and the most
-requests that one host had at a time (eight is what a host of one's own network may have, of all workers together). With
+feed stored, CPU time of the workers and their children since then (with kills: the start of those that replace them,
+too), what the server saw: feeds asked for twice, and the most requests that one host had at a time (eight is what a host of one's own network may have, of all workers together). With
 kills a feed may be asked for twice, none may be missing. Exit code 1: a feed was missing, was asked twice in a round
 without kills, or a host had more.
 """
@@ -116,6 +116,14 @@ class Workers:
         self.kills += 1
         self._processes.append(self._start())
 
+    def read_cpu(self) -> float:
+        """Seconds of processor time so far of those that run, and of their children that have ended."""
+        ticks = 0
+        for process in self._processes:
+            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def stop(self) -> None:
         for process in self._processes:
             process.terminate()
@@ -134,14 +142,14 @@ def measure(address: str, database: str, said: argparse.Namespace, workers: int,
         with psycopg.connect(database, autocommit=True) as conn:
             crew = Workers(config, workers)
             wait_for_workers(conn, 2 * workers)
-            began = time.perf_counter()
+            starting, began = crew.read_cpu(), time.perf_counter()
             queue.defer("round", key="round")
             seconds = wait_for_feeds(conn, queue, crew, said.feeds, began, kill_seconds)
             crew.stop()
             entries = conn.execute("SELECT count(*) FROM entries").fetchone()
         queue.close()
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime - starting
         seen = json.load(urllib.request.urlopen(f"{address}/seen"))
         return {**seen, "seconds": seconds, "cpu": cpu, "kills": crew.kills, "entries": entries[0] if entries else 0}
 
