@@ -4,9 +4,9 @@
 
 Each line is one round of new feeds with a PostgreSQL database of its own: the wall time from the first job to the last
 feed stored, CPU time of the workers and their children since then (with kills: the start of those that replace them,
-too), what the server saw: feeds asked for twice, and the most requests that one host had at a time (eight is what a host of one's own network may have, of all workers together). With
-kills a feed may be asked for twice, none may be missing. Exit code 1: a feed was missing, was asked twice in a round
-without kills, or a host had more.
+too), what the server saw: feeds asked for twice, and the most requests that one host had at a time (eight is what a
+host of one's own network may have, of all workers together). With kills a feed may be asked for twice, none may be
+missing. Exit code 1: a feed was missing, was asked twice in a round without kills, or a host had more.
 """
 
 from __future__ import annotations
