@@ -55,7 +55,6 @@ class Took:
 
     wall: float
     cpu: float
-    peak_mb: float
     kills: int
 
 
@@ -96,7 +95,7 @@ def fill(db: Database, feeds: int, entries: int, people: int) -> None:
 def run_copy(source: str, target: str, kills: int) -> Took:
     """The command until it ends by itself; killed ``kills`` times before."""
     command = [sys.executable, "-m", "aggregator", "db", "copy", "--from", source, "--to", target]
-    started, cpu, peak = time.perf_counter(), 0.0, 0.0
+    started, cpu = time.perf_counter(), 0.0
     for left in range(kills, -1, -1):
         place = PLACES[(kills - left) % len(PLACES)] if left else ""
         process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -108,11 +107,10 @@ def run_copy(source: str, target: str, kills: int) -> Took:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         cpu += usage.ru_utime + usage.ru_stime
-        peak = max(peak, usage.ru_maxrss / 1024)
         print(f"    {f'killed at {place}' if place else said} ({process.returncode})", flush=True)
         if process.returncode != (-signal.SIGKILL if place else 0):
             raise SystemExit("it ended otherwise than it should")
-    return Took(time.perf_counter() - started, cpu, peak, kills)
+    return Took(time.perf_counter() - started, cpu, kills)
 
 
 def wait_for(target: str, place: str, process: subprocess.Popen[str]) -> None:
@@ -177,8 +175,7 @@ def digest(path: Path) -> dict[str, tuple[int, str]]:
 
 def show(way: str, took: Took, rows: int, size: float) -> None:
     print(
-        f"  {way:<24}{took.wall:>7.1f} s {rows / took.wall:>8,.0f} rows/s {took.cpu:>7.1f} s CPU"
-        f" {took.peak_mb:>5.0f} MB RSS, {size:,.0f} MB there",
+        f"  {way:<24}{took.wall:>7.1f} s {rows / took.wall:>8,.0f} rows/s {took.cpu:>7.1f} s CPU {size:,.0f} MB there",
         flush=True,
     )
 
