@@ -51,8 +51,7 @@ def count_by_week(conn: Connection, slug: str, *, until: datetime, weeks: int, n
     query = sa.select(sa.func.count(entry_tags.c.entry_id.distinct())).where(entry_tags.c.slug == slug, _is_shown())
     ends = [start + number * _WEEK for number in range(weeks + 1)]
     return tuple(
-        conn.execute(query.where(at >= since, at < min(end, now))).scalar_one()
-        for since, end in pairwise(ends)
+        conn.execute(query.where(at >= since, at < min(end, now))).scalar_one() for since, end in pairwise(ends)
     )
 
 
