@@ -20,7 +20,7 @@ from aggregator.cli.console import (
 )
 from aggregator.cli.lease import LEASE_NAME
 from aggregator.config import Config
-from aggregator.errors import UsageError
+from aggregator.errors import SchemaMismatch, UsageError
 from aggregator.model import retention
 from aggregator.storage import migrate
 from aggregator.tasks.copying import copy_installation
@@ -62,8 +62,11 @@ def check(config: ConfigOption = None) -> None:
 
 
 def _find_problems(app: App) -> list[str]:
-    state = migrate.current(app.db)
-    problems = [] if state == "current" else [f"{app.db.url_text}: the schema is {state}: run `aggregator db upgrade`"]
+    problems = []
+    try:
+        migrate.require_current(app.db)
+    except SchemaMismatch as error:
+        problems.append(str(error))
     return [*problems, *migrate.check_integrity(app.db)]
 
 

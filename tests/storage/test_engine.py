@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,11 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.exc import StatementError
 
 from aggregator.errors import DatabaseUnavailable, SchemaMismatch, StorageError
-from aggregator.storage import feeds, leases, meta
+from aggregator.storage import feeds, leases, meta, migrate
 from aggregator.storage.engine import Database, open_database, reserve_ids
 from aggregator.storage.schema import entries as entries_table
 from aggregator.storage.schema import leases as leases_table
 from aggregator.storage.schema import meta as meta_table
+from tests.fixtures.database import new_postgres_database
 from tests.fixtures.program import open_way_to
 from tests.storage.samples import HOUR, NOW, ensure_feed
 
@@ -140,8 +143,6 @@ def test_a_lock_held_by_another_ends_in_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_a_row_locked_by_another_is_not_waited_for_for_ever(postgres_url: str, postgres_template: str) -> None:
-    from tests.fixtures.database import new_postgres_database
-
     with new_postgres_database(postgres_url, template=postgres_template) as url:
         db = open_database(url, busy_timeout=timedelta(milliseconds=50))
         with db.write() as conn:
@@ -311,3 +312,30 @@ def test_the_database_is_for_our_eyes_only(tmp_path: Path) -> None:
     modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
     db.close()
     assert set(modes.values()) == {0}
+
+
+@pytest.fixture
+def poor_url(postgres_url: str) -> Iterator[str]:
+    """An empty database, with a role that may do nothing there."""
+    with new_postgres_database(postgres_url) as url, closing(open_database(url)) as db:
+        with db.write() as conn:
+            conn.execute(sa.text("CREATE ROLE poor"))
+        yield sa.make_url(url).update_query_dict({"options": "-c role=poor"}).render_as_string(hide_password=False)
+        with db.write() as conn:
+            conn.execute(sa.text("DROP OWNED BY poor"))
+            conn.execute(sa.text("DROP ROLE poor"))
+
+
+def test_what_the_role_may_not_do_is_one_error_and_leaves_nothing(poor_url: str) -> None:
+    """Tables that it may not make, and rows that it may not change."""
+    owner_url = poor_url.partition("?")[0]
+    with closing(open_database(poor_url)) as db, closing(open_database(owner_url)) as owner:
+        with pytest.raises(DatabaseUnavailable, match="permission denied for schema public"):
+            migrate.upgrade(db)
+        assert migrate.current(owner) == "empty"
+
+        migrate.upgrade(owner)
+        with owner.write() as conn:
+            conn.execute(sa.text("GRANT SELECT ON ALL TABLES IN SCHEMA public TO poor"))
+        with pytest.raises(DatabaseUnavailable, match="permission denied for table leases"), db.write() as conn:
+            leases.acquire(conn, "a", "me", now=NOW, ttl=HOUR)
