@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
@@ -31,6 +32,12 @@ _CHECKS_OFF = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
 settings.register_profile("local", deadline=None, suppress_health_check=_CHECKS_OFF)
 settings.register_profile("ci", deadline=None, suppress_health_check=_CHECKS_OFF, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(autouse=True)
+def _log_as_at_the_start() -> None:
+    """A command that a test before has run in this process may have turned all but errors off."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -91,7 +91,7 @@ def test_a_window_ends_where_it_is_told_to(db: Database) -> None:
 STORIES = st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=4), min_size=1, max_size=15)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=STORIES, later=STORIES, limit=st.integers(1, 7), turn=st.integers(0, 6))
 def test_each_story_is_told_once_also_while_others_arrive(
     db: Database, made: list[list[int]], later: list[list[int]], limit: int, turn: int

@@ -116,7 +116,7 @@ def test_two_that_join_at_once_see_each_other(db: Database, paper: Paper) -> Non
     assert sorted(seen) == [1, 2]
 
 
-@pytest.mark.parametrize("seed", (1, 2, 3))
+@pytest.mark.parametrize("seed", (1, 2))
 def test_whoever_comes_goes_and_is_killed_the_whole_is_never_exceeded(paper: Paper, seed: int) -> None:
     """In no stretch of time, but for one mail that each may have saved up."""
     paper.configure(rate=10.0)
