@@ -2,8 +2,7 @@
 
 With SQLite a second daemon stands by as a whole. Where the queue is shared every daemon serves pages and takes jobs,
 and the lease says only whose clock ticks; one that is gone or stopped is replaced within `SHARED_LEASE` and a renewal.
-A paused daemon that goes on late finds its lease gone before its next tick or the one after; what a late tick queues is
-harmless.
+A paused daemon that goes on late finds its lease gone before its next tick: each tick looks at the row's fence.
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ class LeaseKeeper:
         self._stop = stop
         self._on_leading = on_leading
         self._owner = f"{worker_name()}:{secrets.token_hex(4)}"
-        #: The lease is ours.
-        self.leads = False
+        #: Of the lease, as far as we know; None: it is not ours.
+        self._fence: int | None = None
         #: What `on_leading` is to be told; None: it has been called.
         self._owed: bool | None = None
         #: Another daemon took over, and there can be one only.
@@ -72,7 +71,8 @@ class LeaseKeeper:
         try:
             kept = self._acquire()
         except StorageError as error:
-            self.leads = self.leads and not self._is_shared
+            if self._is_shared:
+                self._fence = None
             log.warning("lease.not_renewed", reason=str(error))
             return
         if not kept and not self._is_shared:
@@ -81,9 +81,16 @@ class LeaseKeeper:
             self._stop.set()
 
     def may_tick(self) -> bool:
-        """Whether our clock ticks. What comes before the first tick is done here, by who ticks: renewing goes on."""
-        if not self.leads:
+        """Whether our clock ticks. What comes before the first tick is done here, by who ticks: renewing goes on.
+
+        Raises `StorageError`.
+        """
+        fence = self._fence
+        if fence is None:
             return False
+        with self._app.db.read() as conn:
+            if not leases.is_held(conn, LEASE_NAME, fence, now=self._app.now()):
+                return False
         if self._owed is not None:
             self._on_leading(self._owed)
             self._owed = None
@@ -106,9 +113,10 @@ class LeaseKeeper:
                 # A killed daemon must not cost its successor a minute.
                 leases.release(conn, LEASE_NAME, holder, now=now)
                 fence = leases.acquire(conn, LEASE_NAME, self._owner, now=now, ttl=self._ttl)
-        led, self.leads = self.leads, fence is not None
-        if self.leads != led and self._is_shared:
-            log.info("daemon.leads" if self.leads else "daemon.follows")
-        if self.leads and not led:
+        led, leads = self._fence is not None, fence is not None
+        self._fence = fence
+        if leads != led and self._is_shared:
+            log.info("daemon.leads" if leads else "daemon.follows")
+        if leads and not led:
             self._owed = bool(self._owed) or ended_at is None or now - ended_at > LONG
-        return self.leads
+        return leads

@@ -75,4 +75,5 @@ def _first_line(error: exc.DBAPIError, url: URL) -> str:
 
 
 def _name(url: URL) -> str:
-    return url.database or "" if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+    kind = url.get_backend_name()
+    return url.database or "" if kind == "sqlite" else url.set(drivername=kind).render_as_string(hide_password=True)

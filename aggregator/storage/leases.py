@@ -30,6 +30,12 @@ def acquire(conn: Connection, name: str, owner: str, *, now: datetime, ttl: time
     ).scalar()
 
 
+def is_held(conn: Connection, name: str, fence: int, *, now: datetime) -> bool:
+    """Whether the lease that came with this ``fence`` still holds: who was stopped meanwhile cannot know otherwise."""
+    held = sa.exists().where(leases.c.name == name, leases.c.fence == fence, leases.c.lease_until > now)
+    return bool(conn.execute(sa.select(held)).scalar())
+
+
 def release(conn: Connection, name: str, owner: str, *, now: datetime) -> None:
     """Give the lease up, if it is ours: the next one need not wait until it runs out."""
     mine = sa.and_(leases.c.name == name, leases.c.owner == owner)

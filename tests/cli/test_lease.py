@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -39,3 +41,17 @@ def test_what_comes_before_the_first_tick_is_tried_until_it_is_done(program: Pro
         assert second.may_tick()
 
     assert told == [True, True, True, False]
+
+
+def test_one_that_was_stopped_for_long_finds_out_before_it_ticks(program: Program) -> None:
+    """It has not renewed since, and its own memory says that it leads."""
+    program.configure()
+    with program.app() as app:
+        an_hour_later = replace(app, now=lambda: datetime.now(UTC) + timedelta(hours=1))
+        late, other = (LeaseKeeper(one, threading.Event(), on_leading=lambda _: None) for one in (app, an_hour_later))
+        late.renew()
+        assert late.may_tick()
+        other.renew()
+
+        assert other.may_tick()
+        assert not late.may_tick()
