@@ -35,6 +35,11 @@ __all__ = [
 ]
 
 
+#: Of all stories so many of the highest ranks are looked through for the best; where fewer than a page are among them,
+#: it is read otherwise.
+_LOOKED_AT, _FEW = 20_000, 50
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryQuery:
     """Which stories: those with at least one entry that meets every condition given. They come with all entries."""
@@ -111,19 +116,21 @@ def list_stories(conn: Connection, query: StoryQuery) -> tuple[Story, ...]:
 
 def is_crowded(conn: Connection, query: StoryQuery, most: int) -> bool:
     """Whether more than so many entries meet the conditions; costs no more than so many."""
-    at = entry_tags.c.effective_at if query.tag else entries.c.effective_at
-    chosen = sa.select(at)
-    if query.tag:
-        chosen = chosen.where(entry_tags.c.slug == query.tag, at >= query.since, at < query.until)
+    met = conditions(replace(_make_entry_query(query), tag=""))
+    if not query.tag:
+        some = sa.select(entries.c.id).where(*met).order_by(entries.c.effective_at.desc())
     else:
-        chosen = chosen.where(*conditions(_make_entry_query(query)))
-    return conn.execute(chosen.order_by(at.desc()).offset(most).limit(1)).first() is not None
+        # An entry has as many rows as there are reasons for its tag.
+        at, number = entry_tags.c.effective_at, entry_tags.c.entry_id
+        some = sa.select(at, number).join(entries, entries.c.id == number).where(entry_tags.c.slug == query.tag, *met)
+        some = some.where(at >= query.since, at < query.until).distinct().order_by(at.desc(), number.desc())
+    return conn.execute(some.offset(most).limit(1)).first() is not None
 
 
 def list_best(conn: Connection, query: StoryQuery, *, limit: int) -> tuple[Story, ...]:
     """As `list_stories`, but of all that have a rank only the highest: read along an index, as far as ``limit`` goes.
 
-    For conditions that many recent stories meet.
+    For conditions that many recent stories meet. Where few of the first `_LOOKED_AT` do, all are looked at.
     """
     met = [entries.c.story_id == stories.c.id, *conditions(replace(_make_entry_query(query), tag=""))]
     if query.tag:
@@ -132,8 +139,14 @@ def list_best(conn: Connection, query: StoryQuery, *, limit: int) -> tuple[Story
     belongs = sa.select(entries.c.id).where(*met).limit(1).scalar_subquery().is_not(None)
     # The plus sign keeps SQLite from the index of what is merged, under which all that is not stands in one heap.
     is_whole = sa.literal_column("+stories.merged_into").is_(None)
+    by_rank = sa.select(stories.c.rank).where(stories.c.rank.is_not(None)).order_by(stories.c.rank.desc())
+    lowest = conn.execute(by_rank.offset(_LOOKED_AT).limit(1)).scalar()
     ranked = sa.select(stories.c.id).where(stories.c.rank.is_not(None), is_whole, belongs)
-    chosen = conn.execute(ranked.order_by(stories.c.rank.desc()).limit(limit)).scalars()
+    if lowest is not None:
+        ranked = ranked.where(stories.c.rank > lowest)
+    chosen = conn.execute(ranked.order_by(stories.c.rank.desc(), stories.c.id.desc()).limit(limit)).scalars().all()
+    if len(chosen) < min(limit, _FEW):
+        return list_stories(conn, query)
     return list_stories(conn, replace(query, ids=tuple(map(StoryId, chosen)), tag="", limit=0))
 
 

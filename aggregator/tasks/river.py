@@ -47,7 +47,8 @@ def build_stories_page(app: App, *, tag: Tag | None = None, language: str = "") 
     query = StoryQuery(since=since, until=now, tag=slug, language=language, combined_only=True)
     with app.db.read() as conn:
         is_crowded = stories.is_crowded(conn, query, CROWDED)
-        found = stories.list_best(conn, query, limit=BEST) if is_crowded else stories.list_stories(conn, query)
+        best = max(BEST, combined.limit)
+        found = stories.list_best(conn, query, limit=best) if is_crowded else stories.list_stories(conn, query)
         top = river_pages.list_below(conn, _select(now, slug, language), None, limit=MOST + 1)
         if is_front and not is_crowded:
             activity = tags.count_by_day(conn, since=since, until=now, limit=MENTIONED * 4)

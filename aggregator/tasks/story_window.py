@@ -34,9 +34,11 @@ SPARE = 4_000
 #: When stored stories are made anew, so much before and behind a slice is looked at: what hangs together by a chain of
 #: entries is then seen whole, whichever slice comes first.
 MARGIN = 3 * REACH
-#: However many come in three days, so many before a slice are looked at. A day of 1,500 and more sees less than that.
+#: However many come in three days, so many before a slice and from its first on are looked at. Not where stored stories
+#: are made anew: they would come out otherwise each time.
 MOST = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,9 @@ class Slice:
     last: datetime
     #: Whether its stored stories are to be made anew, too.
     anew: bool = False
-    #: Nothing before it is looked at: there is too much.
+    #: Nothing before and after these is looked at: there is too much.
     not_before: datetime = _EPOCH
+    not_after: datetime = _NEVER
 
     @property
     def since(self) -> datetime:
@@ -58,13 +61,16 @@ class Slice:
 
     @property
     def until(self) -> datetime:
-        return self.last + (MARGIN if self.anew else REACH)
+        return min(self.last + (MARGIN if self.anew else REACH), max(self.last, self.not_after))
 
 
 def find_slice(conn: Connection, first: datetime, *, anew: bool = False) -> Slice:
     """The next entries from ``first`` on, as many as are looked at in one go."""
-    last = story_groups.find_end(conn, first, SLICE)
-    return Slice(first=first, last=last, anew=anew, not_before=story_groups.find_start(conn, first, MOST) or _EPOCH)
+    part = Slice(first=first, last=story_groups.find_end(conn, first, SLICE), anew=anew)
+    if anew:
+        return part
+    before, after = story_groups.find_start(conn, first, MOST), story_groups.find_end(conn, first, MOST)
+    return replace(part, not_before=before or _EPOCH, not_after=after)
 
 
 def _find_cell(moment: datetime) -> datetime:
@@ -136,7 +142,7 @@ class StoryWindow:
         while self.known:
             self.known.popitem()
         if self._index is not None:
-            self._index.forget(datetime.max.replace(tzinfo=UTC))
+            self._index.forget(_NEVER)
         self.drop()
 
     def drop(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 import pytest
@@ -69,7 +69,7 @@ def test_round_by_round_gives_what_all_at_once_gives(ready: Program, monkeypatch
 
 
 def test_of_days_with_too_much_only_the_latest_is_looked_at(ready: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each entry gets its story all the same, whatever was in memory; all again gives the same as all at once."""
+    """Each entry gets its story all the same, whatever was in memory; all again gives the same twice."""
     monkeypatch.setattr(story_window, "SLICE", 7)
     monkeypatch.setattr(story_window, "MOST", 10)
     with ready.app() as app:
@@ -79,11 +79,25 @@ def test_of_days_with_too_much_only_the_latest_is_looked_at(ready: Program, monk
         with app.db.read() as conn:
             alone = conn.execute(sa.select(sa.func.count()).where(entries.c.story_id.is_(None))).scalar_one()
             newest = conn.execute(sa.select(sa.func.max(entries.c.effective_at))).scalar_one()
-            part = story_window.find_slice(conn, newest)
-            seen = story_groups.list_standings(conn, since=part.since, until=part.last, grouped_until=part.until)
+            seen = [count_between(conn, newest - late * DAY) for late in (0, 4)]
+            monkeypatch.setattr(story_window, "MOST", 1_000)
+            without_limit = [count_between(conn, newest - late * DAY) for late in (0, 4)]
+            monkeypatch.setattr(story_window, "MOST", 10)
+        regroup_since(app, None, progress=lambda done, total: None)
+        changed = regroup_since(app, None, progress=lambda done, total: None)
 
     assert alone == 0
-    assert 10 <= len(seen) < 160
+    assert max(seen) <= 10 + 10 + 1
+    assert min(without_limit) > 40
+    assert changed == 0
+
+
+def count_between(conn: sa.Connection, first: datetime) -> int:
+    """Entries within the view of a slice."""
+    part = story_window.find_slice(conn, first)
+    at = entries.c.effective_at
+    query = sa.select(sa.func.count()).where(at >= part.since, at <= part.until)
+    return int(conn.execute(query).scalar_one())
 
 
 def test_memory_holds_only_what_may_still_change(ready: Program, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from aggregator.pipeline.urls import FindDomain
 __all__ = ["RULES", "count_sources", "get_rank", "order_stories", "score_story"]
 
 #: Raise it when a score is reckoned otherwise than before: then all are reckoned anew once.
-RULES = 3
+RULES = 2
 #: What a day of age takes from a score in a list: news of the week outlives the day, a rumour does not.
 POINTS_PER_DAY = 0.5
 _DAY_SECONDS = 86_400

@@ -19,6 +19,8 @@ from aggregator.storage.schema.columns import (
     text,
 )
 
+_IS_UNSCORED = sa.text("score IS NULL AND merged_into IS NULL")
+
 stories = sa.Table(
     "stories",
     metadata,
@@ -40,6 +42,8 @@ stories = sa.Table(
     # Since revision 0005: an archive holds the stories of a week.
     sa.Index(None, "created_at"),
     sa.Index(None, "rank"),
+    # Of millions that have a score, those that have none are not looked for one by one.
+    sa.Index("ix_stories_unscored", "id", sqlite_where=_IS_UNSCORED, postgresql_where=_IS_UNSCORED),
     sqlite_autoincrement=True,
 )
 

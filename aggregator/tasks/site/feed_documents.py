@@ -20,7 +20,7 @@ from aggregator.storage import archives, entries, feeds, meta
 from aggregator.storage.meta import Identity
 from aggregator.storage.paging import Connection
 from aggregator.tasks.river import find_end
-from aggregator.tasks.site.feed_lists import list_above, list_below, list_found, list_window
+from aggregator.tasks.site.feed_lists import list_above, list_below, list_found, list_window, merge
 from aggregator.tasks.site.feed_scopes import FORMATS, SHARED, Listed
 
 #: On one page of older ones: at least, at most. It ends where an entry's number is a multiple of `_ANCHOR`, if it can:
@@ -85,19 +85,18 @@ def choose_living(conn: Connection, listed: Listed, combined: CombinedSettings, 
         found = list_below(conn, listed, None, now, limit=combined.limit + 1)
         more = len(found) > combined.limit
         return Chosen(stories=found[: combined.limit], below=found[combined.limit - 1].lead.id if more else None)
-    window = list_window(conn, listed, now, since=now - combined.window, limit=combined.limit)
+    window, place = list_window(conn, listed, now, since=now - combined.window, limit=combined.limit)
     room = _Room(limit=combined.limit, per_feed=combined.per_feed)
     room.take(story for story in window[:1] if get_place(story) >= 0)
     room.take(window if listed.is_each else order_stories(window, now))
     older: tuple[Story, ...] = ()
     more = True
     if not room.is_full:
-        place = window[-1].lead if window else None
         wanted = _LOOKED_BACK * combined.limit
         older = list_below(conn, listed, place, now, limit=wanted)
         more = len(older) == wanted
         room.take(older)
-    return _order(room, (*window, *older), more=more)
+    return _order(room, merge(window, older), more=more)
 
 
 def _order(room: _Room, looked_at: Sequence[Story], *, more: bool) -> Chosen:

@@ -39,22 +39,32 @@ def list_above(conn: Connection, listed: Listed, place: Entry, now: datetime, *,
     return _stand_alone(river_pages.list_above(conn, query, place, limit=limit), now)
 
 
-def list_window(conn: Connection, listed: Listed, now: datetime, *, since: datetime, limit: int) -> tuple[Story, ...]:
+def list_window(
+    conn: Connection, listed: Listed, now: datetime, *, since: datetime, limit: int
+) -> tuple[tuple[Story, ...], Entry | None]:
     """All that stand at ``since`` or above, newest first; where they are too many, as many of the newest as never
-    find room all (``limit``), and the best ranked."""
+    find room all (``limit``), and the best ranked. Also the last place above which none is left out."""
     query = listed.get_entries(now)
     if not listed.is_each:
         window = StoryQuery(
             since=since, until=query.until, tag=query.tag, language=query.language, combined_only=query.combined_only
         )
         if not stories.is_crowded(conn, window, river.CROWDED):
-            return paging.list_page(conn, query, None, limit=_MOST_OF_WINDOW, since=since)
-        best = stories.list_best(conn, window, limit=river.BEST)
-        led = {story.id: story for story in paging.choose_leads(conn, query, best) if story.lead.effective_at >= since}
-        led |= {story.id: story for story in paging.list_page(conn, query, None, limit=limit + 1, since=since)}
-        return tuple(sorted(led.values(), key=lambda story: (story.lead.effective_at, story.lead.id), reverse=True))
-    found = list_below(conn, listed, None, now, limit=_MOST_OF_WINDOW)
-    return tuple(story for story in found if story.lead.effective_at >= since)
+            found = paging.list_page(conn, query, None, limit=_MOST_OF_WINDOW, since=since)
+            return found, found[-1].lead if found else None
+        newest = paging.list_page(conn, query, None, limit=limit + 1, since=since)
+        best = paging.choose_leads(conn, query, stories.list_best(conn, window, limit=max(river.BEST, limit)))
+        found = merge(newest, (story for story in best if story.lead.effective_at >= since))
+        return found, newest[-1].lead if newest else None
+    each = list_below(conn, listed, None, now, limit=_MOST_OF_WINDOW)
+    found = tuple(story for story in each if story.lead.effective_at >= since)
+    return found, found[-1].lead if found else None
+
+
+def merge(*parts: Iterable[Story]) -> tuple[Story, ...]:
+    """All of them once, newest first."""
+    found = {story.lead.id: story for part in parts for story in part}
+    return tuple(sorted(found.values(), key=lambda story: (story.lead.effective_at, story.lead.id), reverse=True))
 
 
 def list_found(conn: Connection, listed: Listed, asked: SearchQuery, now: datetime, *, limit: int) -> tuple[Story, ...]:
