@@ -56,7 +56,7 @@ class StorageError(AggregatorError):
 
 
 class DatabaseUnavailable(StorageError):
-    """Unreachable, locked for too long, or not ours to read or write: its folder, or by the rights of our role."""
+    """Unreachable, locked for too long, or it cannot be written."""
 
 
 class SchemaMismatch(StorageError):

@@ -117,6 +117,7 @@ class LeaseKeeper:
         self._fence = fence
         if leads != led and self._is_shared:
             log.info("daemon.leads" if leads else "daemon.follows")
-        if leads and not led:
-            self._owed = bool(self._owed) or ended_at is None or now - ended_at > LONG
+        was_long = ended_at is None or now - ended_at > LONG  # ours too may have run out: a machine that slept
+        if leads and (was_long or not led):
+            self._owed = bool(self._owed) or was_long
         return leads

@@ -15,10 +15,10 @@ from aggregator.cli.process import end_now, prepare_process, wait_for
 from aggregator.cli.serving import WebThread, open_listener
 from aggregator.config import Config
 from aggregator.config.words import LISTEN, split_listen
-from aggregator.errors import UsageError
+from aggregator.errors import DatabaseUnavailable, UsageError
 from aggregator.heap import keep_loaded
 from aggregator.log import get_logger
-from aggregator.storage import migrate
+from aggregator.storage import meta, migrate
 from aggregator.tasks.startup import prove_mail, require_whole
 from aggregator.worker import drain, start_worker
 
@@ -101,12 +101,22 @@ def _watch(app: App, config: Config, address: str, stop: threading.Event) -> Web
 
 
 def _wait_for_schema(app: App, stop: threading.Event) -> bool:
-    """False when asked to stop first. Raises `SchemaMismatch` when this program is the older one."""
+    """False when asked to stop first. Raises `StorageError` when this program is the older one, or may not write."""
     wait = FIRST_LOOK_SECONDS
-    while (state := migrate.current(app.db)) in ("empty", "older"):
-        log.warning("worker.waits", reason=f"{app.db.url_text}: the schema is {state}", again_in_seconds=wait)
+    while reason := _find_reason(app):
+        log.warning("worker.waits", reason=reason, again_in_seconds=wait)
         if stop.wait(wait):
             return False
         wait = min(2 * wait, LAST_LOOK_SECONDS)
     require_whole(app)
+    meta.try_to_write(app.db)
     return True
+
+
+def _find_reason(app: App) -> str:
+    """To wait; empty: none."""
+    try:
+        state = migrate.current(app.db)
+    except DatabaseUnavailable as error:
+        return str(error)
+    return f"{app.db.url_text}: the schema is {state}" if state in ("empty", "older") else ""

@@ -231,9 +231,14 @@ def _use_wal(connection: Any, busy_timeout: timedelta) -> None:
 def find_patience(url: URL) -> dict[str, str]:
     """Of libpq's parameters, those that the address does not set itself.
 
-    A machine that is gone says nothing: after half a minute without an answer a connection is given up.
+    A machine that is gone says nothing: after about half a minute without an answer a connection is given up.
     """
-    patience = {"connect_timeout": "10", "tcp_user_timeout": "30000", "keepalives_idle": "30"}
+    patience = {
+        "connect_timeout": "10",
+        "tcp_user_timeout": "30000",
+        "keepalives_idle": "10",
+        "keepalives_interval": "5",
+    }
     return {name: value for name, value in patience.items() if name not in url.query}
 
 

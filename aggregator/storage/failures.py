@@ -28,8 +28,10 @@ _UNAVAILABLE = (
 _NO_SUCH_THING = ("no such table", "no such column", "has no column named")
 #: undefined_table, undefined_column (PostgreSQL, appendix A).
 _UNDEFINED = ("42P01", "42703")
-#: insufficient_privilege, read_only_sql_transaction: somebody has to see to the role, or to which server this is.
-_REFUSED = ("42501", "25006")
+#: insufficient_privilege: somebody has to see to the role.
+_NO_RIGHT = "42501"
+#: read_only_sql_transaction: a standby, which may be the server tomorrow.
+_READ_ONLY = "25006"
 
 
 @contextmanager
@@ -56,8 +58,11 @@ def _find_error(error: exc.DBAPIError, url: URL) -> StorageError | None:
     code = getattr(error.orig, "sqlite_errorname", None)
     if code is not None:
         return DatabaseUnavailable(text) if code.split("_")[1] in _UNAVAILABLE else None
-    is_refused = getattr(error.orig, "sqlstate", None) in _REFUSED
-    if is_refused or error.connection_invalidated or isinstance(error, exc.OperationalError | exc.InterfaceError):
+    state = getattr(error.orig, "sqlstate", None)
+    if state == _NO_RIGHT:
+        return StorageError(text)
+    is_away = error.connection_invalidated or isinstance(error, exc.OperationalError | exc.InterfaceError)
+    if is_away or state == _READ_ONLY:
         return DatabaseUnavailable(text)
     return None
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aggregator.errors import SchemaMismatch
-from aggregator.storage.engine import insert
+from aggregator.storage.engine import Database, insert
 from aggregator.storage.schema import deliveries, entries, entry_tags, feeds, issues, meta, stories, subscriptions
 
 _IDENTITY = "identity"
@@ -74,6 +74,13 @@ def renew_revision(conn: Connection) -> None:
     """To be called in the transaction that changes what pages show, whichever process does."""
     row = insert(conn, meta).values(name=_REVISION, value=secrets.token_hex(8))
     conn.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": row.excluded.value}))
+
+
+def try_to_write(db: Database) -> None:
+    """Write, and take it back: PostgreSQL says only at a real write that it may not. Raises `StorageError`."""
+    with db.write() as conn:
+        renew_revision(conn)
+        conn.rollback()
 
 
 def get_value(conn: Connection, name: str) -> Any:

@@ -177,5 +177,6 @@ def _refresh(app: App, rounds: Rounds) -> None:
 
 def _fetch_due(app: App, on_claimed: Callable[[], object]) -> None:
     if lost := find_lost(app, refresh_due(app, on_claimed).results):
-        app.queue.defer("search", key="search", feed_ids=" ".join(map(str, lost)))
+        # A key for each batch: what is not taken while another waits would be asked for by nobody.
+        app.queue.defer("search", key=f"search-{lost[0]}-{lost[-1]}", feed_ids=" ".join(map(str, lost)))
     app.sandbox.rest()

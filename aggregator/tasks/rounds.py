@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 
 from aggregator.app import TaskQueue
@@ -54,7 +55,8 @@ class Rounds:
             finally:
                 claimed.set()
             if is_left.is_set():
-                self._queue.defer("round", key="round")  # what it brought is to be grouped
+                with suppress(StorageError):  # the next tick asks as well
+                    self._queue.defer("round", key="round")  # what it brought is to be grouped
 
         thread = threading.Thread(target=fetch, name=f"round-{number}")
         thread.start()

@@ -19,10 +19,6 @@ _HEADERS = {"Cache-Control": "no-store"}
 _KEPT_SECONDS = 1.0
 
 
-class _Undone(Exception):
-    """Rolls a trial write back."""
-
-
 async def check_health(request: Request) -> Response:
     """200 as long as the process answers."""
     return PlainTextResponse("ok\n", headers=_HEADERS)
@@ -51,14 +47,11 @@ class Readiness:
 
     def _find_fault(self) -> tuple[str, tuple[str, ...]]:
         """The fault, empty when there is none; and the names of troubles that are none of the site's."""
-        named: tuple[str, ...] = ()
         try:
             state = migrate.current(self._app.db)
-            with self._app.db.write() as conn:
+            with self._app.db.read() as conn:
                 named = tuple(trouble.name for trouble in troubles.list_troubles(conn))
-                meta.renew_revision(conn)  # PostgreSQL says only at a real write that it may not
-                raise _Undone
-        except _Undone:
-            return ("" if state == "current" else f"the schema is {state}"), named
+            meta.try_to_write(self._app.db)
         except StorageError:
             return "the database does not answer", ()
+        return ("" if state == "current" else f"the schema is {state}"), named

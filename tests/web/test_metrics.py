@@ -34,6 +34,7 @@ from aggregator.web.cache import Pace
 from aggregator.web.headers import HEADERS
 from aggregator.web.server import create_server
 from aggregator.web.site import create_site
+from aggregator.web.watch import Watch
 from tests.fixtures.database import PostgresServer
 from tests.fixtures.program import Program
 from tests.fixtures.smtp_server import FOR_EVER, SmtpServer
@@ -195,6 +196,18 @@ def test_strangers_find_nothing_there(site: tuple[Program, App, Door]) -> None:
                 assert reply.body == (missing.body if method == "GET" else b"")
     with serve_to(app) as door:
         assert door.ask("/metrics").status == 404
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_strangers_find_nothing_at_a_worker_either(site: tuple[Program, App, Door]) -> None:
+    _, app, _ = site
+    with run_server(create_server(Watch(app, metrics_allow=["192.0.2.0/24"]), trusted_proxies=["127.0.0.0/8"])) as door:
+        assert door.ask("/metrics", headers={"X-Forwarded-For": "192.0.2.7"}).status == 200
+        for method in ("GET", "HEAD", "POST", "DELETE"):
+            found, missing = door.ask("/metrics", method), door.ask("/nowhere-at-all", method)
+            assert (found.status, found.body) == (missing.status, missing.body)
+            assert found.status in (404, 405)
+            assert {**found.headers, "date": ""} == {**missing.headers, "date": ""}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
