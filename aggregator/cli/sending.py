@@ -57,7 +57,7 @@ def send(
     with open_program(found_config) as app, asked_to_stop() as stop:
         found = find_issue(app, choose_newsletter(app, newsletter), issue)
         if starter:
-            # Who started us may be killed, and another one begin anew with the whole rate.
+            # Who started us may be killed: none goes on that nobody can stop.
             deliver_issue(app, found.id, is_stopping=lambda: stop.is_set() or os.getppid() != starter)
             return
         open_issue(app, found)

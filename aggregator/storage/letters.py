@@ -141,9 +141,7 @@ def claim(conn: Connection, *, owner: str, until: datetime, limit: int, now: dat
     unwanted = sa.update(letters).where(_is_due(now), letters.c.address_hash.in_(gone))
     conn.execute(unwanted.values(state="failed", reply_text="the address gets no mail"))
     due = sa.select(letters.c.id).where(_is_due(now)).order_by(letters.c.id).limit(limit)
-    if conn.dialect.name == "postgresql":
-        due = due.with_for_update(skip_locked=True)
-    numbers = list(conn.execute(due).scalars())
+    numbers = list(conn.execute(due.with_for_update(skip_locked=True)).scalars())
     if not numbers:
         return ()
     mine = sa.update(letters).where(letters.c.id.in_(numbers))

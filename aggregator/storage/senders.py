@@ -12,9 +12,13 @@ from aggregator.storage.engine import insert, lock_name
 from aggregator.storage.schema import senders
 
 
-def join(conn: Connection, name: str, *, now: datetime, until: datetime) -> int:
-    """``name`` is one of those who send until then; how many are. Of two that join at once one sees the other."""
+def lock(conn: Connection) -> None:
+    """For who joins: of two that do so at once one sees the other. Before all else, or they may wait for each other."""
     lock_name(conn, "senders")
+
+
+def join(conn: Connection, name: str, *, now: datetime, until: datetime) -> int:
+    """``name`` is one of those who send until then; how many are. After `lock`."""
     conn.execute(sa.delete(senders).where(senders.c.lease_until <= now))
     new = insert(conn, senders).values(name=name, lease_until=until)
     conn.execute(new.on_conflict_do_update(index_elements=["name"], set_={"lease_until": until}))

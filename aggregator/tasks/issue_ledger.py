@@ -23,7 +23,7 @@ from aggregator.storage.deliveries import MAX_UNCERTAIN, NO_ANSWER
 from aggregator.storage.ledger import Mark
 from aggregator.tasks.bounces import note_refused
 from aggregator.tasks.issue_mails import IssueMails
-from aggregator.tasks.pace import Pace
+from aggregator.tasks.pace import RENEW_SECONDS, Pace
 from aggregator.tasks.sending_rules import (
     ANSWER,
     DOMAIN_REST,
@@ -123,7 +123,9 @@ class IssueLedger:
             if (mail := self._write(row, now)) is not None:
                 self._pace.spend(get_domain(row.address))
                 found.append(mail)
-        return Supply(mails=tuple(found), wait_seconds=None if found else wait)
+        # Not longer than until our part may have grown.
+        wait = None if found or wait is None else min(wait, RENEW_SECONDS)
+        return Supply(mails=tuple(found), wait_seconds=wait)
 
     def _find_row(self, now: datetime) -> Delivery | None:
         """The next whose domain takes mail now; None: there is none, or it has to wait (`_parked`)."""
@@ -134,10 +136,12 @@ class IssueLedger:
                     del self._parked[domain]
                 return row
         while self._rows or (not self._has_claimed and self._claim()):
-            row = self._rows.popleft()
-            domain = get_domain(row.address)
+            domain = get_domain(self._rows[0].address)
             rests_until = self._resting.get(domain)
             wait = self._pace.get_domain_wait(domain) if self._pace.has_domains else 0.0
+            row = (
+                self._rows.popleft()
+            )  # not before: that may raise, and what is in none of our lists is handed back by none
             if rests_until is not None and rests_until > now:
                 self._put_off(row, rests_until)
             elif not wait:
@@ -198,14 +202,11 @@ class IssueLedger:
         """A row whose mail cannot be written costs itself only."""
         try:
             message = self._mails.write(row, now)
-        except SenderRefused:
+        except (SenderRefused, StorageError):
             self._rows.appendleft(row)
             raise
         except RecipientRefused as error:
             mark = Mark(delivery=row, result="failed", code=error.code, reply=error.text)
-        except StorageError:
-            self._rows.appendleft(row)
-            raise
         except Exception as error:
             log.exception("delivery.fault", delivery=row.id)
             words = f"{type(error).__name__}: {error}"

@@ -7,10 +7,11 @@ person can ask once more, and nobody is mailed twice.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from aggregator.app import App
-from aggregator.errors import MailError, MailUnavailable, MailUncertain, RecipientRefused, SenderRefused
+from aggregator.errors import MailError, MailUnavailable, MailUncertain, RecipientRefused, SenderRefused, StorageError
 from aggregator.log import get_logger
 from aggregator.mail.addresses import letter_address
 from aggregator.mail.dkim import build_signer
@@ -63,7 +64,13 @@ def _send_due(app: App, pace: Pace, pause: Callable[[float], bool]) -> None:
             owner = worker_name()
             found = letters.claim(conn, owner=owner, until=now + LEASE, limit=SLICE, now=now)
         for number, letter in enumerate(found):
-            if not pace.wait(get_domain(letter.address), pause):
+            try:
+                is_its_turn = pace.wait(get_domain(letter.address), pause)
+            except StorageError:
+                with suppress(StorageError):
+                    _hand_back(app, found[number:], owner)
+                raise
+            if not is_its_turn:
                 _hand_back(app, found[number:], owner)
                 return
             _send(app, letter, owner)

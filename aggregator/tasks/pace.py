@@ -105,15 +105,17 @@ class Pace:
         return max(0.0, self._begins_at - self._clock())
 
     def _count(self) -> None:
-        now = self._app.now()
-        until, share = now + LEASE, None
+        share = None
         with self._app.db.write() as conn:
             if self._counted_at is not None:
-                share = senders.renew(conn, self._name, now=now, until=until)
+                now = self._app.now()
+                share = senders.renew(conn, self._name, now=now, until=now + LEASE)
             is_new = share is None
             if share is None:
+                senders.lock(conn)
+                now = self._app.now()  # by which locks were waited for
                 senders.leave(conn, [name for name in senders.list_names(conn) if is_dead(name)])
-                share = senders.join(conn, self._name, now=now, until=until)
+                share = senders.join(conn, self._name, now=now, until=now + LEASE)
         self._rates.divide(share)
         if is_new and share > 1:
             self._rates.empty()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from aggregator.app import App
+from aggregator.errors import DatabaseUnavailable, StorageError
 from aggregator.model.newsletter import Issue
 from aggregator.storage import issues
 from aggregator.storage import senders as stored
@@ -208,6 +209,23 @@ def test_a_domain_that_is_limited_is_so_for_both_together(paper: Paper) -> None:
     # In no ten seconds more than ten seconds' worth, and one in hand of each.
     assert max(sum(at <= later < at + 10 for later in times) for at in times) <= 10 * RATE + 2
     assert len(times) >= 30 * RATE - 2 * JOIN_SECONDS
+
+
+def test_when_nobody_can_be_counted_all_that_was_taken_is_handed_back(
+    paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paper.configure(mail={"domain_rates": {"example.net": RATE}})
+    people = [f"n{n}@example.net" for n in range(5)]
+    with ready(paper, *people) as (app, issue):
+        begin(app, issue)
+
+        def fail(*_: object, **__: object) -> int:
+            raise DatabaseUnavailable("gone")
+
+        monkeypatch.setattr(stored, "join", fail)
+        with suppress(StorageError):
+            deliver_issue(app, issue.id)
+        assert count_states(app, issue) == {"queued": len(people)}
 
 
 class Asked:
