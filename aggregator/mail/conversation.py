@@ -84,9 +84,8 @@ class Conversation:
         self._unsent: memoryview | None = None
         self._is_in_text = False
         self._needs_reset = False
-        #: Mails that the server took on this line, and envelopes that were begun.
+        #: Mails that the server took on this line.
         self.accepted = 0
-        self.begun = 0
         self.is_closed = False
         #: It has said QUIT.
         self.is_leaving = False
@@ -175,7 +174,6 @@ class Conversation:
     def _begin(self, held: Held) -> bytes:
         """Make ``held`` the mail of this line; return what is said of it at once."""
         self.mail, self._refusal = held, None
-        self.begun += 1
         message = held.message
         if self.doubtful is None:  # else its answer comes first, and may take its time
             self.deadline = time.monotonic() + self.settings.timeout_seconds

@@ -77,9 +77,9 @@ class Draft:
                 self.add(name, f"<{url}>")
         self.add("List-Post", "NO")
 
-    def add_automatic(self, how: str) -> None:
+    def add_automatic(self) -> None:
         """That no robot shall answer (RFC 3834; the second is Microsoft's)."""
-        self.add("Auto-Submitted", how)
+        self.add("Auto-Submitted", "auto-generated")
         self.add("X-Auto-Response-Suppress", "OOF, AutoReply")
 
     def add_mime(self) -> None:

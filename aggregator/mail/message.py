@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
 from hashlib import sha256
-from typing import Literal
 
 from aggregator.mail.dkim import Signer
 from aggregator.mail.draft import DATE, MESSAGE_ID, TO, WAYS_OUT, Draft, Layout
@@ -158,7 +157,7 @@ def prepare_message(
     draft.add("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
     owner = read_mailbox("Reply-To", reply_to)[1] if reply_to else sender_address
     draft.add_list(owner, archive_url=archive_url, help_url=help_url, subscribe_url=subscribe_url)
-    draft.add_automatic("auto-generated")
+    draft.add_automatic()
     draft.add("Precedence", "bulk")
     draft.add("Feedback-ID", f"{issue_slug}:{newsletter}:digest:{make_sender_id(sender_address)}")
     draft.add_mime()
@@ -177,7 +176,6 @@ def write_letter(
     reply_to: str = "",
     return_path: str = "",
     unsubscribe_url: str = "",
-    auto_submitted: Literal["auto-generated", "auto-replied"] = "auto-generated",
     signer: Signer | None = None,
 ) -> Message:
     """Return a mail to one person about their own subscription; ``html`` and ``text`` are complete.
@@ -196,7 +194,7 @@ def write_letter(
     if unsubscribe_url:
         _require(SAFE_URL, "web address", unsubscribe_url)
         draft.add("List-Unsubscribe", f"<{unsubscribe_url}>")
-    draft.add_automatic(auto_submitted)
+    draft.add_automatic()
     draft.add_mime()
     return PreparedMessage(sender_address, draft, signer).fill(recipient, message_id, date, return_path, values={})
 

@@ -139,9 +139,7 @@ class IssueLedger:
             domain = get_domain(self._rows[0].address)
             rests_until = self._resting.get(domain)
             wait = self._pace.get_domain_wait(domain) if self._pace.has_domains else 0.0
-            row = (
-                self._rows.popleft()
-            )  # not before: that may raise, and what is in none of our lists is handed back by none
+            row = self._rows.popleft()  # not before: to count may raise, and only what is in our lists is handed back
             if rests_until is not None and rests_until > now:
                 self._put_off(row, rests_until)
             elif not wait:
