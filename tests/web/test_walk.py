@@ -142,6 +142,7 @@ def test_the_keyboard_goes_where_the_eye_does(door: Door, browser_page: Page) ->
 @ONE_DATABASE
 def test_nothing_moves_while_a_page_is_shown(door: Door, browser_page: Page) -> None:
     """No layout shift; and who asks for less motion gets none."""
+    browser_page.emulate_media(reduced_motion="no-preference")
     browser_page.goto(f"{door.url}/", wait_until="networkidle")
     shift = browser_page.evaluate(
         "new Promise(done => { let sum = 0; new PerformanceObserver(list => {"
