@@ -36,7 +36,7 @@ SPARE = 4_000
 MARGIN = 3 * REACH
 #: However many come in three days, so many before a slice and from its first on are looked at. Not where stored stories
 #: are made anew: they would come out otherwise each time.
-MOST = 10_000
+MOST = 8_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
