@@ -48,7 +48,7 @@ def drain(app: App, threads: Sequence[threading.Thread], *, ends: Sequence[Calla
         thread.join(max(0.0, deadline - monotonic()))
     if not any(thread.is_alive() for thread in (*ending, *threads)):
         return True
-    log.warning("daemon.cut_off", reason=f"something was still under way after {DRAIN_SECONDS:g} seconds")
+    log.warning("process.cut_off", reason=f"something was still under way after {DRAIN_SECONDS:g} seconds")
     finish_within(RELEASE_SECONDS, partial(_recover, app))
     return False
 

@@ -40,10 +40,10 @@ def wait_for(stop: threading.Event) -> None:
         pass
 
 
-def end_now(app: App, code: int) -> None:
-    """Threads that hang would keep the process; what they had claimed is free already."""
+def end_now(app: App, code: int, *, event: str) -> None:
+    """Threads that hang would keep the process; what they had claimed is free already. ``event``: its last line."""
     app.sandbox.close()
-    log.info("daemon.stopped")
+    log.info(event)
     sys.stderr.flush()
     os._exit(code)
 

@@ -63,7 +63,7 @@ def run(config: ConfigOption = None) -> None:
                 daemon.hangs = not finish_within(RELEASE_SECONDS, keeper.release) or daemon.hangs
             code = int(keeper.lost or daemon.web_failed)
             if daemon.hangs:
-                end_now(app, code)
+                end_now(app, code, event="daemon.stopped")
             if code:
                 raise typer.Exit(code)
     log.info("daemon.stopped")

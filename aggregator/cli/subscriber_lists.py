@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from aggregator.app import App
-from aggregator.cli.console import ConfigOption, JsonOption, opened, print_json, print_line, print_note, read_upload
+from aggregator.cli.console import (
+    ConfigOption,
+    JsonOption,
+    opened,
+    print_json,
+    print_line,
+    print_note,
+    read_upload,
+    show_progress,
+)
 from aggregator.model.subscriber import Subscription, SubscriptionState
 from aggregator.storage import subscribers
 from aggregator.tasks.issues import find_newsletter
@@ -65,26 +74,16 @@ def import_subscribers(
             find_newsletter(app, newsletter).slug if newsletter else next(iter(known), "") if len(known) == 1 else ""
         )
         reading = read_people(read_upload(file), file=str(file), encoding=encoding, newsletters=known, default=default)
-        report = _import_with_progress(app, reading, file.name, dry_run=dry_run, show=not as_json)
+        with show_progress("Importing", len(reading.people), show=not as_json) as update:
+            report = import_people(
+                app, reading, file=file.name, dry_run=dry_run, on_progress=lambda done: update(completed=done)
+            )
     if as_json:
         print_json(_describe(reading, report, dry_run=dry_run))
     else:
         _print(reading, report, file, dry_run=dry_run)
     if report.count("wrong"):
         raise typer.Exit(1)
-
-
-def _import_with_progress(app: App, reading: Reading, name: str, *, dry_run: bool, show: bool) -> ImportReport:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
-        bar = progress.add_task("Importing", total=len(reading.people))
-        return import_people(
-            app, reading, file=name, dry_run=dry_run, on_progress=lambda done: progress.update(bar, completed=done)
-        )
 
 
 def _describe(reading: Reading, report: ImportReport, *, dry_run: bool) -> dict[str, object]:

@@ -83,7 +83,7 @@ def _work(app: App, config: Config, stop: threading.Event, web: WebThread | None
     finally:
         log.info("worker.stopping")
         if not drain(app, [thread]):
-            end_now(app, int(web is not None and web.failed))
+            end_now(app, int(web is not None and web.failed), event="worker.stopped")
 
 
 def _watch(app: App, config: Config, address: str, stop: threading.Event) -> WebThread:
