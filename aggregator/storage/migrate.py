@@ -17,7 +17,7 @@ from aggregator.storage.failures import translate
 SchemaState = Literal["empty", "current", "older", "newer"]
 
 #: Every revision in `migrations/versions`, oldest first; kept here so that a start need not load Alembic.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 
 _version = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True))
 

@@ -203,6 +203,9 @@ def test_sqlite_never_gives_a_number_twice(tmp_path: Path) -> None:
         "deliveries",
         "letters",
         "bounces",
+        "accounts",
+        "api_tokens",
+        "audit",
     } == found
 
 

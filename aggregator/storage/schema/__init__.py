@@ -4,6 +4,15 @@ Column types are chosen once for both databases (`columns`).
 """
 
 from aggregator.storage.schema.columns import metadata
+from aggregator.storage.schema.desk import (
+    accounts,
+    api_tokens,
+    audit,
+    desk_settings,
+    login_failures,
+    notices,
+    sessions,
+)
 from aggregator.storage.schema.entries import (
     contents,
     entries,
@@ -36,13 +45,17 @@ from aggregator.storage.schema.search import INDEX_NAME, search_entries, search_
 
 __all__ = [
     "INDEX_NAME",
+    "accounts",
     "announcements",
+    "api_tokens",
     "archive_entries",
     "archive_scopes",
     "archives",
+    "audit",
     "bounces",
     "contents",
     "deliveries",
+    "desk_settings",
     "entries",
     "entry_changes",
     "entry_tags",
@@ -59,15 +72,18 @@ __all__ = [
     "leases",
     "letters",
     "lists",
+    "login_failures",
     "meanings",
     "meta",
     "metadata",
+    "notices",
     "renderings",
     "rule_decisions",
     "rulings",
     "search_entries",
     "search_words",
     "senders",
+    "sessions",
     "stories",
     "story_links",
     "subscribers",

@@ -83,6 +83,8 @@ feeds = sa.Table(
     later_text("points"),
     # Since revision 0005: what the editor asked for.
     sa.Column("full_content", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Since revision 0011: what the desk says in place of what was asked for, by column.
+    sa.Column("edits", sa.JSON(none_as_null=True), nullable=True),
     one_of("origin", Origin),
     one_of("state", FeedState),
     sa.Index(None, "state", "next_due_at", "id"),
