@@ -8,6 +8,7 @@ import typer
 
 from aggregator import __version__
 from aggregator.cli import (
+    admin,
     bounces,
     check,
     db,
@@ -73,4 +74,5 @@ for edit in (editing.edit, editing.approve, editing.skip):
 cli.add_typer(issues.commands, name="issues")
 cli.add_typer(subscribers.commands, name="subscribers")
 cli.add_typer(bounces.commands, name="bounces")
+cli.add_typer(admin.commands, name="admin")
 cli.add_typer(db.commands, name="db")

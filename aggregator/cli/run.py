@@ -10,7 +10,9 @@ ticks.
 
 from __future__ import annotations
 
+import socket
 import threading
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,8 +94,7 @@ class Daemon:
 
     def serve(self, stop: threading.Event, keeper: LeaseKeeper) -> None:
         """Until ``stop``; then drain in order."""
-        listener = open_listener(self._web.host, self._web.port, key="web.listen")
-        web = WebThread(self._make_web(), listener, stop)
+        servers = [WebThread(server, listener, stop) for server, listener in self._open_servers()]
         clock = start_clock(
             self._app,
             seconds=keeper.tick_seconds,
@@ -102,21 +103,36 @@ class Daemon:
             renew_seconds=keeper.renew_seconds,
         )
         worker = start_worker(self._app, stop, config=self._config)
-        web.start()
+        for web in servers:
+            web.start()
         log.info("daemon.started", web=f"http://{self._web.host}:{self._web.port}", database=self._app.db.url_text)
         try:
             wait_for(stop)
         finally:
             log.info("daemon.stopping")
-            web.end()
-            self.web_failed = web.failed
-            self.hangs = not drain(self._app, (web, worker), ends=[clock.shutdown])
+            for web in servers:
+                web.end()
+            self.web_failed = any(web.failed for web in servers)
+            self.hangs = not drain(self._app, (*servers, worker), ends=[clock.shutdown])
+
+    def _open_servers(self) -> Iterator[tuple[uvicorn.Server, socket.socket]]:
+        """The public site's, and the desk's where it has an address of its own; each listens already."""
+        yield self._make_web(), open_listener(self._web.host, self._web.port, key="web.listen")
+        if (address := self._web.desk_address) is not None:
+            from aggregator.web.desk.desk import create_desk
+            from aggregator.web.server import create_server
+
+            server = create_server(create_desk(self._app), trusted_proxies=self._web.trusted_proxies)
+            yield server, open_listener(*address, key="web.admin_listen")
 
     def _make_web(self) -> uvicorn.Server:
         from aggregator.web.server import create_server
         from aggregator.web.site import create_site
 
         site = create_site(
-            self._app, searches_per_minute=self._web.searches_per_minute, metrics_allow=self._web.metrics_allow
+            self._app,
+            searches_per_minute=self._web.searches_per_minute,
+            metrics_allow=self._web.metrics_allow,
+            with_desk=self._web.desk_address is None,
         )
         return create_server(site, trusted_proxies=self._web.trusted_proxies)

@@ -196,6 +196,9 @@ class Web(Section):
     """The public pages and feeds."""
 
     listen: Annotated[str, LISTEN] = Field("127.0.0.1:8000", description="Address and port of the web server.")
+    admin_listen: Annotated[str, LISTEN] | None = Field(
+        None, description="Address and port of the desk alone; without it, it is at /admin of the public site."
+    )
     trusted_proxies: tuple[Annotated[str, NETWORK], ...] = Field(
         ("127.0.0.0/8", "::1/128"), description="Networks whose X-Forwarded-For and -Proto are believed."
     )
@@ -208,6 +211,11 @@ class Web(Section):
     confirmations_per_hour: Annotated[int, whole("a number of mails", least=1, most=100_000)] = Field(
         200, description="Mails to people who want to subscribe, at most, all of them together."
     )
+
+    @property
+    def desk_address(self) -> tuple[str, int] | None:
+        """Where the desk listens alone."""
+        return split_listen(self.admin_listen) if self.admin_listen else None
 
     @property
     def host(self) -> str:

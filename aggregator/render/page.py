@@ -52,15 +52,15 @@ _ALT = re.compile(r' alt="([^"]*+)"')
 @cache
 def get_assets() -> Mapping[str, bytes]:
     """File name with the hash of its content -> content, to be served for ever under ``/static/``."""
-    return dict(_load_assets().values())
+    return dict(load_assets(_ASSETS).values())
 
 
 @cache
-def _load_assets() -> Mapping[str, tuple[str, bytes]]:
+def load_assets(names: tuple[str, ...]) -> Mapping[str, tuple[str, bytes]]:
     """Plain file name -> hashed file name and content."""
     folder = resources.files("aggregator").joinpath("data")
     assets = {}
-    for name in _ASSETS:
+    for name in names:
         data = folder.joinpath(name).read_bytes()
         if name.endswith(".css"):
             data = _pack_style(data.decode()).encode()
@@ -187,7 +187,7 @@ def render_page(name: str, site: Site, templates: Templates, **values: Any) -> s
         site=site,
         root=get_root(site),
         say=get_idiom(site),
-        assets={plain: hashed for plain, (hashed, _) in _load_assets().items()},
+        assets={plain: hashed for plain, (hashed, _) in load_assets(_ASSETS).items()},
         version=__version__,
         cut=cut_text,
         **values,

@@ -40,7 +40,7 @@ class Templates:
         #: One for each set of catalogues in use, so that what Jinja keeps of a template is of one language only.
         self._environments: dict[tuple[Path, ...], SandboxedEnvironment] = {}
 
-    def render(self, name: str, **values: object) -> str:
+    def render(self, name: str, /, **values: object) -> str:
         """The text of template ``name``; raises RenderError that names the template and, where known, its line.
 
         In the language of ``say`` (`Idiom`), else of ``site``, else in English.

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection as Connection
+from sqlalchemy.engine import Row
 
 from aggregator.model.account import Change, DeskSettings, Setting
 from aggregator.storage import meta

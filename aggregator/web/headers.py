@@ -4,6 +4,8 @@ chunks, without its length, is let in, for nobody takes more of it than the serv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,8 +17,10 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 #: One-click POSTs are tiny.
 MAX_BODY_BYTES = 64 * 1024
+#: A list of subscribers or feeds may be long; who is not logged in sends less (`desk.serving`).
+MAX_DESK_BYTES = 32 * 1024 * 1024
 #: Below these paths bodies may be larger, and are bounded by who reads them.
-_LARGE = {"/websub/": MAX_DELIVERY_BYTES}
+_LARGE = {"/websub/": MAX_DELIVERY_BYTES, "/admin/": MAX_DESK_BYTES, "/api/": MAX_DESK_BYTES}
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
@@ -24,12 +28,20 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+#: Of the desk: its own scripts, frames of its own (the mail as it will be), and forms whose Origin says that they are
+#: ours, which `no-referrer` would turn into "null" (Fetch, "append a request Origin header").
+DESK_HEADERS = {
+    **HEADERS,
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "same-origin",
+}
 _HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 
 
-def make_security_fields(site: Site) -> Fields:
-    """`HEADERS`; and where the site lives under https, browsers are told to stay there (RFC 6797)."""
-    fields = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
+def make_security_fields(site: Site, headers: Mapping[str, str] = HEADERS) -> Fields:
+    """``headers``; and where the site lives under https, browsers are told to stay there (RFC 6797)."""
+    fields = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
     return (*fields, _HTTPS_ONLY) if site.url.startswith("https:") else fields
 
 
@@ -48,7 +60,9 @@ class SecurityHeaders:
 
         async def send_with_fields(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *self._fields]
+                own = message.get("headers", ())
+                said = {name for name, _ in own}
+                message["headers"] = [*own, *(field for field in self._fields if field[0] not in said)]
             await send(message)
 
         too_large = _announces_too_much(Headers(scope=scope), find_body_limit(scope["path"]))

@@ -11,6 +11,7 @@ from typing import Any, cast
 import uvicorn
 
 from aggregator.web.connections import Connection, Limits, end_overdue
+from aggregator.web.desk.desk import Desk
 from aggregator.web.site import Site
 from aggregator.web.watch import Watch
 
@@ -30,7 +31,7 @@ class WebServer(uvicorn.Server):
 
 
 def create_server(
-    site: Site | Watch, *, trusted_proxies: Sequence[str] = (), limits: Limits | None = None
+    site: Site | Watch | Desk, *, trusted_proxies: Sequence[str] = (), limits: Limits | None = None
 ) -> WebServer:
     """To be run with a listening socket. Of ``trusted_proxies`` (networks) it believes X-Forwarded-For and -Proto."""
     limits = limits or Limits()

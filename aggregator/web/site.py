@@ -18,6 +18,7 @@ from aggregator.web.cache import Failed, Key, Pace, PageCache
 from aggregator.web.conditions import Wishes, read_wishes
 from aggregator.web.confirm import show_confirm
 from aggregator.web.copies import Copy
+from aggregator.web.desk.desk import Desk, is_desk
 from aggregator.web.errors import ErrorLog, ErrorPages
 from aggregator.web.forms import answer_form
 from aggregator.web.headers import Fields, make_security_fields
@@ -47,14 +48,22 @@ _MOVED = {"Cache-Control": "public, max-age=60"}
 
 
 def create_site(
-    app: App, *, pace: Pace | None = None, searches_per_minute: int = 0, metrics_allow: Sequence[str] = METRICS_ALLOW
+    app: App,
+    *,
+    pace: Pace | None = None,
+    searches_per_minute: int = 0,
+    metrics_allow: Sequence[str] = METRICS_ALLOW,
+    with_desk: bool = True,
 ) -> Site:
     """The application over ``app``; it opens nothing and may be made before the database answers.
 
     ``searches_per_minute``: of one address, as far as they are not in memory; 0: no limit. ``metrics_allow``: networks
-    for which /metrics is there.
+    for which /metrics is there. ``with_desk``: no, where it has a listener of its own.
     """
-    return Site(app, pace=pace or Pace(), searches_per_minute=searches_per_minute, metrics_allow=metrics_allow)
+    site = Site(app, pace=pace or Pace(), searches_per_minute=searches_per_minute, metrics_allow=metrics_allow)
+    if with_desk:
+        site.desk = Desk(app, errors=site.errors, error_log=site.error_log)
+    return site
 
 
 class Site:
@@ -62,8 +71,10 @@ class Site:
 
     def __init__(self, app: App, *, pace: Pace, searches_per_minute: int, metrics_allow: Sequence[str]) -> None:
         self.errors = ErrorPages(app)
-        self._error_log = ErrorLog()
-        self.cache = PageCache(app, pace=pace, errors=self._error_log)
+        self.error_log = ErrorLog()
+        self.cache = PageCache(app, pace=pace, errors=self.error_log)
+        #: None: it is not here.
+        self.desk: Desk | None = None
         self._app = app
         self._limit = RateLimit(searches_per_minute)
         self.security = make_security_fields(app.settings.site)
@@ -75,9 +86,12 @@ class Site:
             Route("/websub/{token}", take_call, methods=["GET", "POST"]),
             Route("/{path:path}", self._show_page, methods=["GET", "HEAD"]),
         ]
-        self._routes = guard_routes(routes, app, errors=self.errors, error_log=self._error_log, fields=self.security)
+        self._routes = guard_routes(routes, app, errors=self.errors, error_log=self.error_log, fields=self.security)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.desk is not None and scope["type"] == "http" and is_desk(scope["path"]):
+            await self.desk(scope, receive, send)
+            return
         if scope["type"] == "http" and scope["method"] in _READING:
             if not self.cache.is_watched:
                 await self.cache.prepare()

@@ -1,0 +1,1 @@
+"""The desk: the pages where an editor runs the paper, and the same by a JSON API. Never open without an account."""

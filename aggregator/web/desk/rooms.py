@@ -1,0 +1,14 @@
+"""The rooms of the desk in the order of its menu. Never does anything itself: each room has a file of its own."""
+
+from __future__ import annotations
+
+from aggregator.web.desk import account, log, overview
+from aggregator.web.desk.pages import DONE, UNDONE
+from aggregator.web.desk.visit import Action, Section
+
+ROOMS: tuple[Section, ...] = (overview.ROOM, log.ROOM, account.ROOM)
+
+#: By the names that the audit log has.
+ACTIONS: dict[str, Action] = {action.name: action for room in ROOMS for action in room.actions}
+DONE |= {name: action.done for name, action in ACTIONS.items()} | log.OTHERS
+UNDONE |= {name for name, action in ACTIONS.items() if action.undo is not None}

@@ -1,0 +1,233 @@
+"""Pages and actions of the desk as routes: who may, what was sent, what is shown then. Never decides what a page says.
+
+The order of refusals: no account at all (404, the desk is not there), a foreign page (403), nobody logged in (the
+login, which keeps what was typed), no token of the session (403), a viewer (403), a field that will not do (422).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from aggregator.app import App
+from aggregator.errors import AggregatorError, NotFound, StorageError
+from aggregator.model.account import Account
+from aggregator.storage import accounts, audit
+from aggregator.tasks.desk.accounts import find_program, find_visitor
+from aggregator.web.desk import guard, login
+from aggregator.web.desk.pages import show_refusal
+from aggregator.web.desk.sending import Sent, bound, check_fields, make_fields, read_json, read_sent
+from aggregator.web.desk.visit import Action, Done, Listing, Page, Visit
+from aggregator.web.desk.words import N_, FieldError, Said, say
+from aggregator.web.headers import MAX_DESK_BYTES
+
+#: Who is not logged in may send what a person types, for it is kept over the login.
+_STRANGER_BYTES = 1024 * 1024
+_PRIVATE = {"Cache-Control": "no-store"}
+
+
+def is_open(app: App) -> bool:
+    """Whether there is an account: without one there is no desk."""
+    with app.db.read() as conn:
+        return accounts.exist(conn)
+
+
+def make_page_route(app: App, page: Page) -> Route:
+    """GET below /admin."""
+
+    def answer(request: Request) -> Response:
+        if not is_open(app):
+            return show_refusal(app, 404)
+        account = find_visitor(app, guard.get_session(request))
+        if account is None:
+            return login.lead_to_login(app, request)
+        return _shown(page.show, _make_visit(app, request, account))
+
+    async def serve(request: Request) -> Response:
+        return await run_in_threadpool(answer, request)
+
+    return Route(f"/admin{page.path}", serve, methods=["GET", "HEAD"])
+
+
+def make_action_route(app: App, action: Action) -> Route:
+    """POST of a form below /admin."""
+
+    async def serve(request: Request) -> Response:
+        account = await run_in_threadpool(_find_account, app, request)
+        request = Request(request.scope, bound(request.receive, MAX_DESK_BYTES if account else _STRANGER_BYTES))
+        return await run_in_threadpool(_act, app, action, request, account, await read_sent(request))
+
+    return Route(f"/admin{action.path}", serve, methods=["POST"])
+
+
+def _find_account(app: App, request: Request) -> Account | None:
+    return find_visitor(app, guard.get_session(request))
+
+
+def _act(app: App, action: Action, request: Request, account: Account | None, sent: Sent) -> Response:
+    if not is_open(app):
+        return show_refusal(app, 404)
+    if not guard.is_ours(app, request):
+        return show_refusal(app, 403, N_("This came from another site's page."))
+    if account is None:
+        return login.keep_over_login(app, request, sent)
+    visit = replace(_make_visit(app, request, account), files=sent.files)
+    if not guard.has_csrf(visit.csrf, dict(sent.fields), request):
+        return login.ask_again(visit, request, sent)
+    if not (account.may_edit or action.for_viewers):
+        return show_refusal(app, 403, N_("You may look at everything here, and change nothing."), visit)
+    try:
+        return _run(action, visit, sent)
+    except FieldError as error:
+        if action.page is None:
+            return show_refusal(app, 422, error.errors[next(iter(error.errors))], visit)
+        return _shown(action.page, replace(visit, sent=sent.fields, errors=error.errors), status=422)
+
+
+def _run(action: Action, visit: Visit, sent: Sent) -> Response:
+    try:
+        done = action.run(visit, make_fields(action.fields, dict(sent.fields)))
+    except NotFound as error:
+        return show_refusal(visit.app, 404, _quote(error), visit)
+    except StorageError:
+        raise
+    except AggregatorError as error:
+        raise FieldError({"": _quote(error)}) from error
+    if isinstance(done, Response):
+        done.headers.update(_PRIVATE)
+        return done
+    query = urlencode({"done": done.change}) if done.change is not None else ""
+    to = f"{done.to}{'&' if '?' in done.to else '?'}{query}" if query else done.to
+    page, mark, place = to.partition("#")
+    return RedirectResponse(f"{login.get_base(visit.app)}{page}{mark}{place}", status_code=303, headers=_PRIVATE)
+
+
+def _quote(error: Exception) -> Said:
+    """Words of a task are English already, and may hold per cent signs."""
+    return Said(str(error).replace("%", "%%"))
+
+
+def _make_visit(app: App, request: Request, account: Account) -> Visit:
+    query = dict(request.query_params)
+    done = query.pop("done", "")
+    here = request.scope["path"].removeprefix("/admin") or "/"
+    change = None
+    if done.isascii() and done.isdigit() and len(done) < 19:
+        with app.db.read() as conn:
+            change = audit.get(conn, int(done))
+    return Visit(
+        app=app,
+        account=account,
+        params=dict(request.path_params),
+        query={name: value.replace("\0", "")[:1000] for name, value in query.items()},
+        csrf=guard.make_csrf(app, guard.get_session(request)),
+        done=change if change is not None and change.who == account.name else None,
+        here=f"{here}?{urlencode(query)}" if query else here,
+    )
+
+
+def _shown(show: Callable[[Visit], Response], visit: Visit, status: int = 200) -> Response:
+    try:
+        response = show(visit)
+    except NotFound as error:
+        return show_refusal(visit.app, 404, _quote(error), visit)
+    except StorageError:
+        raise
+    except AggregatorError as error:
+        return show_refusal(visit.app, 422, _quote(error), visit)
+    if status != HTTPStatus.OK:
+        response.status_code = status
+    response.headers.update(_PRIVATE)
+    return response
+
+
+def make_listing_route(app: App, listing: Listing) -> Route:
+    """GET of JSON below /api/v1."""
+
+    def answer(request: Request) -> Response:
+        program = _find_program(app, request)
+        if isinstance(program, Response):
+            return program
+        visit = Visit(app=app, account=program, params=dict(request.path_params), query=dict(request.query_params))
+        return _tell(lambda: listing.read(visit))
+
+    async def serve(request: Request) -> Response:
+        return await run_in_threadpool(answer, request)
+
+    return Route(f"/api/v1{listing.path}", serve, methods=["GET"])
+
+
+def make_call_route(app: App, action: Action) -> Route:
+    """POST of JSON below /api/v1."""
+
+    async def serve(request: Request) -> Response:
+        program = await run_in_threadpool(_find_program, app, request)
+        if isinstance(program, Response):
+            return program
+        if not (program.may_edit or action.for_viewers):
+            return _refuse(403, {"": say(N_("You may look at everything here, and change nothing."))})
+        try:
+            values = await read_json(Request(request.scope, bound(request.receive, MAX_DESK_BYTES)))
+            fields = check_fields(action.fields, values)
+        except FieldError as error:
+            return _refuse(422, error.errors)
+        visit = Visit(app=app, account=program, params=dict(request.path_params))
+        return await run_in_threadpool(_tell, lambda: _describe(action.run(visit, fields)))
+
+    return Route(f"/api/v1{action.path}", serve, methods=["POST"])
+
+
+def _describe(done: Done | Response) -> Any:
+    if isinstance(done, Response):
+        return {"html": bytes(done.body).decode()}
+    return {"change": done.change, **(done.body if isinstance(done.body, dict) else {})}
+
+
+def _tell(read: Callable[[], Any]) -> Response:
+    try:
+        return JSONResponse(_plain(read()), headers=_PRIVATE)
+    except NotFound as error:
+        return _refuse(404, {"": _quote(error)})
+    except FieldError as error:
+        return _refuse(422, error.errors)
+    except StorageError:
+        raise
+    except AggregatorError as error:
+        return _refuse(422, {"": _quote(error)})
+
+
+def _plain(value: Any) -> Any:
+    """Instants as ISO 8601 in UTC, like the command line's JSON."""
+    if hasattr(value, "astimezone"):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value
+
+
+def _find_program(app: App, request: Request) -> Account | Response:
+    if not is_open(app):
+        return _refuse(404, {"": say(N_("There is nothing here."))})
+    token = guard.get_bearer(request)
+    account = find_program(app, token) if token else None
+    if account is None:
+        refused = _refuse(401, {"": say(N_("Show a token: Authorization: Bearer ..."))})
+        refused.headers["WWW-Authenticate"] = 'Bearer realm="desk"'
+        return refused
+    return account
+
+
+def _refuse(status: int, errors: Mapping[str, Said]) -> Response:
+    said = {name: one.text for name, one in errors.items()}
+    document = {"error": said.pop("", "") or HTTPStatus(status).phrase, "fields": said}
+    return JSONResponse(document, status_code=status, headers=_PRIVATE)

@@ -1,0 +1,153 @@
+"""Who gets to the desk: no account, no desk; sessions, logins that fail, what was typed when a session ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from aggregator.tasks.desk.accounts import MOST_FAILURES, SESSION, change_password, change_role, create_account
+from tests.fixtures.program import Program
+from tests.web.conftest import Door
+from tests.web.desk_door import PASSWORD, Visitor, find_csrf, make_visitor
+
+Serve = Callable[..., Door]
+
+
+def test_without_an_account_there_is_no_desk(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        door = serve(app)
+
+        assert [door.ask(path).status for path in ("/admin", "/admin/", "/admin/login", "/admin/log")] == [404] * 4
+        assert door.ask("/admin/login", "POST").status == 404
+        assert door.ask("/api/v1/log").status == 404
+
+
+def test_a_login_opens_the_desk_and_a_logout_closes_it(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        visitor = make_visitor(app, serve(app))
+        before = visitor.get("/")
+        cookie = visitor.cookie
+        left = visitor.post("/logout")
+        after = visitor.get("/")
+
+    assert before.status == 200 and "anna" in before.text
+    assert cookie.startswith("desk=")
+    assert left.status == 303 and "Max-Age=0" in left.headers["set-cookie"]
+    assert after.status == 303 and after.headers["location"] == "/admin/login"
+
+
+def test_the_cookie_is_for_our_pages_only(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        door = serve(app, proxies=["127.0.0.0/8"])
+        create_account(app, "anna", PASSWORD, role="editor")
+        plain, secure = Visitor(door), Visitor(door, headers={"X-Forwarded-Proto": "https"})
+        cookies = [visitor.log_in("anna").headers["set-cookie"] for visitor in (plain, secure)]
+
+    assert cookies[0].startswith("desk=") and "HttpOnly" in cookies[0] and "samesite=strict" in cookies[0].lower()
+    assert cookies[1].startswith("__Host-desk=") and "Secure" in cookies[1] and "Path=/" in cookies[1]
+
+
+def test_wrong_names_and_wrong_passwords_sound_alike(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        door = serve(app)
+        create_account(app, "anna", PASSWORD, role="editor")
+        replies = [Visitor(door).log_in(*tried) for tried in (("anna", "wrong password"), ("nobody", PASSWORD))]
+
+    assert [reply.status for reply in replies] == [401, 401]
+    assert all("do not belong together" in reply.text for reply in replies)
+    assert not any("set-cookie" in reply.headers for reply in replies)
+
+
+def test_who_fails_too_often_waits(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        door = serve(app)
+        create_account(app, "anna", PASSWORD, role="editor")
+        tried = [Visitor(door).log_in("anna", "wrong").status for _ in range(MOST_FAILURES["pair"])]
+        refused = Visitor(door).log_in("anna")
+
+    assert set(tried) == {401}
+    assert refused.status == 429 and refused.headers["retry-after"] == "900"
+
+
+def test_a_session_ends_by_itself_and_lasts_while_it_is_used(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        times = [app.now()]
+
+        def now() -> datetime:
+            return times[0]
+
+        with program.app(now=now) as moved:
+            visitor = make_visitor(moved, serve(moved))
+            times[0] += SESSION - timedelta(hours=1)
+            used = visitor.get("/").status
+            times[0] += SESSION - timedelta(hours=1)
+            still = visitor.get("/").status
+            times[0] += SESSION + timedelta(hours=1)
+            over = visitor.get("/").status
+
+    assert (used, still, over) == (200, 200, 303)
+
+
+def test_a_new_password_logs_everybody_of_the_account_out(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        visitor = make_visitor(app, serve(app))
+        change_password(app, "anna", "another long password")
+        status = visitor.get("/").status
+        again = [visitor.log_in("anna", password).status for password in (PASSWORD, "another long password")]
+
+    assert status == 303
+    assert again == [401, 303]
+
+
+def test_what_was_typed_survives_the_end_of_a_session(program: Program, serve: Serve) -> None:
+    program.configure()
+    typed = "Hours of work <b>&amp;</b>\n\n第二段落"
+    with program.app() as app:
+        door = serve(app)
+        visitor = make_visitor(app, door)
+        late = Visitor(door, csrf=visitor.csrf)
+        kept = late.post("/account/tokens", label=typed, role="viewer")
+        late.csrf = find_csrf(kept.text)
+        back = late.post(
+            "/login",
+            name="anna",
+            password=PASSWORD,
+            to="/account/tokens",
+            **{"kept:label": typed, "kept:role": "viewer"},
+        )
+
+    assert kept.status == 401 and 'name="kept:label"' in kept.text and "&lt;b&gt;" in kept.text
+    assert back.status == 200 and 'action="/admin/account/tokens"' in back.text
+    assert "第二段落" in back.text and "&lt;b&gt;&amp;amp;" in back.text and PASSWORD not in back.text
+
+
+@pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nb"])
+def test_a_login_leads_only_to_the_desk(program: Program, serve: Serve, to: str) -> None:
+    program.configure()
+    with program.app() as app:
+        door = serve(app)
+        create_account(app, "anna", PASSWORD, role="editor")
+        visitor = Visitor(door)
+        visitor.csrf = find_csrf(visitor.get("/login").text)
+        reply = visitor.post("/login", name="anna", password=PASSWORD, to=to)
+
+    assert reply.headers["location"] == "/admin/"
+
+
+def test_what_a_role_may_holds_from_the_next_request_on(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        visitor = make_visitor(app, serve(app))
+        change_role(app, "anna", "viewer")
+        page = visitor.get("/account")
+
+    assert "change nothing" in page.text
