@@ -45,7 +45,7 @@ def create(
     print_line(f"Made the account {account.name} ({account.role}).")
 
 
-@commands.command("password")
+@commands.command("password", short_help="Give an account a new password.")
 def password(name: NameArgument, config: ConfigOption = None, password_stdin: StdinOption = False) -> None:
     """Give an account a new password; whoever is logged in with the old one is out."""
     with opened(config) as app:
@@ -65,7 +65,7 @@ def role(
     print_line(f"{name} is {new_role} now.")
 
 
-@commands.command("remove")
+@commands.command("remove", short_help="Remove an account with its sessions and tokens.")
 def remove(name: NameArgument, config: ConfigOption = None, yes: YesOption = False) -> None:
     """Remove an account, its sessions and its tokens; what it did stays in the log."""
     if not yes:
