@@ -25,8 +25,11 @@ _STARTUP_SECONDS = 60
 
 
 @contextmanager
-def run_server() -> Iterator[str]:
-    """The address of a server on which databases may be made and dropped; empty where none is installed."""
+def run_server(keep: Path | None = None) -> Iterator[str]:
+    """The address of a server on which databases may be made and dropped; empty where none is installed.
+
+    ``keep``: a folder that its data stay in.
+    """
     if given := os.environ.get("BENCH_POSTGRES_URL"):
         yield given
         return
@@ -34,12 +37,15 @@ def run_server() -> Iterator[str]:
     if not homes:
         yield ""
         return
-    folder = Path(tempfile.mkdtemp(prefix="bench-postgres-"))
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+    folder = keep or Path(tempfile.mkdtemp(prefix="bench-postgres-"))
     try:
         with _run(homes[-1].parent, folder) as url:
             yield url
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -64,7 +70,8 @@ def _run(programs: Path, folder: Path) -> Iterator[str]:
         identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
     environment = {"PATH": f"{programs}:/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     made = [str(programs / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
-    subprocess.run(made, env=environment, cwd=folder, capture_output=True, check=True, **identity)
+    if not (folder / "data").exists():
+        subprocess.run(made, env=environment, cwd=folder, capture_output=True, check=True, **identity)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,0 +1,233 @@
+"""What every page of the desk costs at size, on both databases: milliseconds as a browser waits for them.
+
+    PYTHONPATH=. python bench/desk.py [--feeds 10000] [--entries 1000000] [--subscribers 100000] [--days 120]
+        [--runs 15] [--keep FOLDER] [--only sqlite|postgresql] [--pages TEXT]
+
+Fills a PostgreSQL of its own (`size_rows`, `desk_rows`) and copies the rows into a file of SQLite, which takes minutes;
+with ``--keep`` both stay in FOLDER and are asked again without being filled. Then, for each: the desk is served by a
+process of its own on 127.0.0.1, an editor logs in, and every page of every room is asked by its route, with real
+numbers in its address; then what its links and forms lead to (`desk_pages`): each filter, each order, the twentieth page. Each
+``--runs`` times over one connection that stays open, from the request to the last byte; nothing is left out, the first
+time counts as well. Listings of the API are asked with a token. ``--pages``: only routes that hold this text.
+
+Exit code 1: a median is above 100 ms, or a page did not answer 200.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode
+
+from desk_fill import NOW, Size, open_databases
+from desk_pages import API, DEEP, ROOT, get_keys, get_turn, list_links, list_pages, read_samples
+from desk_server import NAME, PASSWORD
+from memory import PROJECT
+
+from aggregator.config import load_config
+
+GOAL_MS = 100.0
+_CSRF = re.compile(r'name="csrf"[^>]*?value="([^"]+)"|value="([^"]+)"[^>]*?name="csrf"')
+
+
+@dataclass
+class Client:
+    """One browser, logged in; and one program."""
+
+    port: int
+    conn: http.client.HTTPConnection = field(init=False)
+    cookie: str = ""
+    token: str = ""
+
+    def __post_init__(self) -> None:
+        self.conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+
+    def ask(self, path: str, form: dict[str, str] | None = None) -> tuple[int, bytes, float]:
+        """Status, body, milliseconds."""
+        headers = {"Cookie": self.cookie} if self.cookie else {}
+        if path.startswith(API):
+            headers = {"Authorization": f"Bearer {self.token}"}
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        began = time.perf_counter()
+        self.conn.request("GET" if form is None else "POST", path, urlencode(form) if form else None, headers)
+        with self.conn.getresponse() as response:
+            body = response.read()
+            taken = (time.perf_counter() - began) * 1000
+            if cookie := response.headers.get("Set-Cookie"):
+                self.cookie = cookie.partition(";")[0]
+            return response.status, body, taken
+
+    def log_in(self) -> None:
+        """As a person does; then a token for the API is made at the account's page."""
+        csrf = self._find_csrf("/login")
+        status, _, _ = self.ask(f"{ROOT}/login", {"name": NAME, "password": PASSWORD, "to": "/", "csrf": csrf})
+        assert status == 303, status
+        form = {"label": "bench", "role": "viewer", "csrf": self._find_csrf("/account")}
+        status, body, _ = self.ask(f"{ROOT}/account/tokens", form)
+        found = re.search(r">\s*([A-Za-z0-9_-]{40,})\s*<", body.decode())
+        assert status == 200 and found, (status, body)
+        self.token = found[1]
+
+    def _find_csrf(self, path: str) -> str:
+        status, body, _ = self.ask(ROOT + path)
+        found = _CSRF.search(body.decode())
+        assert status == 200 and found, (path, status)
+        return found[1] or found[2]
+
+
+@dataclass
+class Taken:
+    """What one address cost."""
+
+    route: str
+    path: str
+    status: int
+    size: int
+    times: list[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.times)
+
+
+@contextmanager
+def run_server(config: Path) -> Iterator[int]:
+    """The desk's port."""
+    command = [sys.executable, str(Path(__file__).with_name("desk_server.py")), str(config), NOW.isoformat()]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=PROJECT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+def measure(config: Path, runs: int, wanted: str) -> list[Taken]:
+    """Every page, and where it leads."""
+    url = load_config(config, {}).database.get_secret_value()
+    found: list[Taken] = []
+    with run_server(config) as port:
+        client = Client(port)
+        client.log_in()
+        for route, path in list_pages(read_samples(url)):
+            if wanted not in route:
+                continue
+            taken = ask_often(client, route, path, runs)
+            found.append(taken)
+            if taken.status == 200 and route.startswith(ROOT):
+                found += [ask_often(client, route, link, runs) for link in find_further(client, path)]
+    return found
+
+
+def ask_often(client: Client, route: str, path: str, runs: int) -> Taken:
+    """One address, and a line of progress."""
+    status, body, first = client.ask(path)
+    taken = Taken(route, path, status, len(body), [first])
+    for _ in range(runs - 1 if status == 200 else 0):
+        taken.times.append(client.ask(path)[2])
+    print(f"  {taken.median:8.1f} {max(taken.times):8.1f} {status} {path}", file=sys.stderr, flush=True)
+    return taken
+
+
+def find_further(client: Client, path: str) -> list[str]:
+    """What a page's links and forms lead to: one of each set of parameters and values that matter, and a deep page."""
+    links = list_links(path, client.ask(path)[1].decode())
+    some: dict[object, str] = {}
+    for link in links:
+        turn = get_turn(link)
+        some.setdefault(get_keys(link) if turn else link, link)
+    chosen = limit_each(list(some.values()))
+    return [go_deep(client, link) if get_turn(link) else link for link in chosen]
+
+
+def limit_each(links: list[str], most: int = 6) -> list[str]:
+    """At most so many of the same parameters."""
+    counts: dict[tuple[str, ...], int] = {}
+    chosen = []
+    for link in links:
+        keys = get_keys(link)
+        counts[keys] = counts.get(keys, 0) + 1
+        if counts[keys] <= most:
+            chosen.append(link)
+    return chosen
+
+
+def go_deep(client: Client, link: str) -> str:
+    """The page that turning leads to."""
+    for _ in range(DEEP - 1):
+        turn = get_turn(link)
+        same = [next_ for next_ in list_links(link, client.ask(link)[1].decode()) if get_turn(next_) == turn]
+        if not same or same[-1] == link:
+            break
+        link = same[-1]
+    return link
+
+
+def print_table(found: dict[str, list[Taken]]) -> None:
+    """A row for each route: what is slowest of its addresses; then each address that is over the goal."""
+    kinds = list(found)
+    print(f"| page | asked | {' | '.join(f'{kind}: median ms | worst ms' for kind in kinds)} |")
+    print(f"|---|---|{'---|---|' * len(kinds)}")
+    for route in dict.fromkeys(taken.route for some in found.values() for taken in some):
+        cells, count = [], 0
+        for kind in kinds:
+            some = [taken for taken in found[kind] if taken.route == route]
+            count = max(count, len({taken.path for taken in some}))
+            cells.append(f"{max(t.median for t in some):.0f} | {max(max(t.times) for t in some):.0f}" if some else "| ")
+        print(f"| `{route}` | {count} | {' | '.join(cells)} |")
+    for kind, some in found.items():
+        for taken in some:
+            if taken.status != 200:
+                print(f"{kind}: {taken.path}: answered {taken.status}")
+            elif taken.median > GOAL_MS:
+                print(f"{kind}: {taken.path}: {taken.median:.0f} ms, {taken.size:,} bytes")
+
+
+def main() -> int:
+    """Print the table; 1 when a page is too slow, or broken."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--feeds", type=int, default=10_000)
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--subscribers", type=int, default=100_000)
+    parser.add_argument("--days", type=float, default=120)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--only", choices=("sqlite", "postgresql"), default="")
+    parser.add_argument("--pages", default="")
+    parser.add_argument("--json", type=Path, help="write every time to this file")
+    options = parser.parse_args()
+    size = Size(options.feeds, options.entries, options.subscribers, options.days)
+    with nullcontext(str(options.keep)) if options.keep else tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)  # PostgreSQL runs as somebody else
+        found = {}
+        with open_databases(folder, size, keep=bool(options.keep), only=options.only) as configs:
+            for kind, config in configs.items():
+                print(kind, file=sys.stderr, flush=True)
+                found[kind] = measure(config, options.runs, options.pages)
+    if options.json:
+        options.json.write_text(json.dumps({kind: [vars(one) for one in some] for kind, some in found.items()}))
+    print_table(found)
+    every = [taken for some in found.values() for taken in some]
+    over = [taken for taken in every if taken.median > GOAL_MS or taken.status != 200]
+    print(f"\n{len(every)} addresses asked, {options.runs} times each; {len(over)} over {GOAL_MS:.0f} ms or broken")
+    return int(bool(over))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
