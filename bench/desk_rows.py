@@ -93,8 +93,9 @@ ORDER BY at, n""",
 INSERT INTO hosts SELECT 'site' || n * 20 || '.example', {_WHEN} + interval '20 min', '429, Retry-After'
 FROM generate_series(1, 60) AS n""",
     "hubs": f"""
-INSERT INTO hubs (feed_id, hub_url, topic_url, token, secret, state, reason, lease_until, next_try_at, tries, pushed_at,
-    misses) SELECT id, 'https://hub.example/', url, md5('t' || id), md5('s' || id), 'live', '', {_WHEN} + interval '5 d',
+INSERT INTO hubs (feed_id, hub_url, topic_url, token, secret, state, reason, lease_until, next_try_at, tries,
+    pushed_at, misses)
+SELECT id, 'https://hub.example/', url, md5('t' || id), md5('s' || id), 'live', '', {_WHEN} + interval '5 d',
     {_WHEN} + interval '4 d', 0, {_WHEN} - interval '1 h', 0 FROM feeds WHERE id % 40 = 2""",
     "rule_decisions": """
 INSERT INTO rule_decisions SELECT n, 0, 'rule ' || n % 20, (ARRAY['tag', 'weight', 'drop', 'section'])[1 + n % 4],
@@ -135,7 +136,8 @@ SELECT n, 'weekly', to_char(slot, 'IYYY-"W"IW'), slot, slot - interval '7 d', sl
     CASE WHEN n % 20 = 0 AND n < {ISSUES} THEN 'too few stories: 0 found, 3 wanted' ELSE '' END,
     CASE WHEN n > {ISSUES} THEN '' ELSE 'AI Weekly ' || n END, least(slot - interval '1 d', {_WHEN}),
     CASE WHEN n <= {ISSUES} THEN slot END, CASE WHEN n < {ISSUES} THEN slot + interval '1 h' END, slot, ''
-FROM (SELECT n, {_SLOT} + (n - {ISSUES}) * interval '7 d' AS slot FROM generate_series(1, {ISSUES} + 1) AS n) AS made""",
+FROM (SELECT n, {_SLOT} + (n - {ISSUES}) * interval '7 d' AS slot
+    FROM generate_series(1, {ISSUES} + 1) AS n) AS made""",
     "renderings": """
 INSERT INTO renderings SELECT id, '', subject, 'What came to pass', repeat('<p>' || md5(id::text) || '</p>', 1500),
     repeat(md5(id::text), 500), repeat('<p>' || md5(id::text) || '</p>', 1500)
@@ -172,7 +174,8 @@ SELECT md5('l' || id), 'confirm', email, address_hash, address_hash, id, '["week
 INSERT INTO audit (at, who, action, subject, title, before, after)
 SELECT {_WHEN} - ({AUDIT} - n) * interval '20 min', 'editor' || n % 3,
     (ARRAY['feed.pause', 'story.merge', 'entry.edit', 'issue.subject', 'undo'])[1 + n % 5], {_SUBJECT},
-    'Title <b>' || n || '</b>', '{{"state": "active"}}', '{{"state": "paused"}}' FROM generate_series(1, {AUDIT}) AS n""",
+    'Title <b>' || n || '</b>', '{{"state": "active"}}', '{{"state": "paused"}}'
+FROM generate_series(1, {AUDIT}) AS n""",
     "notices": f"""
 INSERT INTO notices (kind, subject, target, body, state, lease_owner, attempts, next_try_at, code, reply_text,
     created_at)
