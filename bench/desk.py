@@ -7,8 +7,8 @@ Fills a PostgreSQL of its own (`size_rows`, `desk_rows`) and copies the rows int
 with ``--keep`` both stay in FOLDER and are asked again without being filled. Then, for each: the desk is served by a
 process of its own on 127.0.0.1, an editor logs in, and every page of every room is asked by its route, with real
 numbers in its address; then what its links and forms lead to (`desk_pages`): each filter, each order, the twentieth
-page. Each ``--runs`` times over one connection that stays open, from the request to the last byte; nothing is left out, the first
-time counts as well. Listings of the API are asked with a token. ``--pages``: only routes that hold this text.
+page. Each ``--runs`` times over one connection that stays open, from the request to the last byte; nothing is left out,
+the first time counts as well. Listings of the API are asked with a token. ``--pages``: only routes that hold this text.
 
 Exit code 1: a median is above 100 ms, or a page did not answer 200.
 """
