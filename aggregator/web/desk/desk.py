@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from aggregator.app import App
 from aggregator.render.desk import get_desk_assets
+from aggregator.web.desk.api import list_api_routes
 from aggregator.web.desk.login import list_login_routes
 from aggregator.web.desk.rooms import ROOMS
 from aggregator.web.desk.serving import make_action_route, make_call_route, make_listing_route, make_page_route
@@ -56,6 +57,7 @@ def list_routes(app: App) -> list[Route]:
         *(make_action_route(app, action) for room in ROOMS for action in room.actions),
         *(make_listing_route(app, listing) for room in ROOMS for listing in room.listings),
         *(make_call_route(app, action) for room in ROOMS for action in room.actions if not action.only_people),
+        *list_api_routes(app),
     ]
 
 

@@ -81,7 +81,7 @@ async def read_sent(request: Request) -> Sent:
                     if value.size:
                         files[name] = await value.read()
                 else:
-                    fields.setdefault(name, []).append(value.replace("\0", "")[:MAX_TEXT])
+                    fields.setdefault(name, []).append(clean_text(value)[:MAX_TEXT])
     except HTTPException:
         raise
     except (ValueError, KeyError, UnicodeError):
@@ -100,7 +100,22 @@ async def read_json(request: Request) -> dict[str, Any]:
         raise FieldError({"": say(N_("The body is no JSON."))}) from None
     if not isinstance(found, dict):
         raise FieldError({"": say(N_("The body is no JSON object."))})
-    return found
+    return {clean_text(name): _clean(value) for name, value in found.items()}
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, list):
+        return [_clean(one) for one in value]
+    if isinstance(value, dict):
+        return {clean_text(name): _clean(one) for name, one in value.items()}
+    return value
+
+
+def clean_text(text: str) -> str:
+    """Without what no database takes: NUL, halves of surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "ignore").decode("utf-8")
 
 
 def make_fields(kind: type[Fields], sent: Mapping[str, list[str]]) -> Fields:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -24,7 +25,7 @@ from aggregator.storage import accounts, audit
 from aggregator.tasks.desk.accounts import find_program, find_visitor
 from aggregator.web.desk import guard, login
 from aggregator.web.desk.pages import show_refusal
-from aggregator.web.desk.sending import Sent, bound, check_fields, make_fields, read_json, read_sent
+from aggregator.web.desk.sending import Sent, bound, check_fields, clean_text, make_fields, read_json, read_sent
 from aggregator.web.desk.visit import Action, Done, Listing, Page, Visit
 from aggregator.web.desk.words import N_, FieldError, Said, say
 from aggregator.web.headers import MAX_DESK_BYTES
@@ -32,6 +33,15 @@ from aggregator.web.headers import MAX_DESK_BYTES
 #: Who is not logged in may send what a person types, for it is kept over the login.
 _STRANGER_BYTES = 1024 * 1024
 _PRIVATE = {"Cache-Control": "no-store"}
+
+
+class _Number(IntegerConvertor):
+    """Of a path: databases count no further, and `int` refuses thousands of digits."""
+
+    regex = "[0-9]{1,18}"
+
+
+register_url_convertor("int", _Number())
 
 
 def is_open(app: App) -> bool:
@@ -127,7 +137,7 @@ def _make_visit(app: App, request: Request, account: Account) -> Visit:
         app=app,
         account=account,
         params=dict(request.path_params),
-        query={name: value.replace("\0", "")[:1000] for name, value in query.items()},
+        query={name: clean_text(value)[:1000] for name, value in query.items()},
         csrf=guard.make_csrf(app, guard.get_session(request)),
         done=change if change is not None and change.who == account.name else None,
         here=f"{here}?{urlencode(query)}" if query else here,
@@ -156,7 +166,8 @@ def make_listing_route(app: App, listing: Listing) -> Route:
         program = _find_program(app, request)
         if isinstance(program, Response):
             return program
-        visit = Visit(app=app, account=program, params=dict(request.path_params), query=dict(request.query_params))
+        query = {name: clean_text(value)[:1000] for name, value in request.query_params.items()}
+        visit = Visit(app=app, account=program, params=dict(request.path_params), query=query)
         return _tell(lambda: listing.read(visit))
 
     async def serve(request: Request) -> Response:
@@ -173,12 +184,12 @@ def make_call_route(app: App, action: Action) -> Route:
         if isinstance(program, Response):
             return program
         if not (program.may_edit or action.for_viewers):
-            return _refuse(403, {"": say(N_("You may look at everything here, and change nothing."))})
+            return refuse_call(403, {"": say(N_("You may look at everything here, and change nothing."))})
         try:
             values = await read_json(Request(request.scope, bound(request.receive, MAX_DESK_BYTES)))
             fields = check_fields(action.fields, values)
         except FieldError as error:
-            return _refuse(422, error.errors)
+            return refuse_call(422, error.errors)
         visit = Visit(app=app, account=program, params=dict(request.path_params))
         return await run_in_threadpool(_tell, lambda: _describe(action.run(visit, fields)))
 
@@ -195,13 +206,13 @@ def _tell(read: Callable[[], Any]) -> Response:
     try:
         return JSONResponse(_plain(read()), headers=_PRIVATE)
     except NotFound as error:
-        return _refuse(404, {"": _quote(error)})
+        return refuse_call(404, {"": _quote(error)})
     except FieldError as error:
-        return _refuse(422, error.errors)
+        return refuse_call(422, error.errors)
     except StorageError:
         raise
     except AggregatorError as error:
-        return _refuse(422, {"": _quote(error)})
+        return refuse_call(422, {"": _quote(error)})
 
 
 def _plain(value: Any) -> Any:
@@ -217,17 +228,18 @@ def _plain(value: Any) -> Any:
 
 def _find_program(app: App, request: Request) -> Account | Response:
     if not is_open(app):
-        return _refuse(404, {"": say(N_("There is nothing here."))})
+        return refuse_call(404, {"": say(N_("There is nothing here."))})
     token = guard.get_bearer(request)
     account = find_program(app, token) if token else None
     if account is None:
-        refused = _refuse(401, {"": say(N_("Show a token: Authorization: Bearer ..."))})
+        refused = refuse_call(401, {"": say(N_("Show a token: Authorization: Bearer ..."))})
         refused.headers["WWW-Authenticate"] = 'Bearer realm="desk"'
         return refused
     return account
 
 
-def _refuse(status: int, errors: Mapping[str, Said]) -> Response:
+def refuse_call(status: int, errors: Mapping[str, Said]) -> Response:
+    """As JSON, for programs."""
     said = {name: one.text for name, one in errors.items()}
     document = {"error": said.pop("", "") or HTTPStatus(status).phrase, "fields": said}
     return JSONResponse(document, status_code=status, headers=_PRIVATE)
