@@ -86,7 +86,7 @@ format: install-test ## let ruff put the code in order
 messages: install ## words of the templates into every catalogue (aggregator/data/locale); then translate what is new
 	@mkdir -p var
 	@$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --no-location --sort-output --width 120 \
-	  --project ai-news-aggregator --version "" --output-file var/messages.pot templates
+	  --project ai-news-aggregator --version "" --output-file var/messages.pot templates aggregator/web/desk
 	@for po in aggregator/data/locale/*/messages.po; do \
 	  $(BIN)/pybabel --quiet update --input-file var/messages.pot --output-file "$$po" --locale "$$(basename "$$(dirname "$$po")")" \
 	    --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width 120 || exit 1; \

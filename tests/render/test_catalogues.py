@@ -29,12 +29,19 @@ Key = tuple[str | None, str, str]
 
 
 def extract_messages() -> set[Key]:
-    """Every message of the templates, as `make messages` finds them."""
+    """Every message of the templates and of the desk, as `make messages` finds them."""
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
-    (mapping,) = settings["tool"]["babel"]["mappings"]
-    options = {key: value for key, value in mapping.items() if key not in ("method", "pattern")}
-    method, pattern = mapping["method"], mapping["pattern"]
-    found = extract_from_dir(PROJECT / "templates", method_map=[(pattern, method)], options_map={pattern: options})
+    mappings = settings["tool"]["babel"]["mappings"]
+    methods = [(one["pattern"], one["method"]) for one in mappings]
+    options = {
+        one["pattern"]: {key: value for key, value in one.items() if key not in ("method", "pattern")}
+        for one in mappings
+    }
+    found = [
+        message
+        for folder in ("templates", "aggregator/web/desk")
+        for message in extract_from_dir(PROJECT / folder, method_map=methods, options_map=options)
+    ]
     messages = ((context, message) for _, _, message, _, context in found)
     return {(context, *((ids[0], ids[1]) if isinstance(ids, tuple) else (ids, ""))) for context, ids in messages}
 
