@@ -133,7 +133,7 @@ def return_to(conn: Connection, left: Subscription, reasons: Sequence[str], *, t
 def move(conn: Connection, subscriber_id: int, email: str) -> None:
     """The person has another address, which nobody else has; what waits to be sent goes there."""
     me = sa.update(subscribers).where(subscribers.c.id == subscriber_id)
-    conn.execute(me.values(email=email, address_hash=hash_address(email)))
+    conn.execute(me.values(email=email, address_hash=hash_address(email), folded=email.lower()))
     waiting = sa.update(deliveries).where(
         deliveries.c.subscriber_id == subscriber_id, deliveries.c.state.in_(("queued", "deferred"))
     )

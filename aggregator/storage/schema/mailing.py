@@ -10,6 +10,7 @@ from aggregator.storage.schema.columns import (
     Id,
     instant,
     later_text,
+    make_folded,
     make_id,
     metadata,
     number,
@@ -88,6 +89,8 @@ subscribers = sa.Table(
     # SHA-256 of the normalised address, hex: what suppressions know a person by.
     sa.Column("address_hash", sa.Text, nullable=False, unique=True),
     instant("created_at"),
+    make_folded(),
+    sa.Index(None, "folded"),
     sqlite_autoincrement=True,
 )
 
@@ -110,7 +113,8 @@ subscriptions = sa.Table(
     text("ended_reason"),
     one_of("state", SubscriptionState),
     sa.UniqueConstraint("subscriber_id", "newsletter"),
-    sa.Index(None, "newsletter", "state"),
+    sa.Index(None, "newsletter", "state", "id"),
+    sa.Index(None, "state", "id"),
     sqlite_autoincrement=True,
 )
 
@@ -147,7 +151,7 @@ deliveries = sa.Table(
     instant("changed_at"),
     one_of("state", DeliveryState),
     sa.UniqueConstraint("issue_id", "subscriber_id"),
-    sa.Index(None, "issue_id", "state", "next_try_at"),
+    sa.Index(None, "issue_id", "state", "next_try_at", "id"),
     sa.Index(None, "state", "lease_until"),
     sa.Index(None, "subscription_id"),
     sa.Index(None, "subscriber_id"),
@@ -193,6 +197,7 @@ letters = sa.Table(
     sa.Index(None, "mailbox_hash", "created_at"),
     sa.Index(None, "network_hash", "created_at"),
     sa.Index(None, "created_at"),
+    sa.Index(None, "subscriber_id"),
     sqlite_autoincrement=True,
 )
 
@@ -223,5 +228,6 @@ bounces = sa.Table(
     sa.Index(None, "subscription_id", "received_at"),
     sa.Index(None, "delivery_id"),
     sa.Index(None, "received_at"),
+    sa.Index(None, "address_hash"),
     sqlite_autoincrement=True,
 )

@@ -18,6 +18,7 @@ def upgrade() -> None:
     _create_accounts()
     _create_audit()
     _create_notices()
+    _index_people()
 
 
 def _create_accounts() -> None:
@@ -95,6 +96,23 @@ def _create_notices() -> None:
     )  # fmt: skip
     op.create_index("ix_notices_state_next_try_at", "notices", ["state", "next_try_at"])
     op.create_index("ix_notices_created_at", "notices", ["created_at"])
+
+
+def _index_people() -> None:
+    """What the desk looks people and their mails up by, a page at a time."""
+    kind = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+    op.add_column("subscribers", sa.Column("folded", kind, nullable=False, server_default=sa.text("''")))
+    op.execute("UPDATE subscribers SET folded = lower(email)")
+    op.create_index("ix_subscribers_folded", "subscribers", ["folded"])
+    op.drop_index("ix_subscriptions_newsletter_state", "subscriptions")
+    op.create_index("ix_subscriptions_newsletter_state_id", "subscriptions", ["newsletter", "state", "id"])
+    op.create_index("ix_subscriptions_state_id", "subscriptions", ["state", "id"])
+    op.drop_index("ix_deliveries_issue_id_state_next_try_at", "deliveries")
+    op.create_index(
+        "ix_deliveries_issue_id_state_next_try_at_id", "deliveries", ["issue_id", "state", "next_try_at", "id"]
+    )
+    op.create_index("ix_letters_subscriber_id", "letters", ["subscriber_id"])
+    op.create_index("ix_bounces_address_hash", "bounces", ["address_hash"])
 
 
 def _text(name: str) -> sa.Column[str]:
