@@ -1,7 +1,8 @@
 """Opens the database and hides the few differences between SQLite and PostgreSQL. Never knows a table by name.
 
 What differs, all of it here: pragmas and pool, how a write transaction begins, how instants are stored, which `insert`
-knows ON CONFLICT, how row ids are set aside and how a name is locked for the length of a transaction.
+knows ON CONFLICT, how row ids are set aside, how a name is locked for the length of a transaction, and how large it
+all is.
 """
 
 from __future__ import annotations
@@ -343,6 +344,21 @@ def lock_name(conn: Connection, name: str) -> None:
     if conn.dialect.name == "postgresql":
         number = int.from_bytes(blake2b(f"aggregator {name}".encode(), digest_size=8).digest(), "big", signed=True)
         conn.execute(sa.text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
+def measure_size(conn: Connection) -> int:
+    """Bytes that the database takes on its disk."""
+    if conn.dialect.name == "postgresql":
+        return int(conn.execute(sa.text("SELECT pg_database_size(current_database())")).scalar_one())
+    return int(
+        conn.execute(sa.text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")).scalar_one()
+    )
+
+
+def find_in(conn: Connection, text: sa.ColumnElement[str], wanted: str) -> sa.ColumnElement[int]:
+    """Where ``wanted`` begins in ``text``, from 1; 0: nowhere."""
+    name = "instr" if conn.dialect.name == "sqlite" else "strpos"
+    return sa.Function(name, text, wanted, type_=sa.Integer())
 
 
 def iter_chunks(values: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:

@@ -57,6 +57,13 @@ def find_due_feeds(conn: Connection, now: datetime) -> Due:
     return _find_due(conn, found, (feeds.c.next_due_at, feeds.c.id))
 
 
+def find_next_feed(conn: Connection) -> datetime | None:
+    """When the next feed is due."""
+    at = feeds.c.next_due_at
+    found: datetime | None = conn.execute(sa.select(at).where(feeds.c.state == "active").order_by(at).limit(1)).scalar()
+    return found
+
+
 def count_untagged(conn: Connection) -> int:
     """Entries that are stored and wait for their tags."""
     return _count(conn, sa.select(entry_changes.c.entry_id))
