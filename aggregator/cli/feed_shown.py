@@ -8,13 +8,12 @@ from aggregator.app import App
 from aggregator.cli.console import MAX_NUMBER
 from aggregator.errors import NotFound
 from aggregator.log import redact_url
-from aggregator.model.feed import CheckHints, Feed, FetchLogLine
+from aggregator.model.feed import Feed, FetchLogLine
 from aggregator.model.hub import Hub
 from aggregator.model.ids import FeedId
 from aggregator.storage import feeds
 from aggregator.storage.feed_edits import BY_HAND
 
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 #: How the reasons of pauses begin that the editor asked for.
 _WANTED_PAUSES = (BY_HAND, feeds.GONE, feeds.REMOVED)
 
@@ -43,31 +42,6 @@ def rank_problem(feed: Feed) -> tuple[bool, bool, int, str]:
     return not feed.alarm, feed.state == "active", -feed.failures, feed.name.casefold()
 
 
-def describe_feed(feed: Feed) -> dict[str, Any]:
-    """The JSON document of one feed in a list."""
-    move = feed.move
-    return {
-        "id": feed.id,
-        "url": feed.spec.url,
-        "title": feed.name,
-        "origin": feed.spec.origin,
-        "state": feed.state,
-        "last_status": feed.last_status,
-        "last_fetched_at": feed.last_fetched_at,
-        "next_due_at": feed.next_due_at,
-        "next_due_reason": feed.next_due_reason,
-        "failures": feed.failures,
-        "failure_class": feed.failure_class,
-        "failure_reason": feed.failure_reason,
-        "entries": feed.entry_count,
-        "host_key": feed.host_key,
-        "alarm": feed.alarm,
-        "move": move and {"url": move.url, "first_seen_at": move.first_seen_at, "times": move.times},
-        "strikes": feed.strikes,
-        "paused_reason": feed.paused_reason,
-    }
-
-
 def describe_for_people(feed: Feed) -> dict[str, Any]:
     """The cells of a table that says the most in 80 columns."""
     state, lines = str(feed.state), [feed.name, redact_url(feed.spec.url)]
@@ -92,88 +66,12 @@ def describe_for_people(feed: Feed) -> dict[str, Any]:
     }
 
 
-def describe_details(feed: Feed) -> dict[str, Any]:
-    """Everything that is known of one feed, but its log."""
-    spec = feed.spec
-    return {
-        **describe_feed(feed),
-        "site_url": feed.site_url,
-        "language": spec.language or feed.language,
-        "tags": list(spec.tags),
-        "weight": spec.weight,
-        "interval_seconds": None if spec.interval is None else spec.interval.total_seconds(),
-        "list_url": spec.list_url,
-        "hints": {
-            "ttl_minutes": feed.hints.ttl_minutes,
-            "update_minutes": feed.hints.update_minutes,
-            "skip_hours": list(feed.hints.skip_hours),
-            "skip_days": [DAYS[day % 7] for day in feed.hints.skip_days],
-        },
-        "validators": {"etag": feed.etag, "last_modified": feed.last_modified},
-        "arrivals": list(feed.arrivals),
-        "document_entries": feed.document_entries,
-        "largest_document": feed.largest_document,
-        "first_imported_at": feed.first_imported_at,
-        "gone_since": feed.gone_since,
-    }
-
-
-def describe_log_line(line: FetchLogLine) -> dict[str, Any]:
-    """The JSON document of one fetch."""
-    return {
-        "at": line.at,
-        "status": line.status,
-        "not_modified": line.not_modified,
-        "failure_class": line.failure_class,
-        "failure_reason": line.failure_reason,
-        "received_bytes": line.received_bytes,
-        "seconds": round(line.seconds, 3),
-        "new": line.new,
-        "changed": line.changed,
-        "unchanged": line.unchanged,
-        "rejected": line.rejected,
-        "folded": line.folded,
-        "warnings": list(line.warnings),
-        "next_due_at": line.next_due_at,
-        "next_due_reason": line.next_due_reason,
-    }
-
-
-def describe_hub(hub: Hub | None) -> dict[str, Any] | None:
-    """The JSON document of a feed's subscription, without what only the hub may know."""
-    if hub is None:
-        return None
-    return {
-        "hub_url": hub.hub_url,
-        "topic_url": hub.topic_url,
-        "state": hub.state,
-        "reason": hub.reason,
-        "lease_until": hub.lease_until,
-        "pushed_at": hub.pushed_at,
-        "misses": hub.misses,
-    }
-
-
 def say_hub(hub: Hub | None) -> str:
     """How a feed's subscription stands, in one sentence; empty without one."""
     if hub is None:
         return ""
     until = f" until {hub.lease_until:%Y-%m-%d %H:%MZ}" if hub.state == "live" and hub.lease_until else ""
     return f"{redact_url(hub.hub_url)} {hub.state}{until}" + (f": {hub.reason}" if hub.reason else "")
-
-
-def say_hints(hints: CheckHints) -> str:
-    """What the document asks about its next check; empty when it asks nothing."""
-    said = []
-    if hints.ttl_minutes is not None:
-        said.append(f"keep for {hints.ttl_minutes} minutes")
-    if hints.update_minutes is not None:
-        said.append(f"updated every {hints.update_minutes} minutes")
-    if hints.skip_hours:
-        said.append("not at the hours " + " ".join(map(str, hints.skip_hours)) + " UTC")
-    if hints.skip_days:
-        said.append("not on " + " ".join(DAYS[day % 7] for day in hints.skip_days))
-    return "; ".join(said)
 
 
 def say_log_line(line: FetchLogLine) -> str:

@@ -30,15 +30,10 @@ from aggregator.cli.console import (
     read_instant,
 )
 from aggregator.cli.feed_shown import (
-    describe_details,
-    describe_feed,
     describe_for_people,
-    describe_hub,
-    describe_log_line,
     find_feed,
     is_problem,
     rank_problem,
-    say_hints,
     say_hub,
     say_log_line,
 )
@@ -53,6 +48,13 @@ from aggregator.model.said import say_count
 from aggregator.pipeline.lifecycle import say_held
 from aggregator.pipeline.opml import parse_opml
 from aggregator.pipeline.urls import is_web_url
+from aggregator.render.feed_documents import (
+    describe_details,
+    describe_feed,
+    describe_hub,
+    describe_log_line,
+    say_hints,
+)
 from aggregator.storage import feed_edits, feeds, fetchlog, held, hubs
 from aggregator.tasks.discover import check_move
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 from urllib.parse import SplitResult, urldefrag, urlsplit
 
 from aggregator.model.feed import FOLDER_SCHEME, PERMANENT_REDIRECTS, Feed, Hop, Move
+from aggregator.model.feed_health import EMPTY, GONE, HELD, MAX_STRIKES, RULES_FIND_NOTHING, SHRANK, SILENT
 from aggregator.model.ids import FeedId
 from aggregator.model.said import say_count
 from aggregator.pipeline.urls import drop_query, is_web_url
@@ -23,8 +24,6 @@ MOVE_SIGHTINGS = 5
 MOVE_SPAN = timedelta(hours=48)
 #: Two answers of 410 so far apart mean that a feed is gone.
 GONE_SPAN = timedelta(hours=24)
-#: So many documents in a row that were too hostile bring a feed into quarantine.
-MAX_STRIKES = 3
 #: So many feeds are asked at once after a restart, one of each host at most.
 OVERDUE_AT_ONCE = 50
 #: The rest comes over so much time for each feed that is overdue, up to a limit.
@@ -112,7 +111,7 @@ def find_gone(feed: Feed, status: int | None, *, now: datetime) -> tuple[datetim
     """
     if status == 410:
         since = feed.gone_since or now
-        return since, f"gone: answers 410 since {since:%Y-%m-%d}" if now - since >= GONE_SPAN else ""
+        return since, f"{GONE} {since:%Y-%m-%d}" if now - since >= GONE_SPAN else ""
     says_nothing = status is None or status == 429 or status >= 500
     return (feed.gone_since if says_nothing else None), ""
 
@@ -166,7 +165,7 @@ def find_elsewhere(feed: Feed) -> str:
 def say_held(count: int) -> str:
     """Return the alarm of a feed of which so many entries are held."""
     said = "matches nothing that it said before and is" if count == 1 else "match nothing that it said before and are"
-    return f"{say_count(count, 'new entry', 'new entries')} {said} held for review: `feeds release` admits them"
+    return f"{say_count(count, 'new entry', 'new entries')} {said} {HELD}: `feeds release` admits them"
 
 
 def _find_failing(feed: Feed, now: datetime, failures: int, failure_class: str) -> str:
@@ -176,16 +175,16 @@ def _find_failing(feed: Feed, now: datetime, failures: int, failure_class: str) 
         return f"failed {failures} times in a row"
     if failures > 1 and feed.last_fetched_at and now - feed.last_fetched_at >= _STREAK_WAIT:
         return "failed for about a week or longer"
-    return "its rules find nothing on the page any more" if failure_class == "no_items" else ""
+    return RULES_FIND_NOTHING if failure_class == "no_items" else ""
 
 
 def _find_shrunk(count: int, largest: int, *, page: bool) -> str:
     if count == 0 and page and largest:
-        return "its rules find nothing on the page any more"
+        return RULES_FIND_NOTHING
     if count == 0 and largest >= _MANY_ENTRIES:
-        return f"holds no entries any more, once {largest}"
+        return f"{EMPTY}, once {largest}"
     if largest >= _LARGE_DOCUMENT and count < _SMALL_DOCUMENT and count * _SHRUNK_TO < largest:
-        return f"shrank: holds {say_count(count, 'entry', 'entries')}, once {largest}"
+        return f"{SHRANK} {say_count(count, 'entry', 'entries')}, once {largest}"
     return ""
 
 
@@ -200,7 +199,7 @@ def _find_silent(feed: Feed, now: datetime) -> str:
     silence = now - max([*visits, since])
     if silence < limit:
         return ""
-    return f"silent for {silence.days} days" + (f", usually {_say_days(gap)}" if len(visits) >= _MIN_ARRIVALS else "")
+    return f"{SILENT} {silence.days} days" + (f", usually {_say_days(gap)}" if len(visits) >= _MIN_ARRIVALS else "")
 
 
 def _say_days(gap: timedelta) -> str:

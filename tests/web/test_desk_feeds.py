@@ -1,0 +1,93 @@
+"""The room for feeds: what needs a decision first, one feed, adding, lists; both databases."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from aggregator.app import App
+from aggregator.model.feed import FeedSpec
+from aggregator.model.ids import FeedId
+from aggregator.storage import feeds as feed_store
+from aggregator.storage.schema import feeds, fetch_log
+from tests.fixtures.program import Program
+from tests.web.conftest import Door
+from tests.web.desk_door import make_visitor
+
+Serve = Callable[..., Door]
+
+
+def add(app: App, name: str, **columns: object) -> FeedId:
+    """A stored feed that stands as ``columns`` say."""
+    with app.db.write() as conn:
+        number = feed_store.add(conn, FeedSpec(url=f"https://{name}.example/feed", origin="added"), app.now())
+        conn.execute(sa.update(feeds).where(feeds.c.id == number).values(title=name, **columns))
+    return number
+
+
+def log_fetch(app: App, number: FeedId, **columns: object) -> None:
+    """A line in the log of fetches."""
+    now = app.now()
+    known = {
+        "feed_id": number, "at": now, "status": 200, "failure_class": "", "failure_reason": "", "not_modified": False,
+        "received_bytes": 1200, "seconds": 0.2, "new": 0, "changed": 0, "unchanged": 3, "rejected": 0, "folded": 0,
+        "warnings": [], "next_due_at": now + timedelta(hours=1), "next_due_reason": "its rhythm",
+    }  # fmt: skip
+    with app.db.write() as conn:
+        conn.execute(sa.insert(fetch_log).values({**known, **columns}))
+
+
+def test_what_needs_a_decision_comes_first(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        now = app.now()
+        add(app, "well")
+        add(app, "silent", alarm="silent for 40 days", first_imported_at=now - timedelta(days=40))
+        add(app, "stumbled", failures=1, failure_class="timeout", failure_reason="nothing within 20 s")
+        add(app, "moved", moved_url="https://new.example/<script>", moved_since=now, moved_times=3)
+        broken = add(app, "broken", failures=7, failure_class="dns", failure_reason="<b>no such name</b>")
+        add(app, "worse", failures=9, failure_class="http", failure_reason="404 Not Found")
+        add(app, "asleep", state="paused", paused_reason="paused by command")
+        log_fetch(app, broken, new=3)
+        log_fetch(app, broken, failure_class="dns", failure_reason="no such name", status=None)
+        visitor = make_visitor(app, serve(app))
+        page, only = visitor.get("/feeds"), visitor.get("/feeds?trouble=silent")
+        found = visitor.get("/feeds?words=BROKEN+example&state=active")
+        silly = visitor.get("/feeds?trouble=x&after=99999999999&order=%00&words=%25%5F'\"")
+
+    assert page.status == 200, page.text[-3000:]
+    places = [page.text.index(f">{name}</a>") for name in "worse broken moved silent stumbled asleep well".split()]
+    assert places == sorted(places)
+    assert "&lt;b&gt;no such name&lt;/b&gt;" in page.text and "The name of its server is not known." in page.text
+    assert 'aria-label="Last fetches: 1 with news, 0 without, 1 failed; the very last one failed"' in page.text
+    assert "4 of them need" not in page.text and "5 of them need a decision." in page.text
+    assert ">silent</a>" in only.text and ">well</a>" not in only.text
+    assert ">broken</a>" in found.text and ">worse</a>" not in found.text
+    assert silly.status == 200 and "No feed is like that." in silly.text
+
+
+def test_pages_follow_each_other(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        with app.db.write() as conn:
+            for number in range(120):
+                feed_store.add(conn, FeedSpec(url=f"https://x{number:03}.example/", origin="added"), app.now())
+        visitor = make_visitor(app, serve(app))
+        pages, path = [], "/feeds?order=name"
+        while path:
+            pages.append(visitor.get(path).text)
+            path = find_next(pages[-1])
+
+    names = [name for page in pages for name in re.findall(r">https://(x\d+)\.example/</a>", page)]
+    assert names == [f"x{number:03}" for number in range(120)]
+    assert len(pages) == 3
+
+
+def find_next(text: str) -> str:
+    """Where the link to the next page leads; empty on the last one."""
+    found = re.search(r'href="/admin(/feeds[^"]*after=\d+)"', text)
+    return html.unescape(found[1]) if found else ""
