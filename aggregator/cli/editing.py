@@ -21,13 +21,14 @@ from aggregator.cli.console import (
     print_list,
     print_note,
 )
-from aggregator.cli.issues import NewsletterArgument, SlugOption, describe_issue
+from aggregator.cli.issues import NewsletterArgument, SlugOption
 from aggregator.errors import NotFound, UsageError
 from aggregator.model.ids import StoryId
 from aggregator.model.newsletter import Issue, IssueEdits, Newsletter, Section, TooFew
 from aggregator.model.said import say_count
 from aggregator.storage import issues
 from aggregator.tasks.drafts import SeenDraft, approve_draft, edit_draft, refuse_draft, see_draft
+from aggregator.tasks.issues import describe_issue
 
 #: An introduction is a few paragraphs.
 MAX_INTRODUCTION = 20_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -26,13 +26,13 @@ from aggregator.cli.console import (
     read_instant,
 )
 from aggregator.errors import NotFound, UsageError
-from aggregator.model.newsletter import Issue, IssueEdits, Newsletter, RenderedIssue, TooFew
+from aggregator.model.newsletter import Issue, Newsletter, RenderedIssue, TooFew
 from aggregator.model.said import say_count
 from aggregator.publish import write_file
 from aggregator.storage import issues
 from aggregator.tasks.drafts import see_draft
 from aggregator.tasks.group import regroup_stories
-from aggregator.tasks.issues import build_issue, find_newsletter
+from aggregator.tasks.issues import build_issue, describe_issue, find_newsletter
 
 commands = new_group("Issues of the newsletters.")
 NewsletterArgument = Annotated[
@@ -77,27 +77,6 @@ def list_issues(
     columns = ("issue", "state", "stories", "subject", "mails")
     empty = "No issues in that time." if since or until else "No issues yet. Build one: aggregator issues build"
     print_list(as_json, documents, columns, empty=empty)
-
-
-def describe_issue(issue: Issue) -> dict[str, Any]:
-    """The JSON document of one issue."""
-    return {
-        "id": issue.id,
-        "newsletter": issue.newsletter,
-        "slug": issue.slug,
-        "state": issue.state,
-        "reason": issue.reason,
-        "subject": issue.subject,
-        "window_start": issue.window_start,
-        "window_end": issue.window_end,
-        "stories": issue.story_count,
-        "deliveries": dict(issue.deliveries),
-        "review_until": issue.review_until,
-        "approved_at": issue.approved_at,
-        "is_edited": issue.edits != IssueEdits(),
-        "paused_reason": issue.paused_reason,
-        "paused_until": issue.paused_until,
-    }
 
 
 @commands.command("build")

@@ -26,11 +26,12 @@ from aggregator.cli.console import (
     print_note,
     show_progress,
 )
-from aggregator.cli.issues import NewsletterArgument, SlugOption, describe_issue, find_issue
+from aggregator.cli.issues import NewsletterArgument, SlugOption, find_issue
 from aggregator.model.newsletter import Issue
 from aggregator.model.said import say_count
 from aggregator.storage import deliveries, issues
 from aggregator.tasks.deliver import Sending, deliver_issue
+from aggregator.tasks.issues import describe_issue
 from aggregator.tasks.senders import Senders
 from aggregator.tasks.specimen_mail import send_test
 from aggregator.tasks.steering import cancel_issue, count_missed, go_on, open_issue, rest_issue, send_to_missed

@@ -21,6 +21,8 @@ class Suppression:
 class KeptDelivery:
     """An issue that was mailed, or was to be."""
 
+    id: int
+    issue_id: int
     newsletter: str
     issue: str
     address: str

@@ -90,7 +90,7 @@ def list_issues(
     limit: int = 0,
 ) -> tuple[Issue, ...]:
     """Newest slot first, of slots in [since, until); ``limit`` 0: all."""
-    query = _select().order_by(issues.c.slot_at.desc(), issues.c.id.desc())
+    query = select_issues().order_by(issues.c.slot_at.desc(), issues.c.id.desc())
     if newsletter is not None:
         query = query.where(issues.c.newsletter == newsletter)
     if states:
@@ -290,23 +290,25 @@ def find_recalled(conn: Connection, newsletter: str) -> frozenset[StoryId]:
     return frozenset(StoryId(row.story_id) for row in pinned if row.made_at > told.get(row.story_id, row.made_at))
 
 
-def _select() -> sa.Select[Any]:
+def select_issues() -> sa.Select[Any]:
+    """With how many stories each holds; for `make_issue`."""
     told = sa.select(sa.func.count()).where(issue_stories.c.issue_id == issues.c.id).scalar_subquery()
     return sa.select(issues, told.label("story_count"))
 
 
 def _fetch_one(conn: Connection, *conditions: sa.ColumnElement[bool]) -> Issue | None:
-    found = _fetch(conn, _select().where(*conditions))
+    found = _fetch(conn, select_issues().where(*conditions))
     return found[0] if found else None
 
 
 def _fetch(conn: Connection, query: sa.Select[Any]) -> tuple[Issue, ...]:
     rows = conn.execute(query).mappings().all()
     counts = count_by_issue(conn, [row["id"] for row in rows])
-    return tuple(_make_issue(row, counts.get(row["id"], {})) for row in rows)
+    return tuple(make_issue(row, counts.get(row["id"], {})) for row in rows)
 
 
-def _make_issue(row: RowMapping, counts: dict[str, int]) -> Issue:
+def make_issue(row: RowMapping, counts: dict[str, int]) -> Issue:
+    """``counts``: of its deliveries by state."""
     same = (
         "id", "newsletter", "slug", "slot_at", "window_start", "window_end", "state", "reason", "subject", "frozen_at",
         "sent_at", "story_count", "review_until", "approved_at", "paused_reason", "paused_until",

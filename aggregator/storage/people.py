@@ -27,7 +27,7 @@ def find_person(conn: Connection, email: str) -> Person | None:
         since=row["created_at"] if row else None,
         suppression=get_suppression(conn, email),
         subscriptions=subscribers.list_subscriptions(conn, subscriber_id=number) if row else (),
-        deliveries=_list_deliveries(conn, number) if number is not None else (),
+        deliveries=list_kept_deliveries(conn, number) if number is not None else (),
         letters=_list_letters(conn, address_hash, number),
         bounces=_list_bounces(conn, address_hash, number),
     )
@@ -97,14 +97,19 @@ def _is_bounce_of(address_hash: str, number: int | None) -> sa.ColumnElement[boo
     return sa.or_(same, bounces.c.subscription_id.in_(ties), bounces.c.delivery_id.in_(mailed))
 
 
-def _list_deliveries(conn: Connection, number: int) -> tuple[KeptDelivery, ...]:
-    same = ("address", "state", "created_at", "changed_at")
+def list_kept_deliveries(
+    conn: Connection, number: int, *, before_id: int | None = None, limit: int = 0
+) -> tuple[KeptDelivery, ...]:
+    """Issues to a person: all, the oldest first; with a ``limit`` the newest, first, that are older than ``before_id``."""
+    same = ("id", "issue_id", "address", "state", "created_at", "changed_at")
     query = (
         sa.select(*(deliveries.c[name] for name in same), deliveries.c.reply_text, issues.c.newsletter, issues.c.slug)
         .join_from(deliveries, issues)
         .where(deliveries.c.subscriber_id == number)
-        .order_by(deliveries.c.id)
     )
+    if before_id is not None:
+        query = query.where(deliveries.c.id < before_id)
+    query = query.order_by(deliveries.c.id.desc()).limit(limit) if limit else query.order_by(deliveries.c.id)
     return tuple(
         KeptDelivery(
             newsletter=row["newsletter"],

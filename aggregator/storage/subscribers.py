@@ -64,12 +64,12 @@ def list_subscriptions(
     conn: Connection, newsletter: str | None = None, *, subscriber_id: int | None = None
 ) -> tuple[Subscription, ...]:
     """In the order in which they came; ended ones too."""
-    query = _select().order_by(subscriptions.c.id)
+    query = select_subscriptions().order_by(subscriptions.c.id)
     if subscriber_id is not None:
         query = query.where(subscriptions.c.subscriber_id == subscriber_id)
     if newsletter is not None:
         query = query.where(subscriptions.c.newsletter == newsletter)
-    return tuple(_make_subscription(row) for row in conn.execute(query).mappings())
+    return tuple(make_subscription(row) for row in conn.execute(query).mappings())
 
 
 def end(conn: Connection, public_id: str, reason: str, now: datetime) -> bool:
@@ -90,15 +90,15 @@ def remove(conn: Connection, email: str, *, newsletter: str | None = None, reaso
 
 def find(conn: Connection, public_id: str, *, lock: bool = False) -> Subscription | None:
     """By what its tokens are made of. ``lock``: until this transaction ends nobody else moves or erases the person."""
-    query = _select().where(subscriptions.c.public_id == public_id)
+    query = select_subscriptions().where(subscriptions.c.public_id == public_id)
     row = conn.execute(query.with_for_update(of=subscribers) if lock else query).mappings().first()
-    return _make_subscription(row) if row else None
+    return make_subscription(row) if row else None
 
 
 def find_by_address(conn: Connection, email: str) -> tuple[Subscription, ...]:
     """All of an address."""
-    query = _select().where(subscribers.c.address_hash == hash_address(email)).order_by(subscriptions.c.id)
-    return tuple(_make_subscription(row) for row in conn.execute(query).mappings())
+    query = select_subscriptions().where(subscribers.c.address_hash == hash_address(email)).order_by(subscriptions.c.id)
+    return tuple(make_subscription(row) for row in conn.execute(query).mappings())
 
 
 def find_person(conn: Connection, email: str) -> SubscriberId | None:
@@ -157,11 +157,13 @@ def is_suppressed(conn: Connection, email: str) -> bool:
     return conn.execute(query).scalar() is not None
 
 
-def _select() -> sa.Select[tuple[object, ...]]:
+def select_subscriptions() -> sa.Select[tuple[object, ...]]:
+    """For `make_subscription`."""
     return sa.select(subscriptions, subscribers.c.email).join_from(subscriptions, subscribers)
 
 
-def _make_subscription(row: RowMapping) -> Subscription:
+def make_subscription(row: RowMapping) -> Subscription:
+    """Of a row of `select_subscriptions`."""
     same = ("email", "newsletter", "state", "public_id", "language", "consent", "created_at", "ended_at")
     return Subscription(
         id=SubscriptionId(row["id"]),

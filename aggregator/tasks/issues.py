@@ -6,9 +6,10 @@ daemon or a kill neither loses nor doubles an issue.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from aggregator.app import App
 from aggregator.errors import NotFound, RenderError, StorageError, UsageError
@@ -28,6 +29,7 @@ from aggregator.pipeline.compose import UNEDITED
 from aggregator.pipeline.schedule import MAX_SLOT_AGE, find_slots, plan_slots, slot_slug
 from aggregator.pipeline.tag import get_tags
 from aggregator.storage import drafts, issues, troubles
+from aggregator.storage.sending import Connection
 from aggregator.tasks.composing import compose_draft
 from aggregator.typesetter import SetIssue, set_issue
 
@@ -138,10 +140,17 @@ def plan_ended_slots(app: App, newsletter: Newsletter) -> tuple[PlannedSlot, ...
     return planned
 
 
-def build_issue(app: App, newsletter: Newsletter, *, until: datetime | None = None) -> Issue:
+def build_issue(
+    app: App,
+    newsletter: Newsletter,
+    *,
+    until: datetime | None = None,
+    then: Callable[[Connection, Issue], object] = lambda conn, issue: None,
+) -> Issue:
     """By hand: the issue whose window ends at ``until`` (default: now), frozen, not sent; one ``until``, one issue.
 
-    The window begins where the last issue before it ended, or a week earlier. The result may be ``skipped``.
+    The window begins where the last issue before it ended, or a week earlier. The result may be ``skipped``. ``then``
+    is called in the transaction that makes it.
     """
     now = app.now()
     end = until or now
@@ -173,6 +182,8 @@ def build_issue(app: App, newsletter: Newsletter, *, until: datetime | None = No
                 issues.skip(conn, row.id, found.reason)
             # Still a draft: another issue was frozen meanwhile that holds one of its stories.
             draft = issues.get_by_slot(conn, newsletter.slug, end)
+            if draft is not None and draft.state != "draft":
+                then(conn, draft)
     with app.db.read() as conn:
         built = issues.get_by_slot(conn, newsletter.slug, end)
     if built is None:
@@ -270,3 +281,24 @@ def find_newsletter(app: App, slug: str) -> Newsletter:
             return newsletter
     names = ", ".join(newsletter.slug for newsletter in app.settings.newsletters)
     raise NotFound(f"no newsletter {slug}; configured: {names or 'none'}")
+
+
+def describe_issue(issue: Issue) -> dict[str, Any]:
+    """The JSON document of one issue."""
+    return {
+        "id": issue.id,
+        "newsletter": issue.newsletter,
+        "slug": issue.slug,
+        "state": issue.state,
+        "reason": issue.reason,
+        "subject": issue.subject,
+        "window_start": issue.window_start,
+        "window_end": issue.window_end,
+        "stories": issue.story_count,
+        "deliveries": dict(issue.deliveries),
+        "review_until": issue.review_until,
+        "approved_at": issue.approved_at,
+        "is_edited": issue.edits != IssueEdits(),
+        "paused_reason": issue.paused_reason,
+        "paused_until": issue.paused_until,
+    }

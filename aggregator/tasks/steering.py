@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from aggregator.app import App
@@ -9,12 +10,20 @@ from aggregator.errors import UsageError
 from aggregator.model.newsletter import Issue
 from aggregator.model.retention import DELIVERIES
 from aggregator.storage import issues, sending
+from aggregator.storage.sending import Connection
 from aggregator.tasks.deliver import end_trouble
 
 _BY_EDITOR = "paused by the editor"
 
+#: What else belongs into the transaction of a change, such as its line in the audit log.
+Then = Callable[[Connection], object]
 
-def open_issue(app: App, issue: Issue) -> None:
+
+def do_nothing(_: Connection) -> None:
+    """For who has nothing to add."""
+
+
+def open_issue(app: App, issue: Issue, *, then: Then = do_nothing) -> None:
     """From now on it is being sent; a pause that ends by itself is over: the editor is here.
 
     Raises `UsageError` while it rests by the editor's own word.
@@ -25,6 +34,7 @@ def open_issue(app: App, issue: Issue) -> None:
         if now.paused_reason and now.paused_until is None:
             raise UsageError(f"{issue.name} rests ({now.paused_reason}); aggregator issues resume lets it go on")
         sending.resume(conn, issue.id)
+        then(conn)
 
 
 def count_missed(app: App, issue: Issue) -> int:
@@ -35,29 +45,36 @@ def count_missed(app: App, issue: Issue) -> int:
         return sending.count_missed(conn, issue.id)
 
 
-def send_to_missed(app: App, issue: Issue) -> None:
-    """It goes to them, too."""
+def send_to_missed(app: App, issue: Issue, *, then: Then = do_nothing) -> int:
+    """It goes to them, too; how many they are."""
     with app.db.write() as conn:
-        sending.send_to_missed(conn, issue.id, now=app.now())
+        count = sending.send_to_missed(conn, issue.id, now=app.now())
+        then(conn)
+    return count
 
 
-def rest_issue(app: App, issue: Issue, reason: str) -> None:
+def rest_issue(app: App, issue: Issue, reason: str, *, then: Then = do_nothing) -> None:
     """Nothing more of it is sent until `go_on`. Raises `UsageError` when it is not being sent."""
     with app.db.write() as conn:
         if not sending.pause(conn, issue.id, reason or _BY_EDITOR, until=None):
             raise UsageError(f"{issue.name} is not being sent: it is {issue.state}")
+        then(conn)
 
 
-def go_on(app: App, issue: Issue) -> bool:
+def go_on(app: App, issue: Issue, *, then: Then = do_nothing) -> bool:
     """It is sent further; False: it did not rest."""
     with app.db.write() as conn:
         end_trouble(conn, issue)
-        return sending.resume(conn, issue.id)
+        rested = sending.resume(conn, issue.id)
+        if rested:
+            then(conn)
+        return rested
 
 
-def cancel_issue(app: App, issue: Issue) -> None:
+def cancel_issue(app: App, issue: Issue, *, then: Then = do_nothing) -> None:
     """Nobody else gets it. Raises `UsageError` when it is neither frozen nor being sent."""
     with app.db.write() as conn:
         if sending.cancel(conn, issue.id, now=app.now()) is None:
             raise UsageError(f"{issue.name} is not being sent: it is {issue.state}")
         end_trouble(conn, issue)
+        then(conn)

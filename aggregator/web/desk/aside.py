@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from time import monotonic
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -16,8 +16,12 @@ from aggregator.storage.engine import Database
 log = get_logger(__name__)
 
 T = TypeVar("T")
-#: A request waits so long for what is not there yet.
+#: A request waits so long for what is not there yet, or is not of this moment.
 PATIENCE_SECONDS = 0.05
+#: What took long is kept so many times as long: the database spends no more of its time on it.
+SHARE = 20
+#: Of so many things at most, for each database; what nobody has asked for longest goes first.
+MOST_KEPT = 200
 
 
 class _Kept(Generic[T]):
@@ -29,33 +33,39 @@ class _Kept(Generic[T]):
 
 
 class Aside(Generic[T]):
-    """``count(app)``, at most once in ``seconds`` for each database, by one thread at a time."""
+    """``count(app, *about)``, at most once in ``seconds`` for each database and whatever it is about, by one thread at a
+    time."""
 
-    def __init__(self, count: Callable[[App], T], *, seconds: float) -> None:
+    def __init__(self, count: Callable[..., T], *, seconds: float) -> None:
         self._count, self._seconds = count, seconds
-        self._kept: WeakKeyDictionary[Database, _Kept[T]] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[Database, dict[Hashable, _Kept[T]]] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
-    def get(self, app: App, *, patience: float = PATIENCE_SECONDS) -> T | None:
+    def get(self, app: App, *about: Hashable, patience: float = PATIENCE_SECONDS) -> T | None:
         """As it was when it was last counted; None: it has not been, and takes longer than ``patience``."""
-        with self._lock:
-            kept = self._kept.setdefault(app.db, _Kept())
+        kept = self._find(app, about)
         with kept.lock:
             if monotonic() < kept.until:
                 return kept.value
             done = kept.done
             if done is None:
                 done = kept.done = threading.Event()
-                threading.Thread(target=self._work, args=(app, kept, done), name="aside", daemon=True).start()
-            value = kept.value
-        if value is None:
-            done.wait(patience)
+                threading.Thread(target=self._work, args=(app, about, kept, done), name="aside", daemon=True).start()
+        done.wait(patience)
         return kept.value
 
-    def _work(self, app: App, kept: _Kept[T], done: threading.Event) -> None:
-        value = None
+    def _find(self, app: App, about: Hashable) -> _Kept[T]:
+        with self._lock:
+            some = self._kept.setdefault(app.db, {})
+            kept = some[about] = some.pop(about, None) or _Kept()
+            while len(some) > MOST_KEPT:
+                del some[next(iter(some))]
+        return kept
+
+    def _work(self, app: App, about: tuple[Hashable, ...], kept: _Kept[T], done: threading.Event) -> None:
+        value, began = None, monotonic()
         try:
-            value = self._count(app)
+            value = self._count(app, *about)
         except StorageError as error:
             log.warning("desk.not_counted", reason=str(error))
         except Exception:
@@ -63,5 +73,6 @@ class Aside(Generic[T]):
         with kept.lock:
             if value is not None:
                 kept.value = value
-            kept.until, kept.done = monotonic() + self._seconds, None
+            now = monotonic()
+            kept.until, kept.done = now + max(self._seconds, SHARE * (now - began)), None
         done.set()
