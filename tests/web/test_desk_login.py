@@ -8,8 +8,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from aggregator.tasks.desk.accounts import MOST_FAILURES, SESSION, change_password, change_role, create_account
+from aggregator.web.desk.desk import create_desk
+from aggregator.web.server import create_server
+from aggregator.web.site import create_site
 from tests.fixtures.program import Program
-from tests.web.conftest import Door
+from tests.web.conftest import Door, run_server
 from tests.web.desk_door import PASSWORD, Visitor, find_csrf, make_visitor
 
 Serve = Callable[..., Door]
@@ -151,3 +154,19 @@ def test_what_a_role_may_holds_from_the_next_request_on(program: Program, serve:
         page = visitor.get("/account")
 
     assert "change nothing" in page.text
+
+
+def test_with_an_address_of_its_own_the_desk_is_there_and_nowhere_else(program: Program, serve: Serve) -> None:
+    program.configure(web={"listen": "127.0.0.1:8000", "admin_listen": "127.0.0.1:8001"})
+    with program.app() as app:
+        create_account(app, "anna", PASSWORD, role="editor")
+        public = create_server(create_site(app, with_desk=False))
+        with run_server(public) as outside, run_server(create_server(create_desk(app))) as inside:
+            shut = [outside.ask(path).status for path in ("/admin/login", "/admin", "/api/v1/log")]
+            visitor = Visitor(inside)
+            entered = visitor.log_in("anna").status
+            found = [inside.ask(path).status for path in ("/", "/feed.atom", "/healthz")]
+
+    assert shut == [404, 404, 404]
+    assert entered == 303
+    assert found == [404, 404, 200]
