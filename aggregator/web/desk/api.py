@@ -15,8 +15,9 @@ from aggregator import __version__
 from aggregator.app import App
 from aggregator.tasks.desk.accounts import find_program, find_visitor
 from aggregator.web.desk import guard
+from aggregator.web.desk.login import is_open
 from aggregator.web.desk.rooms import ROOMS
-from aggregator.web.desk.serving import is_open, refuse_call
+from aggregator.web.desk.serving import refuse_call
 from aggregator.web.desk.visit import Action, Listing
 from aggregator.web.desk.words import N_, say
 

@@ -33,7 +33,7 @@ class _Kept(Generic[T]):
 
 
 class Aside(Generic[T]):
-    """``count(app, *about)``, at most once in ``seconds`` for each database and whatever it is about, by one thread at a
+    """``count(app, *about)``, at most once in ``seconds`` for each database and what it is about, by one thread at a
     time."""
 
     def __init__(self, count: Callable[..., T], *, seconds: float) -> None:
@@ -57,7 +57,7 @@ class Aside(Generic[T]):
     def _find(self, app: App, about: Hashable) -> _Kept[T]:
         with self._lock:
             some = self._kept.setdefault(app.db, {})
-            kept = some[about] = some.pop(about, None) or _Kept()
+            kept = some[about] = some.pop(about) if about in some else _Kept()
             while len(some) > MOST_KEPT:
                 del some[next(iter(some))]
         return kept

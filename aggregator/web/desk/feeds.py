@@ -7,12 +7,11 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from aggregator.errors import NotFound
 from aggregator.model.feed_health import TROUBLES, FeedFilter, ListedFeed
-from aggregator.model.ids import FeedId
 from aggregator.render.feed_documents import describe_details, describe_feed, describe_hub, describe_log_line
-from aggregator.storage import feed_health, feeds, fetchlog, hubs
+from aggregator.storage import feed_health, fetchlog, hubs
 from aggregator.web.desk import feed_words
+from aggregator.web.desk.feed import find_feed, show_feed
 from aggregator.web.desk.pages import show_page
 from aggregator.web.desk.visit import Listing, Page, Section, Visit
 
@@ -89,27 +88,22 @@ def _tell_feeds(visit: Visit) -> Any:
 
 
 def _tell_feed(visit: Visit) -> Any:
-    feed_id = FeedId(visit.params["feed"])
+    feed = find_feed(visit.app, visit.params["feed"])
     with visit.app.db.read() as conn:
-        feed = feeds.get_feeds(conn, [feed_id]).get(feed_id)
-        if feed is None:
-            raise NotFound(f"no feed {feed_id}")
-        entries = feed_health.count_entries(conn, [feed_id])
-        hub, trouble = hubs.get_hub(conn, feed_id), feed_health.get_trouble(conn, feed_id)
+        entries = feed_health.count_entries(conn, [feed.id])
+        hub, trouble = hubs.get_hub(conn, feed.id), feed_health.get_trouble(conn, feed.id)
     return {
         **describe_details(feed),
-        "entries": entries.get(feed_id, 0),
+        "entries": entries.get(feed.id, 0),
         "trouble": trouble or "",
         "hub": describe_hub(hub),
     }
 
 
 def _tell_fetches(visit: Visit) -> Any:
-    feed_id = FeedId(visit.params["feed"])
+    feed = find_feed(visit.app, visit.params["feed"])
     with visit.app.db.read() as conn:
-        if feed_id not in feeds.get_feeds(conn, [feed_id]):
-            raise NotFound(f"no feed {feed_id}")
-        return [describe_log_line(line) for line in fetchlog.list_lines(conn, feed_id, _MOST_LINES)]
+        return [describe_log_line(line) for line in fetchlog.list_lines(conn, feed.id, _MOST_LINES)]
 
 
 _QUERY = {
@@ -124,7 +118,7 @@ _QUERY = {
 
 ROOM = Section(
     key="feeds",
-    pages=(Page(path="/feeds", show=_show_feeds),),
+    pages=(Page(path="/feeds", show=_show_feeds), Page(path="/feeds/{feed:int}", show=show_feed)),
     listings=(
         Listing(path="/feeds", read=_tell_feeds, summary="Feeds, a hundred a page.", query=_QUERY),
         Listing(path="/feeds/{feed:int}", read=_tell_feed, summary="How one feed stands."),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
+import anyio
+import anyio.to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -24,6 +26,8 @@ from aggregator.web.desk.words import N_
 _SECRET = ("password", guard.CSRF_FIELD)
 _KEPT = "kept:"
 _MOST_BYTES = 1024 * 1024
+#: Logins tried at one time: each takes 64 MB and a core for a moment, and none may take a reader's thread.
+_AT_ONCE = 2
 
 
 def get_base(app: App) -> str:
@@ -34,10 +38,14 @@ def get_base(app: App) -> str:
 def list_login_routes(app: App) -> list[Route]:
     """``/admin/login`` and ``/admin/logout``."""
 
+    turns = anyio.CapacityLimiter(_AT_ONCE)
+
     async def enter(request: Request) -> Response:
         request = Request(request.scope, bound(request.receive, _MOST_BYTES))
-        sent = await read_sent(request) if request.method == "POST" else Sent()
-        return await run_in_threadpool(_enter, app, request, sent)
+        if request.method != "POST":
+            return await run_in_threadpool(_show_door, app, request)
+        sent = await read_sent(request)
+        return await anyio.to_thread.run_sync(_enter, app, request, sent, limiter=turns)
 
     async def leave(request: Request) -> Response:
         request = Request(request.scope, bound(request.receive, _MOST_BYTES))
@@ -84,15 +92,24 @@ def _show_login(
     return show_bare(app, "login.html", status=status, to=to, name=name, kept=kept, said=said, csrf=csrf)
 
 
-def _enter(app: App, request: Request, sent: Sent) -> Response:
+def is_open(app: App) -> bool:
+    """Whether there is an account: without one there is no desk."""
     with app.db.read() as conn:
-        if not accounts.exist(conn):
-            return show_refusal(app, 404)
-    if request.method != "POST":
-        to = request.query_params.get("to", "")[:1000]
-        if find_visitor(app, guard.get_session(request)):
-            return RedirectResponse(get_base(app) + _check_way(to), status_code=303)
-        return _show_login(app, to=to)
+        return accounts.exist(conn)
+
+
+def _show_door(app: App, request: Request) -> Response:
+    if not is_open(app):
+        return show_refusal(app, 404)
+    to = request.query_params.get("to", "")[:1000]
+    if find_visitor(app, guard.get_session(request)):
+        return RedirectResponse(get_base(app) + _check_way(to), status_code=303)
+    return _show_login(app, to=to)
+
+
+def _enter(app: App, request: Request, sent: Sent) -> Response:
+    if not is_open(app):
+        return show_refusal(app, 404)
     if not guard.is_ours(app, request) or not guard.has_csrf(guard.make_csrf(app, ""), dict(sent.fields), request):
         return show_refusal(app, 403, N_("This came from another site's page."))
     name, password, to = (sent.fields.get(field, [""])[0] for field in ("name", "password", "to"))

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from aggregator.app import App
 from aggregator.errors import AggregatorError, NotFound, StorageError
 from aggregator.model.account import Account
-from aggregator.storage import accounts, audit
+from aggregator.storage import audit
 from aggregator.tasks.desk.accounts import find_program, find_visitor
 from aggregator.web.desk import guard, login
 from aggregator.web.desk.pages import show_refusal
@@ -44,17 +44,11 @@ class _Number(IntegerConvertor):
 register_url_convertor("int", _Number())
 
 
-def is_open(app: App) -> bool:
-    """Whether there is an account: without one there is no desk."""
-    with app.db.read() as conn:
-        return accounts.exist(conn)
-
-
 def make_page_route(app: App, page: Page) -> Route:
     """GET below /admin."""
 
     def answer(request: Request) -> Response:
-        if not is_open(app):
+        if not login.is_open(app):
             return show_refusal(app, 404)
         account = find_visitor(app, guard.get_session(request))
         if account is None:
@@ -83,7 +77,7 @@ def _find_account(app: App, request: Request) -> Account | None:
 
 
 def _act(app: App, action: Action, request: Request, account: Account | None, sent: Sent) -> Response:
-    if not is_open(app):
+    if not login.is_open(app):
         return show_refusal(app, 404)
     if not guard.is_ours(app, request):
         return show_refusal(app, 403, N_("This came from another site's page."))
@@ -216,7 +210,9 @@ def _tell(read: Callable[[], Any]) -> Response:
 
 
 def _plain(value: Any) -> Any:
-    """Instants as ISO 8601 in UTC, like the command line's JSON."""
+    """Instants as ISO 8601 in UTC, like the command line's JSON; bytes of headers that are no UTF-8 as question marks."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
     if hasattr(value, "astimezone"):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):
@@ -227,7 +223,7 @@ def _plain(value: Any) -> Any:
 
 
 def _find_program(app: App, request: Request) -> Account | Response:
-    if not is_open(app):
+    if not login.is_open(app):
         return refuse_call(404, {"": say(N_("There is nothing here."))})
     token = guard.get_bearer(request)
     account = find_program(app, token) if token else None
