@@ -91,3 +91,21 @@ def find_next(text: str) -> str:
     """Where the link to the next page leads; empty on the last one."""
     found = re.search(r'href="/admin(/feeds[^"]*after=\d+)"', text)
     return html.unescape(found[1]) if found else ""
+
+
+def test_one_feed_on_its_page(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        number = add(app, "lab", failures=4, failure_class="http", failure_reason="503 <b>Service Unavailable</b>")
+        log_fetch(app, number, new=12, received_bytes=40_000, warnings=["two entries share the id <x>"])
+        log_fetch(app, number, status=304, not_modified=True, received_bytes=0)
+        log_fetch(app, number, status=503, failure_class="http", failure_reason="503 Service Unavailable")
+        visitor = make_visitor(app, serve(app))
+        page = visitor.get(f"/feeds/{number}")
+        missing = [visitor.get(path).status for path in ("/feeds/999", f"/feeds/{2**70}", "/feeds/x")]
+
+    assert page.status == 200, page.text[-2000:]
+    assert "Failed 4 times in a row." in page.text and "&lt;b&gt;Service Unavailable&lt;/b&gt;" in page.text
+    assert "two entries share the id &lt;x&gt;" in page.text
+    assert "33\u202f%" in page.text.replace("&#8239;", "\u202f") and "at most 40 kB" in page.text
+    assert missing == [404] * 3

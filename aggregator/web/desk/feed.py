@@ -1,0 +1,123 @@
+"""One feed: its fetches in figures and words, what its publisher says, what it brought, what is set for it.
+Never changes it: that is `feed_changes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+
+from aggregator.app import App
+from aggregator.errors import NotFound
+from aggregator.model.feed import Feed, FetchLogLine
+from aggregator.model.ids import FeedId
+from aggregator.render.feed_documents import say_hints
+from aggregator.storage import audit, entries, feed_health, feed_pages, feeds, fetchlog, held, hubs
+from aggregator.storage.entries import EntryQuery
+from aggregator.web.desk import feed_words
+from aggregator.web.desk.pages import show_page
+from aggregator.web.desk.visit import Visit
+
+#: Fetches that are counted, drawn, and listed in words.
+_LINES, _DRAWN, _LISTED = 200, 60, 20
+_WEEKS = 12
+_ENTRIES, _CHANGES = 10, 5
+_MAX_NUMBER = 2**62
+#: Of the charts of bytes and durations.
+_CHART_STEP, _CHART_HEIGHT = 10, 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One value of a chart, and which it is."""
+
+    x: int
+    y: float
+    height: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What the last fetches came to."""
+
+    count: int
+    unmodified: int
+    failed: int
+    received_bytes: int
+    #: Of those that were answered.
+    mean_seconds: float
+
+    @property
+    def unmodified_share(self) -> int:
+        """Per cent that were answered by 304."""
+        return round(100 * self.unmodified / self.count) if self.count else 0
+
+
+def find_feed(app: App, number: int) -> Feed:
+    """Removed ones too. Raises `NotFound`."""
+    if number < _MAX_NUMBER:
+        with app.db.read() as conn:
+            feed = feeds.get_feeds(conn, [FeedId(number)]).get(FeedId(number))
+        if feed is not None:
+            return feed
+    raise NotFound(f"no feed {number}")
+
+
+def show_feed(visit: Visit, **more: Any) -> Response:
+    """Its page, with ``more`` for the template."""
+    app = visit.app
+    feed = find_feed(app, visit.params["feed"])
+    with app.db.read() as conn:
+        lines = fetchlog.list_lines(conn, feed.id, _LINES)
+        waiting = held.list_held(conn, feed.id)
+        known: dict[str, Any] = {
+            "trouble": feed_health.get_trouble(conn, feed.id),
+            "hub": hubs.get_hub(conn, feed.id),
+            "weeks": feed_pages.count_by_week(conn, feed.id, until=app.now(), weeks=_WEEKS),
+            "stored": feed_health.count_entries(conn, [feed.id]).get(feed.id, 0),
+            "newest": entries.list_entries(conn, EntryQuery(feed_id=feed.id, limit=_ENTRIES, hidden="too")),
+            "waiting": entries.list_entries(conn, EntryQuery(ids=waiting[-_ENTRIES:], hidden="too")),
+            "changes": audit.list_changes(conn, subject=f"feed:{feed.id}", limit=_CHANGES),
+        }
+    return show_page(
+        visit,
+        "feed.html",
+        feed=feed,
+        is_removed=feed.paused_reason == feeds.REMOVED,
+        waiting_count=len(waiting),
+        lines=lines[:_LISTED],
+        strip_drawn=feed_words.make_strip(lines, _DRAWN),
+        sizes=_draw([line.received_bytes for line in lines[:_DRAWN]]),
+        durations=_draw([line.seconds for line in lines[:_DRAWN]]),
+        totals=_add_up(lines),
+        hints=say_hints(feed.hints),
+        words=feed_words,
+        outcome=feed_words.find_outcome,
+        **known,
+        **more,
+    )
+
+
+def _draw(values: Sequence[float]) -> tuple[Column, ...]:
+    """Given newest first; the newest stands at the right."""
+    most = max(values, default=0)
+    found = []
+    for place, value in enumerate(values):
+        height = round(_CHART_HEIGHT * value / most, 1) if most else 0.0
+        found.append(Column(x=_CHART_STEP * (_DRAWN - 1 - place), y=_CHART_HEIGHT - height, height=height, value=value))
+    return tuple(found[::-1])
+
+
+def _add_up(lines: Sequence[FetchLogLine]) -> Totals:
+    answered = [line.seconds for line in lines if not line.failure_class]
+    return Totals(
+        count=len(lines),
+        unmodified=sum(line.status == 304 for line in lines),
+        failed=sum(bool(line.failure_class) for line in lines),
+        received_bytes=sum(line.received_bytes for line in lines),
+        mean_seconds=sum(answered) / len(answered) if answered else 0.0,
+    )
