@@ -62,13 +62,17 @@ class Client:
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         began = time.perf_counter()
-        self.conn.request("GET" if form is None else "POST", path, urlencode(form) if form else None, headers)
-        with self.conn.getresponse() as response:
-            body = response.read()
-            taken = (time.perf_counter() - began) * 1000
-            if cookie := response.headers.get("Set-Cookie"):
-                self.cookie = cookie.partition(";")[0]
-            return response.status, body, taken
+        try:
+            self.conn.request("GET" if form is None else "POST", path, urlencode(form) if form else None, headers)
+            with self.conn.getresponse() as response:
+                body = response.read()
+        except OSError:  # it hangs up after a fault; the next question has a connection of its own
+            self.conn.close()
+            return 0, b"", (time.perf_counter() - began) * 1000
+        taken = (time.perf_counter() - began) * 1000
+        if cookie := response.headers.get("Set-Cookie"):
+            self.cookie = cookie.partition(";")[0]
+        return response.status, body, taken
 
     def log_in(self) -> None:
         """As a person does; then a token for the API is made at the account's page."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import psycopg
@@ -20,6 +21,7 @@ from sqlalchemy.engine import make_url
 from aggregator.app import open_app
 from aggregator.config import load_config
 from aggregator.pipeline.tag import get_tags
+from aggregator.storage.migrations import versions
 from aggregator.tasks.startup import prepare_database
 
 #: A Wednesday; the servers' clocks begin here.
@@ -63,16 +65,18 @@ def open_databases(folder: Path, size: Size, *, keep: bool, only: str = "") -> I
             "SQLite": _write_config(folder / "sqlite.yaml", f"sqlite:///{path}"),
             "PostgreSQL": _write_config(folder / "postgresql.yaml", url),
         }
-        done = folder / "filled"
+        made_with = f"{size} {_find_schema()}"
         stages = {
             "PostgreSQL": lambda: _fill(configs["PostgreSQL"], url, size),
             "SQLite": lambda: _copy(configs["SQLite"], url, path),
         }
         for kind, make in stages.items():
-            if not (mark := done.with_suffix(f".{kind}")).exists():
+            mark = folder / f"filled-{kind}"
+            if not mark.exists() or mark.read_text() != made_with:
+                mark.unlink(missing_ok=True)
                 began = time.monotonic()
                 make()
-                mark.touch()
+                mark.write_text(made_with)
                 print(f"{kind}: filled in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         yield {kind: config for kind, config in configs.items() if not only or kind.lower() == only}
 
@@ -83,6 +87,12 @@ def _find_database(server: str) -> str:
         if not conn.execute("SELECT 1 FROM pg_database WHERE datname = 'bench_desk'").fetchone():
             conn.execute("CREATE DATABASE bench_desk TEMPLATE template0")
     return make_url(server).set(database="bench_desk").render_as_string(hide_password=False)
+
+
+def _find_schema() -> str:
+    """Another one whenever a migration is another: what was kept is filled anew then."""
+    files = sorted(Path(versions.__file__).parent.glob("*.py"))
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _write_config(path: Path, url: str) -> Path:

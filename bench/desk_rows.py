@@ -67,7 +67,9 @@ WHERE id % 200 = 7""",
     "feeds that moved": "UPDATE feeds SET asked_url = replace(url, 'site', 'old-site') WHERE id % 500 = 9",
     "feeds gone": f"UPDATE feeds SET gone_since = {_WHEN} - interval '9 h', last_status = 410 WHERE id % 700 = 13",
     "feeds that shrank": """
-UPDATE feeds SET alarm = 'it held 40 entries, now 3', largest_document = 40 WHERE id % 333 = 5""",
+UPDATE feeds SET alarm = 'shrank: holds 3 entries, once 40', largest_document = 40 WHERE id % 333 = 5""",
+    "feeds that are silent": "UPDATE feeds SET alarm = 'silent for 40 days, usually 2' WHERE id % 150 = 31",
+    "feeds held": "UPDATE feeds SET alarm = '80 new entries at once held for review: look' WHERE id % 1500 = 33",
     "feeds paused": "UPDATE feeds SET paused_reason = 'paused by the editor' WHERE state = 'paused'",
     "feeds of all kinds": f"""
 UPDATE feeds SET spec_tags = CASE WHEN n % 4 = 0 THEN '["robotics"]'::json ELSE '[]'::json END,
@@ -112,8 +114,8 @@ SELECT (ARRAY['merge', 'never', 'lead', 'pin', 'bury'])[1 + n % 5], %(entries)s:
     CASE WHEN n % 5 < 2 THEN %(entries)s::bigint - n * 37 - 5 END, {_WHEN} - n * interval '1 h'
 FROM generate_series(1, {RULINGS}) AS n""",
     "subscribers": f"""
-INSERT INTO subscribers (id, email, address_hash, created_at)
-SELECT n, email, encode(sha256(email::bytea), 'hex'),
+INSERT INTO subscribers (id, email, folded, address_hash, created_at)
+SELECT n, email, email, encode(sha256(email::bytea), 'hex'),
     {_WHEN} - interval '700 d' * power(1 - n / %(people)s::float8, 2)
 FROM (SELECT n, {_EMAIL} AS email FROM generate_series(1, %(people)s::bigint) AS n) AS made""",
     "subscriptions": f"""
