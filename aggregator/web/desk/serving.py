@@ -210,7 +210,7 @@ def _tell(read: Callable[[], Any]) -> Response:
 
 
 def _plain(value: Any) -> Any:
-    """Instants as ISO 8601 in UTC, like the command line's JSON; bytes of a header that are no UTF-8: question marks."""
+    """Instants as ISO 8601 in UTC, like the command line's JSON; bytes of headers that are no UTF-8: question marks."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if hasattr(value, "astimezone"):
