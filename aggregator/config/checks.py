@@ -55,6 +55,32 @@ def check_choices(document: Document) -> None:
                 document.blame(place, f'found "{word}" again, expected each of {key} once')
 
 
+def check_alerts(document: Document) -> None:
+    """Who would be told twice, or cannot be. Looks at raw values too."""
+    alerts = document.get_mapping("alerts")
+    if alerts.get("mail") and "from" not in document.get_mapping("mail"):
+        expected = "the sender of the alerts, such as AI Weekly <news@example.org>"
+        document.blame(("alerts", "mail"), f'found no "from" in mail, expected {expected}')
+    webhooks = alerts.get("webhooks")
+    hooks = [hook if isinstance(hook, dict) else {} for hook in (webhooks if isinstance(webhooks, list) else [])]
+    people = alerts.get("mail")
+    named: list[tuple[Location, object]] = [
+        (("alerts", "mail", index), address) for index, address in enumerate(people if isinstance(people, list) else [])
+    ]
+    named += [(("alerts", "webhooks", index, "url"), hook.get("url")) for index, hook in enumerate(hooks)]
+    first: dict[str, Location] = {}
+    for location, value in named:
+        if not isinstance(value, str):
+            continue
+        if (before := first.setdefault(_normalise(value), location)) != location:
+            line = document.find_line(before)
+            document.blame(location, f"found {hide_credentials(value)} again (first on line {line}), expected it once")
+    for index, hook in enumerate(hooks):
+        if hook.get("secret") and hook.get("secret_file"):
+            place = ("alerts", "webhooks", index, "secret_file")
+            document.blame(place, "found secret and secret_file, expected only one of them")
+
+
 def _normalise(value: str) -> str:
     """Scheme and host without case, so that the same address is seen as the same."""
     try:
@@ -129,4 +155,5 @@ def _check_signature(config: Config, document: Document) -> None:
 
 def _holds_secret(config: Config) -> bool:
     user, at, _ = config.database.get_secret_value().partition("://")[2].partition("@")
-    return bool(at and ":" in user) or any(isinstance(feed, UrlFeed) and feed.headers for feed in config.feeds)
+    of_feeds = any(isinstance(feed, UrlFeed) and feed.headers for feed in config.feeds)
+    return bool(at and ":" in user) or of_feeds or any(hook.secret for hook in config.alerts.webhooks)

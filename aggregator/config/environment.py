@@ -21,7 +21,7 @@ PASSWORD_VARIABLES: dict[tuple[str, ...], str] = {
 }
 
 #: Lists and mappings that one line of text cannot hold.
-FILE_ONLY = ("feeds", "newsletters", "interests", "rules")
+FILE_ONLY = ("feeds", "newsletters", "interests", "rules", "alerts")
 
 
 def get_variables() -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from aggregator.config.checks import check_choices, check_contradictions, check_oddities, check_ports, check_repeats
+from aggregator.config.checks import (
+    check_alerts,
+    check_choices,
+    check_contradictions,
+    check_oddities,
+    check_ports,
+    check_repeats,
+)
 from aggregator.config.document import read_document
 from aggregator.config.environment import apply_environment
 from aggregator.config.passwords import hand_out, read_secrets
@@ -17,7 +24,7 @@ from aggregator.config.schema import Config
 from aggregator.errors import ConfigError, Problem
 
 #: Sections that may be left empty, as they are when all of their keys are commented out.
-SECTIONS = ("fetch", "feeds", "tags", "interests", "rules", "combined", "newsletters", "mail", "web", "log")
+SECTIONS = ("fetch", "feeds", "tags", "interests", "rules", "combined", "newsletters", "mail", "alerts", "web", "log")
 
 
 def load_config(path: Path, environ: Mapping[str, str], *, folder: Path | None = None) -> Config:
@@ -35,6 +42,7 @@ def load_config(path: Path, environ: Mapping[str, str], *, folder: Path | None =
     check_choices(document)
     check_ports(document)
     check_contradictions(document)
+    check_alerts(document)
     check_rules(document)
     secrets = read_secrets(document, (folder or path.parent).absolute(), environ)
     try:

@@ -8,27 +8,33 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from aggregator.config.document import Document
+from aggregator.config.alerts import WEBHOOK_SECRET, read_webhook_key
+from aggregator.config.document import Document, Location
 from aggregator.config.environment import PASSWORD_VARIABLES
 from aggregator.config.schema import Config
 from aggregator.errors import Problem
 
 DKIM = ("mail", "dkim")
+WEBHOOKS = ("alerts", "webhooks")
 MAX_PASSWORD_CHARACTERS = 4_096
 MAX_KEY_CHARACTERS = 65_536
 
 
-def read_secrets(document: Document, folder: Path, environ: Mapping[str, str]) -> dict[tuple[str, ...], SecretStr]:
+def read_secrets(document: Document, folder: Path, environ: Mapping[str, str]) -> dict[Location, SecretStr]:
     """Section -> its secret; what is missing or cannot be read goes to the document as a mistake."""
-    found = {
+    found: dict[Location, str] = {
         section: _find_password(document, folder, section, environ.get(variable, ""))
         for section, variable in PASSWORD_VARIABLES.items()
     }
     found[DKIM] = _find_key(document, folder)
+    webhooks = document.get_mapping("alerts").get("webhooks")
+    for index, webhook in enumerate(webhooks if isinstance(webhooks, list) else []):
+        place = (*WEBHOOKS, index)
+        found[place] = _find_secret(document, folder, place, webhook if isinstance(webhook, dict) else {})
     return {section: SecretStr(text) for section, text in found.items()}
 
 
-def hand_out(config: Config, secrets: Mapping[tuple[str, ...], SecretStr]) -> None:
+def hand_out(config: Config, secrets: Mapping[Location, SecretStr]) -> None:
     """Give every section its secret."""
     mail = config.mail
     for server, section in ((mail.smtp, ("mail", "smtp")), (mail.fallback, ("mail", "fallback"))):
@@ -38,6 +44,8 @@ def hand_out(config: Config, secrets: Mapping[tuple[str, ...], SecretStr]) -> No
         mail.bounces.imap._password = secrets["mail", "bounces", "imap"]
     if mail.dkim is not None:
         mail.dkim._key_pem = secrets[DKIM]
+    for index, webhook in enumerate(config.alerts.webhooks):
+        webhook._from_file = secrets[(*WEBHOOKS, index)]
 
 
 def _find_password(document: Document, folder: Path, section: tuple[str, ...], password: str) -> str:
@@ -52,7 +60,7 @@ def _find_password(document: Document, folder: Path, section: tuple[str, ...], p
     name = server.get("password_file")
     if isinstance(name, str) and name and not password:
         location = (*section, "password_file")
-        text = _read_file(document, folder / name, location, "the password", MAX_PASSWORD_CHARACTERS)
+        text = _read_file(document, folder, name, location, "the password", MAX_PASSWORD_CHARACTERS)
         password = (text or "").partition("\n")[0]
         if not password:
             if text is not None:
@@ -73,16 +81,30 @@ def _find_key(document: Document, folder: Path) -> str:
     if not isinstance(name, str) or not name:
         return ""
     location = (*DKIM, "key_file")
-    key = _read_file(document, folder / name, location, "the private key", MAX_KEY_CHARACTERS)
+    key = _read_file(document, folder, name, location, "the private key", MAX_KEY_CHARACTERS)
     if key is not None and not (key.isascii() and "PRIVATE KEY-----" in key):
         document.blame(location, f"found {name} without a private key in it, expected PEM text")
         return ""
     return key or ""
 
 
-def _read_file(document: Document, path: Path, location: tuple[str, ...], holds: str, limit: int) -> str | None:
+def _find_secret(document: Document, folder: Path, place: Location, webhook: Mapping[str, object]) -> str:
+    """Of one webhook, from its file."""
+    name = webhook.get("secret_file")
+    if not isinstance(name, str) or not name:
+        return ""
+    location = (*place, "secret_file")
+    text = _read_file(document, folder, name, location, "the secret", MAX_PASSWORD_CHARACTERS)
+    secret = (text or "").partition("\n")[0].strip()
+    if text is not None and not read_webhook_key(secret):
+        document.blame(location, f"found {name} without a secret on its first line, expected {WEBHOOK_SECRET.expected}")
+        return ""
+    return secret
+
+
+def _read_file(document: Document, folder: Path, name: str, location: Location, holds: str, limit: int) -> str | None:
     """None when it cannot be read, which is then blamed."""
-    name = document.get_mapping(*location[:-1])[location[-1]]
+    path = folder / name
     try:
         with path.open(encoding="utf-8") as stream:
             text = stream.read(limit)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, PrivateAttr, SecretStr, Tag
 
+from aggregator.config.alerts import Alerts
 from aggregator.config.interests import Interests
 from aggregator.config.kinds import SECRET, SWITCH, choice, number, text, whole
 from aggregator.config.mail import Mail
@@ -252,6 +253,7 @@ class Config(Section):
     combined: Combined = Field(Combined(), description="The combined feed and the front page.")
     newsletters: tuple[Newsletter, ...] = Field((), description="The recurring mails.")
     mail: Mail = Field(Mail(), description="How mail leaves.")
+    alerts: Alerts = Field(Alerts(), description="Who is told of what happens.")
     web: Web = Field(Web(), description="The public pages and feeds.")
     log: Log = Field(Log(), description="What is written to standard error.")
 

@@ -14,6 +14,7 @@ from aggregator.model.feed import FeedSpec
 from aggregator.model.interest import Interests
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.settings import (
+    AlertSettings,
     BounceSettings,
     CombinedSettings,
     DkimSettings,
@@ -52,6 +53,7 @@ def build_settings(
             list_feed_rules(config),
             {rule.tag.slug: rule.tag.kind for rule in tag_rules.rules},
         ),
+        alerts=_build_alerts(config),
     )
 
 
@@ -160,6 +162,12 @@ def _build_mail(config: schema.Config) -> MailSettings:
         dkim=_build_dkim(found.dkim),
         bounces=_build_bounces(config),
     )
+
+
+def _build_alerts(config: schema.Config) -> AlertSettings:
+    found = config.alerts
+    webhooks = tuple(webhook.build_settings() for webhook in found.webhooks)
+    return AlertSettings(mail=found.mail, events=found.events, webhooks=webhooks)
 
 
 def _build_dkim(dkim: mail.Dkim | None) -> DkimSettings | None:

@@ -15,6 +15,8 @@ from aggregator.model.tag import TagRules
 
 #: The largest document that is read, decoded: the parser takes no larger one, so no setting may allow it.
 MAX_DOCUMENT_BYTES = 10 * 1024 * 1024
+#: What the name of a target begins with that is an address of mail.
+MAIL_TARGET = "mail:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +168,33 @@ class SmtpSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """An address that events are posted to."""
+
+    url: str
+    #: What signs them; empty: nothing does.
+    key: bytes = field(default=b"", repr=False)
+    #: `model.notice.EVENTS`.
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    """Who is told of what happens."""
+
+    mail: tuple[str, ...] = ()
+    #: Of what they are told.
+    events: tuple[str, ...] = ()
+    webhooks: tuple[WebhookSettings, ...] = ()
+
+    @property
+    def targets(self) -> dict[str, tuple[str, ...]]:
+        """Each target, as `model.notice.Notice` names it, with the events that it is told of."""
+        by_mail = {f"{MAIL_TARGET}{address}": self.events for address in self.mail}
+        return by_mail | {webhook.url: webhook.events for webhook in self.webhooks}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of it."""
 
@@ -190,3 +219,4 @@ class Settings:
     interests: Interests = field(default_factory=Interests)
     #: What the editor's rules do to entries.
     rules: Rules = field(default_factory=Rules)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
