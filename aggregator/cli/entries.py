@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
@@ -30,11 +28,10 @@ from aggregator.cli.console import (
 from aggregator.errors import NotFound, UsageError
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId
-from aggregator.model.parsed import ParsedEntry
 from aggregator.model.search import SearchProblem, SearchQuery
-from aggregator.pipeline.htmltext import html_to_text
+from aggregator.pipeline.edits import describe_history
 from aggregator.pipeline.query import MAX_QUERY, MAX_WORDS, read_query
-from aggregator.pipeline.words import clean_line
+from aggregator.render.story_documents import describe_entry, describe_whole_entry
 from aggregator.storage import entries, feeds, rules
 from aggregator.storage.entries import EntryQuery
 from aggregator.storage.search import search
@@ -42,9 +39,6 @@ from aggregator.tasks.clean import Cleaned, clean_some, is_cleaning, plan_cleani
 
 commands = new_group("Stored entries.")
 
-#: Lines of one text that are compared with another's; the time grows with their product.
-_MAX_LINES = 1_000
-_MAX_CHARACTERS = 500_000
 _FOUND_AT_ONCE = 500
 _PROBLEMS: Mapping[SearchProblem, str] = {
     "empty": "--search: no word was given",
@@ -53,7 +47,6 @@ _PROBLEMS: Mapping[SearchProblem, str] = {
     "too_many": f"--search: more than {MAX_WORDS} words (of Chinese and Japanese, characters)",
     "only_excluded": "--search: name something that is wanted, not only what is not",
 }
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])|\n+")
 
 
 @commands.command("list")
@@ -137,11 +130,11 @@ def show_entry(
         found = entries.get(conn, EntryId(entry), hidden="too")
         if found is None:
             raise NotFound(f"no entry {entry}")
-        document = describe_entry(found) | {"hidden": found.hidden, "weight": found.weight, "section": found.section}
         decided = rules.get_ruled(conn, [found.id])[found.id].decisions
-        document["rules"] = [{"rule": said.rule, "action": said.action, "value": said.value} for said in decided]
-        document["content_html"] = entries.get_content_html(conn, [found.id]).get(found.id, "")
-        edits = _describe_history(conn, found.id) if history else []
+        content_html = entries.get_content_html(conn, [found.id]).get(found.id, "")
+        document = describe_whole_entry(found, decided, content_html)
+        versions = entries.list_versions(conn, found.id) if history else ()
+        edits = describe_history(versions, entries.get_parsed(conn, found.id))
     if as_json:
         print_json(document | {"history": edits} if history else document)
     elif history:
@@ -159,24 +152,6 @@ def _print_fields(document: Mapping[str, Any]) -> None:
         else:
             shown = "" if value is None else value
         print_line(f"{name}: {shown}")
-
-
-def _describe_history(conn: Any, entry_id: EntryId) -> list[dict[str, Any]]:
-    """One document for each edit that is kept, the oldest first."""
-    versions = entries.list_versions(conn, entry_id)
-    said = [version.parsed for version in versions]
-    now = entries.get_parsed(conn, entry_id)
-    after = [*said[1:], now] if now is not None else said[1:]
-    return [
-        {
-            "edited_at": version.replaced_at,
-            "content_hash": version.content_hash,
-            "title_before": before.title,
-            "title_after": later.title,
-            "changes": diff_entries(before, later),
-        }
-        for version, before, later in zip(versions, said, after, strict=False)
-    ]
 
 
 def _print_history(document: Mapping[str, Any], edits: Sequence[Mapping[str, Any]]) -> None:
@@ -216,37 +191,3 @@ def _clean_with_progress(app: App, total: int, *, show: bool) -> Cleaned:
             read, changed = read + some.read, changed + some.changed
             update(completed=read)
     return Cleaned(read=read, changed=changed)
-
-
-def diff_entries(before: ParsedEntry, after: ParsedEntry) -> list[str]:
-    """Lines that went (``- ``) and came (``+ ``), as plain text; a long text is compared as far as `_MAX_LINES` go."""
-    lines = difflib.unified_diff(_list_lines(before), _list_lines(after), n=0, lineterm="")
-    return [f"{line[0]} {line[1:]}" for line in list(lines)[2:] if line[0] in "+-"]
-
-
-def _list_lines(said: ParsedEntry) -> list[str]:
-    """What an entry said, a sentence a line."""
-    text = html_to_text((said.content_html or said.summary_html)[:_MAX_CHARACTERS])
-    sentences = (part.strip() for part in _SENTENCE_END.split(text))
-    dates = [f"{name}: {at.isoformat()}" for name in ("published_at", "updated_at") if (at := getattr(said, name))]
-    fields = [f"title: {clean_line(said.title, 500)}", f"url: {said.url}", f"author: {said.author}", *dates]
-    return [*fields, *filter(None, sentences)][:_MAX_LINES]
-
-
-def describe_entry(entry: Entry) -> dict[str, Any]:
-    """The JSON document of one entry."""
-    return {
-        "id": entry.id,
-        "feed_url": entry.feed_url,
-        "guid": entry.guid,
-        "title": entry.title,
-        "url": entry.url,
-        "author": entry.author,
-        "language": entry.language,
-        "published_at": entry.published_at,
-        "effective_at": entry.effective_at,
-        "tags": [{"slug": tag.slug, "kind": tag.kind} for tag in entry.tags],
-        "excerpt": entry.excerpt,
-        "reading_minutes": entry.reading_minutes,
-        "story_id": entry.story_id,
-    }

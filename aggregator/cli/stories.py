@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -23,8 +23,9 @@ from aggregator.cli.console import (
     read_instant,
 )
 from aggregator.errors import NotFound
-from aggregator.model.ids import EntryId, StoryId
-from aggregator.model.story import Ruling, Story, StoryLink
+from aggregator.model.ids import StoryId
+from aggregator.model.story import Story
+from aggregator.render.story_documents import describe_reasons, describe_story, describe_why
 from aggregator.storage import rulings, stories, story_groups
 from aggregator.storage.stories import StoryQuery
 
@@ -78,7 +79,7 @@ def show_story(
         ids = [entry.id for entry in found.entries]
         links, said = story_groups.get_links(conn, ids), rulings.list_rulings(conn, ids)
     document = describe_story(found)
-    document["reasons"] = [{"name": term.name, "value": term.value, "points": term.points} for term in found.reasons]
+    document["reasons"] = describe_reasons(found)
     evidence = describe_why(found, links, said)
     if as_json:
         print_json(document | ({"why": evidence} if why else {}))
@@ -93,24 +94,6 @@ def show_story(
     )
     if why:
         print_why(evidence)
-
-
-def describe_why(story: Story, links: Mapping[EntryId, StoryLink], said: Sequence[Ruling]) -> dict[str, Any]:
-    """The JSON document of what holds a story together."""
-    tied = [(entry, links.get(entry.id)) for entry in story.entries]
-    return {
-        "entries": [
-            {
-                "id": entry.id,
-                "title": entry.title,
-                "with": link.other_id if link else None,
-                "strength": round(link.strength, 3) if link else None,
-                "evidence": list(link.evidence) if link else [],
-            }
-            for entry, link in tied
-        ],
-        "rulings": [{"kind": r.kind, "entry": r.entry_id, "other": r.other_id} for r in said],
-    }
 
 
 def print_why(evidence: Mapping[str, Any]) -> None:
@@ -131,20 +114,3 @@ def print_why(evidence: Mapping[str, Any]) -> None:
         [(said["kind"], said["entry"], said["other"]) for said in evidence["rulings"]],
         empty="You said nothing about it.",
     )
-
-
-def describe_story(story: Story) -> dict[str, Any]:
-    """The JSON document of one story."""
-    tags = {tag.slug: tag for entry in story.entries for tag in entry.tags}
-    return {
-        "id": story.id,
-        "title": story.lead.title,
-        "url": story.lead.url,
-        "score": round(story.score, 3),
-        "language": story.lead.language,
-        "tags": [{"slug": tag.slug, "kind": tag.kind} for tag in tags.values()],
-        "entries": [
-            {"id": entry.id, "guid": entry.guid, "feed_url": entry.feed_url, "title": entry.title, "url": entry.url}
-            for entry in story.entries
-        ],
-    }

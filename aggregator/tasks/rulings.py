@@ -1,10 +1,14 @@
-"""The editor's word about stories: kept, and obeyed at once. Never decides anything itself."""
+"""The editor's word about stories: kept, and obeyed at once. Never decides anything itself.
+
+Each of these takes ``then`` along: it is called in the transaction of what has changed, after it, and not at all when
+nothing has.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import product, takewhile
 
 from aggregator.app import App
 from aggregator.errors import NotFound, UsageError
@@ -28,7 +32,23 @@ class Ruled:
     story_ids: tuple[StoryId, ...]
 
 
-def merge_stories(app: App, story_ids: Sequence[StoryId]) -> Ruled:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the editor had said about these entries, and what he says now, each in its order."""
+
+    entry_ids: tuple[EntryId, ...]
+    before: tuple[Ruling, ...]
+    after: tuple[Ruling, ...]
+
+
+Then = Callable[[Connection, Said], object]
+
+
+def _pass(conn: Connection, said: Said) -> None:
+    pass
+
+
+def merge_stories(app: App, story_ids: Sequence[StoryId], *, then: Then = _pass) -> Ruled:
     """These stories are one, for ever; what kept entries of theirs apart is taken back.
 
     Raises `NotFound`, and `UsageError` when they are one story already.
@@ -40,15 +60,17 @@ def merge_stories(app: App, story_ids: Sequence[StoryId]) -> Ruled:
         if len({some[0] for some in members}) < 2:
             raise UsageError("name two stories or more; these are one already")
         together = list(dict.fromkeys(entry_id for some in members for entry_id in some))
+        before = rulings.list_rulings(conn, together)
         changed = rulings.withdraw_between(conn, "never", together, together) > 0
         pairs = [(together[0], other) for other in together[1:]]
         changed |= rulings.add_pairs(conn, "merge", pairs, now=app.now()) > 0
         found = _obey(app, conn, together)
+        _tell(conn, together, before, then)
     score_stories(app)
     return Ruled(changed=changed, story_ids=found)
 
 
-def split_story(app: App, story_id: StoryId, entry_ids: Sequence[EntryId]) -> Ruled:
+def split_story(app: App, story_id: StoryId, entry_ids: Sequence[EntryId], *, then: Then = _pass) -> Ruled:
     """These entries leave their story and are one of their own, for ever. Raises `NotFound`, `UsageError`."""
     tag_waiting(app)
     with app.db.write() as conn:
@@ -59,16 +81,18 @@ def split_story(app: App, story_id: StoryId, entry_ids: Sequence[EntryId]) -> Ru
         staying = [number for number in members if number not in leaving]
         if not staying:
             raise UsageError(f"all entries of story {story_id} would leave; name some of them")
+        before = rulings.list_rulings(conn, members)
         changed = rulings.withdraw_between(conn, "merge", leaving, staying) > 0
         changed |= rulings.add_pairs(conn, "never", list(product(leaving, staying)), now=app.now()) > 0
         pairs = [(leaving[0], other) for other in leaving[1:]]
         changed |= rulings.add_pairs(conn, "merge", pairs, now=app.now()) > 0
         found = _obey(app, conn, [*staying, *leaving])
+        _tell(conn, members, before, then)
     score_stories(app)
     return Ruled(changed=changed, story_ids=found)
 
 
-def keep_apart(app: App, one: EntryId, other: EntryId) -> Ruled:
+def keep_apart(app: App, one: EntryId, other: EntryId, *, then: Then = _pass) -> Ruled:
     """These two are never in one story. Raises `NotFound`, and `UsageError` for an entry and itself."""
     if one == other:
         raise UsageError(f"entry {one} cannot be kept apart from itself")
@@ -79,30 +103,35 @@ def keep_apart(app: App, one: EntryId, other: EntryId) -> Ruled:
         for number in (one, other):
             if number not in standings:
                 raise NotFound(f"no entry {number}")
+        before = rulings.list_rulings(conn, (one, other))
         changed = _add(app, conn, "never", one, other)
         found = _obey(app, conn, (one, other))
+        _tell(conn, (one, other), before, then)
     score_stories(app)
     return Ruled(changed=changed, story_ids=found)
 
 
-def choose_lead(app: App, story_id: StoryId, entry_id: EntryId) -> Ruled:
+def choose_lead(app: App, story_id: StoryId, entry_id: EntryId, *, then: Then = _pass) -> Ruled:
     """This entry leads the story it is in, whatever comes. Raises `NotFound`, `UsageError`."""
     tag_waiting(app)
     with app.db.write() as conn:
         lock_stories(conn)
         members = _get_members(conn, story_id)
         _check_inside(story_id, [entry_id], members)
+        before = rulings.list_rulings(conn, members)
         changed = _add(app, conn, "lead", entry_id, None)
         found = _obey(app, conn, members)
+        _tell(conn, members, before, then)
     score_stories(app)
     return Ruled(changed=changed, story_ids=found)
 
 
-def place_story(app: App, story_id: StoryId, kind: RulingKind | None) -> Ruled:
+def place_story(app: App, story_id: StoryId, kind: RulingKind | None, *, then: Then = _pass) -> Ruled:
     """``pin``: the story stands above all others; ``bury``: below; None: where its score says. Raises `NotFound`."""
     with app.db.write() as conn:
         lock_stories(conn)
         members = _get_members(conn, story_id)
+        before = rulings.list_rulings(conn, members)
         said = rulings.list_placings(conn, members)
         changed = kind not in {ruling.kind for ruling in said} if kind else bool(said)
         for ruling in said:
@@ -112,10 +141,64 @@ def place_story(app: App, story_id: StoryId, kind: RulingKind | None) -> Ruled:
             _add(app, conn, kind, members[0], None)
         found = _list_stories(conn, members)
         if changed:
-            stories.forget_scores(conn, found)
-            meta.renew_revision(conn)
+            _forget_scores(conn, found)
+        _tell(conn, members, before, then)
     score_stories(app)
     return Ruled(changed=changed, story_ids=found)
+
+
+def take_back(app: App, ruling: Ruling, *, then: Then = _pass) -> Ruled:
+    """What the editor once said holds no longer. Raises `NotFound` when he never said it."""
+    tag_waiting(app)
+    with app.db.write() as conn:
+        lock_stories(conn)
+        named = list_named(ruling)
+        before = rulings.list_rulings(conn, named)
+        if not rulings.withdraw(conn, ruling):
+            raise NotFound(f"nothing like that was said about entry {ruling.entry_id}")
+        found = _obey(app, conn, named)
+        _forget_scores(conn, found)
+        _tell(conn, named, before, then)
+    score_stories(app)
+    return Ruled(changed=True, story_ids=found)
+
+
+def restore(app: App, said: Said, *, then: Then = _pass) -> Ruled:
+    """What was said before holds again. Raises `UsageError` when other things were said about these entries since."""
+    tag_waiting(app)
+    with app.db.write() as conn:
+        lock_stories(conn)
+        if rulings.list_rulings(conn, said.entry_ids) != said.after:
+            raise UsageError("something else was said about these entries since; look at their stories")
+        both = zip(said.before, said.after, strict=False)
+        same = len(list(takewhile(lambda pair: pair[0] == pair[1], both)))
+        for ruling in said.after[same:]:
+            rulings.withdraw(conn, ruling)
+        known = story_groups.get_standings(conn, {number for ruling in said.before for number in list_named(ruling)})
+        for ruling in said.before[same:]:
+            if known.keys() >= set(list_named(ruling)):
+                rulings.add(conn, ruling, now=app.now())
+        found = _obey(app, conn, said.entry_ids)
+        _forget_scores(conn, found)
+        _tell(conn, said.entry_ids, said.after, then)
+    score_stories(app)
+    return Ruled(changed=True, story_ids=found)
+
+
+def list_named(ruling: Ruling) -> tuple[EntryId, ...]:
+    """The one or two entries that it is about."""
+    return (ruling.entry_id,) if ruling.other_id is None else (ruling.entry_id, ruling.other_id)
+
+
+def _forget_scores(conn: Connection, story_ids: Collection[StoryId]) -> None:
+    stories.forget_scores(conn, story_ids)
+    meta.renew_revision(conn)
+
+
+def _tell(conn: Connection, entry_ids: Sequence[EntryId], before: tuple[Ruling, ...], then: Then) -> None:
+    after = rulings.list_rulings(conn, entry_ids)
+    if after != before:
+        then(conn, Said(entry_ids=tuple(entry_ids), before=before, after=after))
 
 
 def _add(app: App, conn: Connection, kind: RulingKind, one: EntryId, other: EntryId | None) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aggregator.cli.entries import diff_entries
 from aggregator.model.parsed import ParsedEntry
+from aggregator.pipeline.edits import diff_entries
 from tests.cli.feeds import make_rss
 from tests.fixtures.http_server import TestHttpServer
 from tests.fixtures.program import Program
