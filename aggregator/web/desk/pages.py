@@ -7,8 +7,11 @@ from typing import Any
 from starlette.responses import HTMLResponse, Response
 
 from aggregator.app import App
+from aggregator.errors import RenderError
 from aggregator.model.account import Change
+from aggregator.model.settings import Site
 from aggregator.render.desk import render_desk
+from aggregator.render.templates import Templates
 from aggregator.web.desk.visit import Visit
 from aggregator.web.desk.words import Said
 
@@ -21,7 +24,7 @@ _PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 
 def show_page(visit: Visit, template: str, /, *, status: int = 200, **values: Any) -> Response:
     """``desk/TEMPLATE``, with ``visit``, ``me`` and what every page knows."""
-    body = render_desk(
+    body = _render(
         f"desk/{template}",
         visit.app.settings.site,
         visit.app.templates,
@@ -40,8 +43,16 @@ def show_page(visit: Visit, template: str, /, *, status: int = 200, **values: An
 def show_bare(app: App, template: str, /, *, status: int = 200, language: str = "", **values: Any) -> Response:
     """For who is not logged in."""
     known = {"me": None, "visit": None, "csrf": "", "errors": {}} | values
-    body = render_desk(f"desk/{template}", app.settings.site, app.templates, language=language, **known)
+    body = _render(f"desk/{template}", app.settings.site, app.templates, language=language, **known)
     return HTMLResponse(body, status_code=status, headers=_PRIVATE)
+
+
+def _render(name: str, site: Site, templates: Templates, /, **values: Any) -> str:
+    """A page of ours that cannot be made is a fault of ours: not one of who asked, as a template of theirs would be."""
+    try:
+        return render_desk(name, site, templates, **values)
+    except RenderError as error:
+        raise RuntimeError(str(error)) from error
 
 
 def show_refusal(app: App, status: int, said: Said | str = "", visit: Visit | None = None) -> Response:
