@@ -77,6 +77,12 @@ class Idiom:
         """``4 Dec, 20:39``, ``12月4日 20:39``."""
         return _join_clock(self.language, self.short_day(at), self.clock(at))
 
+    def distance(self, wait: timedelta) -> str:
+        """``in 3 days``, ``5 minutes ago``."""
+        from babel.dates import format_timedelta
+
+        return format_timedelta(wait, threshold=1.5, add_direction=True, locale=_get_locale(self.language))
+
     def iso(self, at: datetime) -> str:
         """For ``<time datetime>``: UTC, seconds."""
         return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -47,6 +47,16 @@ class KnownDelivery:
     next_try_at: datetime
     changed_at: datetime
 
+    @property
+    def words(self) -> str:
+        """What the server said."""
+        return join_words(self.code, self.reply)
+
+
+def join_words(code: int, reply: str) -> str:
+    """A reply with its code (RFC 5321), where there is one."""
+    return f"{code} {reply}".rstrip() if code else reply
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerGroup:
@@ -123,13 +133,14 @@ def _group_answers(
     conn: Connection, issue_id: IssueId, state: DeliveryState, simplify: Callable[[str], str]
 ) -> list[AnswerGroup]:
     query = (
-        sa.select(deliveries.c.address, deliveries.c.reply_text)
+        sa.select(deliveries.c.address, deliveries.c.code, deliveries.c.reply_text)
         .where(deliveries.c.issue_id == issue_id, deliveries.c.state == state)
         .limit(MOST_ANSWERS)
     )
     groups: dict[str, Counter[str]] = {}
     known: dict[str, str] = {}
-    for address, reply in conn.execute(query):
+    for address, code, text in conn.execute(query):
+        reply = join_words(code, text)
         words = known.get(reply)
         if words is None:
             words = known[reply] = simplify(reply)

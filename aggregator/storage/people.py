@@ -100,7 +100,7 @@ def _is_bounce_of(address_hash: str, number: int | None) -> sa.ColumnElement[boo
 def list_kept_deliveries(
     conn: Connection, number: int, *, before_id: int | None = None, limit: int = 0
 ) -> tuple[KeptDelivery, ...]:
-    """Issues to a person: all, the oldest first; with a ``limit`` the newest, first, that are older than ``before_id``."""
+    """Issues to a person: all, the oldest first; with a ``limit`` the newest first, below ``before_id``."""
     same = ("id", "issue_id", "address", "state", "created_at", "changed_at")
     query = (
         sa.select(*(deliveries.c[name] for name in same), deliveries.c.reply_text, issues.c.newsletter, issues.c.slug)

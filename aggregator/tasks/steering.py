@@ -15,6 +15,8 @@ from aggregator.tasks.deliver import end_trouble
 
 _BY_EDITOR = "paused by the editor"
 
+#: How long it is known who got an issue.
+KNOWN_FOR = DELIVERIES - timedelta(days=1)
 #: What else belongs into the transaction of a change, such as its line in the audit log.
 Then = Callable[[Connection], object]
 
@@ -39,7 +41,7 @@ def open_issue(app: App, issue: Issue, *, then: Then = do_nothing) -> None:
 
 def count_missed(app: App, issue: Issue) -> int:
     """How many people should have got it and did not. Raises `UsageError` when nobody knows any more."""
-    if app.now() - (issue.frozen_at or issue.slot_at) > DELIVERIES - timedelta(days=1):
+    if app.now() - (issue.frozen_at or issue.slot_at) > KNOWN_FOR:
         raise UsageError(f"{issue.name} is so old that nobody knows any more who got it ({DELIVERIES.days} days)")
     with app.db.read() as conn:
         return sending.count_missed(conn, issue.id)

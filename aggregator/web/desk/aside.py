@@ -41,8 +41,8 @@ class Aside(Generic[T]):
         self._kept: WeakKeyDictionary[Database, dict[Hashable, _Kept[T]]] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
-    def get(self, app: App, *about: Hashable, patience: float = PATIENCE_SECONDS) -> T | None:
-        """As it was when it was last counted; None: it has not been, and takes longer than ``patience``."""
+    def get(self, app: App, *about: Hashable, patience: float | None = None) -> T | None:
+        """As it was when it was last counted; None: it has not been, and takes longer than ``patience`` seconds."""
         kept = self._find(app, about)
         with kept.lock:
             if monotonic() < kept.until:
@@ -51,7 +51,7 @@ class Aside(Generic[T]):
             if done is None:
                 done = kept.done = threading.Event()
                 threading.Thread(target=self._work, args=(app, about, kept, done), name="aside", daemon=True).start()
-        done.wait(patience)
+        done.wait(PATIENCE_SECONDS if patience is None else patience)
         return kept.value
 
     def _find(self, app: App, about: Hashable) -> _Kept[T]:

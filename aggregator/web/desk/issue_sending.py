@@ -1,0 +1,230 @@
+"""One issue: what it held; how far it is while it goes out; what became of its mails. Never tracks who read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Annotated, Any
+
+from pydantic import Field
+from starlette.responses import Response
+
+from aggregator.model.newsletter import Issue
+from aggregator.model.subscriber import get_domain
+from aggregator.storage import audit, delivery_pages, issue_pages
+from aggregator.storage.delivery_pages import STATES, KnownDelivery, LedgerSum
+from aggregator.tasks.desk import sending
+from aggregator.tasks.issues import describe_issue
+from aggregator.web.desk.aside import Aside
+from aggregator.web.desk.pages import show_page
+from aggregator.web.desk.visit import Action, Done, Fields, Listing, NoFields, Page, Section, Visit
+from aggregator.web.desk.words import N_, FieldError, say
+
+_ON_A_PAGE = 50
+#: The whole ledger of an issue is read for these.
+_MOVING: Aside[LedgerSum] = Aside(sending.sum_up, seconds=2)
+_STILL: Aside[LedgerSum] = Aside(sending.sum_up, seconds=60)
+_LINES = 5
+
+
+class PauseFields(Fields):
+    reason: Annotated[str, Field(max_length=300, description="Shown wherever the issue is.")] = ""
+
+
+class CancelFields(Fields):
+    sure: Annotated[bool, Field(description="True: nobody else gets it.")] = False
+
+
+def _get_sum(visit: Visit, issue: Issue, **options: float) -> LedgerSum | None:
+    if issue.state in ("draft", "skipped"):
+        return None
+    kept = _MOVING if issue.state == "sending" else _STILL
+    return kept.get(visit.app, int(issue.id), f"{issue.state} {issue.paused_reason}", **options)
+
+
+def _show_issue(visit: Visit) -> Response:
+    issue = sending.find_issue(visit.app, visit.params["issue"])
+    with visit.app.db.read() as conn:
+        held = issue_pages.list_held(conn, issue.id)
+        lines = audit.list_changes(conn, subject=f"issue:{issue.id}", limit=_LINES)
+    newsletter = next((one for one in visit.app.settings.newsletters if one.slug == issue.newsletter), None)
+    return show_page(
+        visit,
+        "issue.html",
+        issue=issue,
+        newsletter=newsletter,
+        held=held,
+        sum=_get_sum(visit, issue),
+        lines=lines,
+        name_answer=name_answer,
+        is_old=sending.is_too_old(visit.app, issue),
+        now=visit.app.now(),
+    )
+
+
+def _show_cancel(visit: Visit) -> Response:
+    issue = sending.find_issue(visit.app, visit.params["issue"])
+    return show_page(visit, "issue_cancel.html", issue=issue, sum=_get_sum(visit, issue))
+
+
+def name_answer(words: str) -> str:
+    """What a group of alike answers is called in addresses of pages."""
+    return sha256(words.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _choose(visit: Visit) -> Callable[[KnownDelivery], bool] | None:
+    domain, answer = visit.query.get("domain", "").lower(), visit.query.get("answer", "")
+    if not domain and not answer:
+        return None
+
+    def is_meant(one: KnownDelivery) -> bool:
+        if domain and get_domain(one.address) != domain:
+            return False
+        return not answer or name_answer(sending.simplify(one.words)) == answer
+
+    return is_meant
+
+
+def _read_mails(visit: Visit) -> tuple[Issue, str, tuple[KnownDelivery, ...], int | None]:
+    issue = sending.find_issue(visit.app, visit.params["issue"])
+    state = next((one for one in STATES if one == visit.query.get("state", "sent")), STATES[0])
+    with visit.app.db.read() as conn:
+        found, more = delivery_pages.list_deliveries(
+            conn, issue.id, state, before_id=visit.get_page(), is_meant=_choose(visit), limit=_ON_A_PAGE
+        )
+    return issue, state, found, more
+
+
+def _show_mails(visit: Visit) -> Response:
+    issue, state, found, more = _read_mails(visit)
+    return show_page(
+        visit,
+        "issue_mails.html",
+        issue=issue,
+        state=state,
+        states=STATES,
+        mails=found,
+        more=more,
+        domain=visit.query.get("domain", ""),
+        answer=visit.query.get("answer", ""),
+    )
+
+
+def _list_mails(visit: Visit) -> Any:
+    _, _, found, more = _read_mails(visit)
+    mails = [
+        {
+            "id": one.id,
+            "subscriber": one.subscriber_id,
+            "address": one.address,
+            "state": one.state,
+            "code": one.code,
+            "reply": one.reply,
+            "attempts": one.attempts,
+            "changed_at": one.changed_at,
+        }
+        for one in found
+    ]
+    return {"mails": mails, "before": more}
+
+
+def _pause(visit: Visit, sent: PauseFields) -> Done:
+    number = visit.params["issue"]
+    return _tell(visit, sending.pause(visit.app, number, sent.reason, who=visit.account.name))
+
+
+def _resume(visit: Visit, _: NoFields) -> Done:
+    return _tell(visit, sending.resume(visit.app, visit.params["issue"], who=visit.account.name))
+
+
+def _cancel(visit: Visit, sent: CancelFields) -> Done:
+    if not sent.sure:
+        raise FieldError({"sure": say(N_("Say that you are sure: nobody else will get it."))})
+    return _tell(visit, sending.cancel(visit.app, visit.params["issue"], who=visit.account.name))
+
+
+def _send(visit: Visit, _: NoFields) -> Done:
+    return _tell(visit, sending.send(visit.app, visit.params["issue"], who=visit.account.name))
+
+
+def _send_to_missed(visit: Visit, _: NoFields) -> Done:
+    return _tell(visit, sending.send_to_missed(visit.app, visit.params["issue"], who=visit.account.name))
+
+
+def _tell(visit: Visit, line: int) -> Done:
+    issue = sending.find_issue(visit.app, visit.params["issue"])
+    return Done(to=f"/issues/{issue.id}", change=line, body={"issue": _describe_plain(issue)})
+
+
+def _describe_plain(issue: Issue) -> dict[str, Any]:
+    """Without its deliveries, which take a while to be counted."""
+    return {name: value for name, value in describe_issue(issue).items() if name != "deliveries"}
+
+
+def _describe(visit: Visit) -> Any:
+    issue = sending.find_issue(visit.app, visit.params["issue"])
+    found = _get_sum(visit, issue, patience=2)
+    document: dict[str, Any] = {**describe_issue(issue), "deliveries": None, "domains": None}
+    if found is not None:
+        minutes = found.minutes_left
+        document |= {
+            "deliveries": dict(found.states),
+            "domains": {name: dict(states) for name, states in found.domains},
+            "mails_a_minute": found.pace,
+            "minutes_left": None if minutes is None else round(minutes, 1),
+            "left_since": dict(found.left),
+            "answers": [
+                {"state": one.state, "words": one.words, "mails": one.count, "domains": dict(one.domains)}
+                for one in found.answers
+            ],
+        }
+    return document
+
+
+_PATH = "/issues/{issue:int}"
+ROOM = Section(
+    key="issues",
+    pages=(
+        Page(path=_PATH, show=_show_issue),
+        Page(path=f"{_PATH}/mails", show=_show_mails),
+        Page(path=f"{_PATH}/cancel", show=_show_cancel),
+    ),
+    actions=(
+        Action(
+            name="issue.pause", path=f"{_PATH}/pause", fields=PauseFields, run=_pause, done=N_("An issue rests"),
+            page=_show_issue, undo=sending.undo_pause,
+        ),
+        Action(
+            name="issue.resume", path=f"{_PATH}/resume", run=_resume, done=N_("An issue goes on"), page=_show_issue,
+            undo=sending.undo_pause,
+        ),
+        Action(
+            name="issue.cancel", path=f"{_PATH}/cancel", fields=CancelFields, run=_cancel,
+            done=N_("An issue was broken off"), page=_show_cancel,
+        ),
+        Action(
+            name="issue.send", path=f"{_PATH}/send", run=_send, done=N_("An issue goes out"), page=_show_issue,
+        ),
+        Action(
+            name="issue.missed", path=f"{_PATH}/missed", run=_send_to_missed,
+            done=N_("An issue goes to those who missed it"), page=_show_issue,
+        ),
+    ),
+    listings=(
+        Listing(
+            path=_PATH,
+            read=_describe,
+            summary="One issue with its deliveries by state, by domain and by what the servers answered.",
+        ),
+        Listing(
+            path=f"{_PATH}/mails",
+            read=_list_mails,
+            summary="The people an issue is for, by what became of their mail.",
+            query={
+                "state": "One of: queued, sending, committing, sent, deferred, failed, bounced, suppressed, unknown.",
+                "domain": "Only addresses of this domain.",
+                "before": "Go on from here, as the last answer said.",
+            },
+        ),
+    ),
+)  # fmt: skip
