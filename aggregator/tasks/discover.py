@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from time import monotonic
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from aggregator.app import App
@@ -46,6 +47,8 @@ _TELLING_ID = 8
 #: Failures of a host, not of one of its addresses.
 _HOST_FAILURES = NETWORK_CLASSES | {"blocked"}
 _WAIT = frozenset({429, 503})
+#: How often a search that may not last looks at the clock.
+_TICK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +100,17 @@ class Discovery:
     looked_at: tuple[Look, ...]
 
 
-def discover_feed(app: App, url: str, *, headers: tuple[tuple[str, str], ...] = ()) -> Discovery:
+def discover_feed(
+    app: App, url: str, *, headers: tuple[tuple[str, str], ...] = (), seconds: float | None = None
+) -> Discovery:
     """The address itself when it is a feed's, else what its service, its page or the usual names lead to.
 
     The first of these that gives a feed with entries ends the search. ``headers`` go to the host of ``url`` only.
+    ``seconds``: what has not been found by then is not waited for.
     """
     search = _Search(app, headers, _origin(url), MAX_LOOKS)
+    if seconds is not None:
+        search.until = monotonic() + seconds
     search.run(url)
     return Discovery(found=tuple(search.found), looked_at=tuple(search.looks))
 
@@ -141,9 +149,11 @@ class MoveCheck:
     is_same: bool
 
 
-def check_move(app: App, feed: Feed, url: str) -> MoveCheck:
+def check_move(app: App, feed: Feed, url: str, *, seconds: float | None = None) -> MoveCheck:
     """Ask ``url`` once, and hold what is there against what we have of ``feed``."""
     search = _Search(app, feed.spec.headers, _origin(feed.spec.url), 1)
+    if seconds is not None:
+        search.until = monotonic() + seconds
     search.ask(Candidate(url=url, why="it is the address given"))
     found = search.found[0] if search.found else None
     return MoveCheck(found=found, outcome=search.looks[0].outcome, is_same=bool(found and _remember(app, feed)(found)))
@@ -180,6 +190,8 @@ class _Search:
     #: Hashes of the documents that were read: one feed often has several addresses.
     read: set[str] = field(default_factory=set)
     silent_hosts: set[str] = field(default_factory=set)
+    #: By the clock that only goes forward: the search ends then. None: whenever it is done.
+    until: float | None = None
 
     def run(self, url: str) -> None:
         """Fill `found`: feeds with entries first, feeds of comments last."""
@@ -207,12 +219,12 @@ class _Search:
     def ask(self, candidate: Candidate) -> Fetched | None:
         """One look; the document when it is no feed."""
         url = urldefrag(candidate.url).url
-        if url in self.asked or not self.looks_left or _host(url) in self.silent_hosts:
+        if url in self.asked or not self.looks_left or _host(url) in self.silent_hosts or self._is_late():
             return None
         self.asked.add(url)
         self.looks_left -= 1
         headers = self.headers if _origin(url) == self.origin else ()
-        reply = _ask_once(self.app, FetchRequest(feed_id=FeedId(0), url=url, headers=headers))
+        reply = self._ask_once(FetchRequest(feed_id=FeedId(0), url=url, headers=headers))
         match reply:
             case Fetched():
                 self.asked |= {reply.final_url, *(hop.url for hop in reply.exchanged.hops)}
@@ -225,8 +237,19 @@ class _Search:
                 self.silent_hosts.add(_host(url))
                 self._note(candidate, reply.reason)
             case _:
-                self._note(candidate, "there was no answer")
+                self._note(candidate, "there was no answer in time" if self._is_late() else "there was no answer")
         return None
+
+    def _is_late(self) -> bool:
+        return self.until is not None and monotonic() >= self.until
+
+    def _ask_once(self, request: FetchRequest) -> Reply | None:
+        """None: the program is being stopped, or the search has lasted long enough."""
+        if self.until is None:
+            with closing(self.app.fetcher.fetch([request])) as replies:
+                return next(replies, None)
+        with closing(self.app.fetcher.fetch([request], tick=_TICK_SECONDS)) as looks:
+            return next((reply for reply in looks if reply is not None or self._is_late()), None)
 
     def _read(self, candidate: Candidate, reply: Fetched) -> Fetched | None:
         """The reply when it is no feed, so that its links can be read."""
@@ -250,12 +273,6 @@ class _Search:
 
     def _note(self, candidate: Candidate, outcome: str, *, is_feed: bool = False) -> None:
         self.looks.append(Look(url=candidate.url, why=candidate.why, outcome=outcome, is_feed=is_feed))
-
-
-def _ask_once(app: App, request: FetchRequest) -> Reply | None:
-    """None: the program is being stopped."""
-    with closing(app.fetcher.fetch([request])) as replies:
-        return next(replies, None)
 
 
 def _describe(candidate: Candidate, reply: Fetched, document: ParsedFeed) -> FoundFeed:

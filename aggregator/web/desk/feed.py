@@ -23,6 +23,8 @@ from aggregator.web.desk.visit import Visit
 
 #: Fetches that are counted, drawn, and listed in words.
 _LINES, _DRAWN, _LISTED = 200, 60, 20
+#: Few bars are not drawn wider than so many.
+_LEAST_DRAWN = 30
 _WEEKS = 12
 _ENTRIES, _CHANGES = 10, 5
 _MAX_NUMBER = 2**62
@@ -83,6 +85,7 @@ def show_feed(visit: Visit, **more: Any) -> Response:
             "waiting": entries.list_entries(conn, EntryQuery(ids=waiting[-_ENTRIES:], hidden="too")),
             "changes": audit.list_changes(conn, subject=f"feed:{feed.id}", limit=_CHANGES),
         }
+    places = max(min(len(lines), _DRAWN), _LEAST_DRAWN)
     return show_page(
         visit,
         "feed.html",
@@ -90,9 +93,10 @@ def show_feed(visit: Visit, **more: Any) -> Response:
         is_removed=feed.paused_reason == feeds.REMOVED,
         waiting_count=len(waiting),
         lines=lines[:_LISTED],
-        strip_drawn=feed_words.make_strip(lines, _DRAWN),
-        sizes=_draw([line.received_bytes for line in lines[:_DRAWN]]),
-        durations=_draw([line.seconds for line in lines[:_DRAWN]]),
+        places=places,
+        strip_drawn=feed_words.make_strip(lines, places),
+        sizes=_draw([line.received_bytes for line in lines[:places]], places),
+        durations=_draw([line.seconds for line in lines[:places]], places),
         totals=_add_up(lines),
         hints=say_hints(feed.hints),
         words=feed_words,
@@ -102,13 +106,13 @@ def show_feed(visit: Visit, **more: Any) -> Response:
     )
 
 
-def _draw(values: Sequence[float]) -> tuple[Column, ...]:
+def _draw(values: Sequence[float], places: int) -> tuple[Column, ...]:
     """Given newest first; the newest stands at the right."""
     most = max(values, default=0)
     found = []
     for place, value in enumerate(values):
         height = round(_CHART_HEIGHT * value / most, 1) if most else 0.0
-        found.append(Column(x=_CHART_STEP * (_DRAWN - 1 - place), y=_CHART_HEIGHT - height, height=height, value=value))
+        found.append(Column(x=_CHART_STEP * (places - 1 - place), y=_CHART_HEIGHT - height, height=height, value=value))
     return tuple(found[::-1])
 
 

@@ -77,20 +77,11 @@ STEP, BASE, HEIGHT = 7, 20, 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """One fetch of a strip."""
-
-    x: int
-    y: float
-    height: float
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
     """The last fetches of a feed, oldest first: what came rises from a line, what failed hangs below it."""
 
-    bars: tuple[Bar, ...]
+    #: By outcome, all bars of it as one SVG path.
+    paths: Mapping[Outcome, str]
     width: int
     #: For those who do not see it.
     said: Said
@@ -107,18 +98,19 @@ def find_outcome(fetch: Glance | FetchLogLine) -> Outcome:
 
 def make_strip(fetches: Sequence[Glance | FetchLogLine], places: int = 20) -> Strip:
     """Of fetches given newest first; the newest stands at the right end of ``places``."""
-    shown = list(fetches[:places])
-    bars = tuple(
-        _make_bar(STEP * (places - 1 - number), find_outcome(fetch), fetch.new) for number, fetch in enumerate(shown)
-    )
-    return Strip(bars=bars[::-1], width=STEP * places - 2, said=_say_strip([bar.outcome for bar in bars]))
+    shown = [(find_outcome(fetch), fetch.new) for fetch in fetches[:places]]
+    paths: dict[Outcome, str] = {}
+    for place, (outcome, new) in enumerate(shown):
+        paths[outcome] = paths.get(outcome, "") + _draw_bar(STEP * (places - 1 - place), outcome, new)
+    return Strip(paths=paths, width=STEP * places - 2, said=_say_strip([outcome for outcome, _ in shown]))
 
 
-def _make_bar(x: int, outcome: Outcome, new: int) -> Bar:
+def _draw_bar(x: int, outcome: Outcome, new: int) -> str:
+    """From the line down, or up to it."""
     if outcome == "failed":
-        return Bar(x=x, y=BASE + 1, height=HEIGHT - BASE - 1, outcome=outcome)
+        return f"M{x} {BASE + 1}h5v{HEIGHT - BASE - 1}h-5z"
     height = {"still": 2.0, "same": 5.0}.get(outcome) or min(6 + 2.5 * log2(new), BASE)
-    return Bar(x=x, y=round(BASE - height, 1), height=round(height, 1), outcome=outcome)
+    return f"M{x} {BASE}h5v{-height:.1f}h-5z"
 
 
 def _say_strip(outcomes: Sequence[Outcome]) -> Said:
