@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from aggregator.web.desk import account, feeds, issue_sending, issues, log, overview
+from aggregator.web.desk import account, feed_new, feeds, issue_sending, issues, log, overview, stories, story
 from aggregator.web.desk.pages import DONE, UNDONE
 from aggregator.web.desk.visit import Action, Section
 
-ROOMS: tuple[Section, ...] = (overview.ROOM, issues.ROOM, issue_sending.ROOM, feeds.ROOM, log.ROOM, account.ROOM)
+ROOMS: tuple[Section, ...] = (
+    overview.ROOM,
+    issues.ROOM,
+    issue_sending.ROOM,
+    stories.ROOM,
+    story.ROOM,
+    feeds.ROOM,
+    feed_new.ROOM,
+    log.ROOM,
+    account.ROOM,
+)
 
 #: By the names that the audit log has.
 ACTIONS: dict[str, Action] = {action.name: action for room in ROOMS for action in room.actions}
