@@ -133,6 +133,13 @@ def _select_tagged(query: EntryQuery) -> sa.Select[Any]:
     return tagged
 
 
+def count_window(conn: Connection, query: EntryQuery) -> tuple[int, int]:
+    """How many entries meet the conditions, and of how many feeds they are. Reads each of them."""
+    counted = sa.select(sa.func.count(), sa.func.count(entries.c.feed_id.distinct())).select_from(entries)
+    row = conn.execute(counted.where(*conditions(query))).one()
+    return int(row[0]), int(row[1])
+
+
 def is_shown() -> sa.ColumnElement[bool]:
     """The condition on `entries` of everything that readers see: the editor's rules do not keep it from them."""
     return sa.not_(entries.c.hidden)

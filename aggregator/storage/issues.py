@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -190,12 +190,14 @@ def freeze(
 
 
 def _is_told(conn: Connection, newsletter: str, items: Sequence[IssueItem]) -> bool:
-    if not mailed_story_ids(conn, newsletter).isdisjoint(item.story_id for item in items if not item.again):
+    new = {item.story_id for item in items if not item.again}
+    if not mailed_story_ids(conn, newsletter, among=new).isdisjoint(new):
         return True
     returning = [item for item in items if item.again]
     if not returning:
         return False
-    held, recalled = held_entry_ids(conn, newsletter), find_recalled(conn, newsletter)
+    held = held_entry_ids(conn, newsletter, among={number for item in returning for number in item.entry_ids})
+    recalled = find_recalled(conn, newsletter)
     return any(item.story_id not in recalled and held.issuperset(item.entry_ids) for item in returning)
 
 
@@ -246,18 +248,24 @@ def mark_sent(conn: Connection, issue_id: IssueId, *, now: datetime) -> bool:
     return bool(conn.execute(statement.values(state="sent", sent_at=sent_at)).rowcount)
 
 
-def held_entry_ids(conn: Connection, newsletter: str) -> frozenset[EntryId]:
-    """Every entry that some frozen issue of the newsletter holds."""
+def held_entry_ids(
+    conn: Connection, newsletter: str, *, among: Collection[EntryId] | None = None
+) -> frozenset[EntryId]:
+    """Every entry that some frozen issue of the newsletter holds; ``among``: only of these."""
     query = (
         sa.select(issue_entries.c.entry_id)
         .join_from(issue_entries, issues)
         .where(issues.c.newsletter == newsletter, issues.c.state.in_(FROZEN))
     )
-    return frozenset(EntryId(number) for number in conn.execute(query).scalars())
+    some = _narrow(query, issue_entries.c.entry_id, among=among)
+    return frozenset(EntryId(number) for one in some for number in conn.execute(one).scalars())
 
 
-def mailed_story_ids(conn: Connection, newsletter: str | None = None) -> frozenset[StoryId]:
-    """Every story that some frozen issue holds, and those that swallowed one since."""
+def mailed_story_ids(
+    conn: Connection, newsletter: str | None = None, *, among: Collection[StoryId] | None = None
+) -> frozenset[StoryId]:
+    """Every story that some frozen issue holds, and those that swallowed one since; ``among``: only what tells of
+    these."""
     query = (
         sa.select(issue_stories.c.story_id, stories.c.merged_into)
         .join_from(issue_stories, issues)
@@ -266,11 +274,30 @@ def mailed_story_ids(conn: Connection, newsletter: str | None = None) -> frozens
     )
     if newsletter is not None:
         query = query.where(issues.c.newsletter == newsletter)
-    return frozenset(StoryId(number) for pair in conn.execute(query) for number in pair if number is not None)
+    some = _narrow(query, issue_stories.c.story_id, stories.c.merged_into, among=among)
+    return frozenset(
+        StoryId(number) for one in some for pair in conn.execute(one) for number in pair if number is not None
+    )
+
+
+def _narrow(
+    query: sa.Select[Any], *columns: sa.ColumnElement[Any], among: Collection[int] | None
+) -> Iterator[sa.Select[Any]]:
+    """The question, or as many as it takes to ask it of these values: for each column, and chunk by chunk."""
+    if among is None:
+        yield query
+        return
+    for some in iter_chunks(sorted(among)):
+        # One by one: of two columns joined by OR, of two tables, no database uses both indexes.
+        yield from (query.where(column.in_(some)) for column in columns)
 
 
 def find_recalled(conn: Connection, newsletter: str) -> frozenset[StoryId]:
     """Stories that the editor pinned after the newsletter's last issue that holds them: they are to be told again."""
+    pins = sa.select(entries.c.story_id, rulings.c.made_at).join_from(
+        rulings, entries, entries.c.id == rulings.c.entry_id
+    )
+    pinned = conn.execute(pins.where(rulings.c.kind == "pin", entries.c.story_id.is_not(None))).all()
     last = sa.func.max(issues.c.frozen_at).label("told_at")
     query = (
         sa.select(issue_stories.c.story_id, stories.c.merged_into, last)
@@ -280,13 +307,10 @@ def find_recalled(conn: Connection, newsletter: str) -> frozenset[StoryId]:
         .group_by(issue_stories.c.story_id, stories.c.merged_into)
     )
     told: dict[int, datetime] = {}
-    for row in conn.execute(query):
-        number = row.merged_into or row.story_id
-        told[number] = max(row.told_at, told.get(number, row.told_at))
-    pins = sa.select(entries.c.story_id, rulings.c.made_at).join_from(
-        rulings, entries, entries.c.id == rulings.c.entry_id
-    )
-    pinned = conn.execute(pins.where(rulings.c.kind == "pin", entries.c.story_id.is_not(None)))
+    for some in _narrow(query, issue_stories.c.story_id, stories.c.merged_into, among={row.story_id for row in pinned}):
+        for row in conn.execute(some):
+            number = row.merged_into or row.story_id
+            told[number] = max(row.told_at, told.get(number, row.told_at))
     return frozenset(StoryId(row.story_id) for row in pinned if row.made_at > told.get(row.story_id, row.made_at))
 
 

@@ -18,7 +18,8 @@ from aggregator.model.ids import StoryId
 from aggregator.model.story import ScoreTerm, Story
 from aggregator.storage.engine import iter_chunks
 from aggregator.storage.entries import EntryQuery, conditions, list_entries
-from aggregator.storage.schema import entries, entry_tags, stories
+from aggregator.storage.issues import FROZEN
+from aggregator.storage.schema import entries, entry_tags, issue_stories, issues, stories
 from aggregator.storage.story_groups import get_oldest_ungrouped, save_groups
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "is_crowded",
     "list_best",
     "list_stories",
+    "list_untold",
     "save_groups",
     "save_scores",
 ]
@@ -132,6 +134,33 @@ def list_best(conn: Connection, query: StoryQuery, *, limit: int) -> tuple[Story
 
     For conditions that many recent stories meet. Where few of the first `_LOOKED_AT` do, all are looked at.
     """
+    chosen = _find_best(conn, query, limit)
+    if len(chosen) < min(limit, _FEW):
+        return list_stories(conn, query)
+    return list_stories(conn, replace(query, ids=chosen, tag="", limit=0))
+
+
+def list_untold(conn: Connection, query: StoryQuery, newsletter: str, *, limit: int) -> tuple[Story, ...]:
+    """As `list_best`, of those that no frozen issue of the newsletter holds. Where fewer than a page of them are among
+    the first `_LOOKED_AT`, the newest stories that meet the conditions come with them."""
+    told = (
+        sa.select(issues.c.id)
+        .join_from(issue_stories, issues)
+        .where(
+            issue_stories.c.story_id == stories.c.id,
+            issues.c.newsletter == newsletter,
+            issues.c.state.in_(FROZEN),
+        )
+    )
+    chosen = set(_find_best(conn, query, limit, told.limit(1).scalar_subquery().is_(None)))
+    if len(chosen) < min(limit, _FEW):
+        chosen.update(_find_ids(conn, replace(query, limit=limit)))
+    return list_stories(conn, replace(query, ids=chosen, limit=0))
+
+
+def _find_best(
+    conn: Connection, query: StoryQuery, limit: int, *further: sa.ColumnElement[bool]
+) -> tuple[StoryId, ...]:
     met = [entries.c.story_id == stories.c.id, *conditions(replace(_make_entry_query(query), tag=""))]
     if query.tag:
         met.append(sa.exists().where(entry_tags.c.entry_id == entries.c.id, entry_tags.c.slug == query.tag))
@@ -141,13 +170,12 @@ def list_best(conn: Connection, query: StoryQuery, *, limit: int) -> tuple[Story
     is_whole = sa.literal_column("+stories.merged_into").is_(None)
     by_rank = sa.select(stories.c.rank).where(stories.c.rank.is_not(None)).order_by(stories.c.rank.desc())
     lowest = conn.execute(by_rank.offset(_LOOKED_AT).limit(1)).scalar()
-    ranked = sa.select(stories.c.id).where(stories.c.rank.is_not(None), is_whole, belongs)
+    ranked = sa.select(stories.c.id).where(stories.c.rank.is_not(None), is_whole, belongs, *further)
     if lowest is not None:
         ranked = ranked.where(stories.c.rank > lowest)
-    chosen = conn.execute(ranked.order_by(stories.c.rank.desc(), stories.c.id.desc()).limit(limit)).scalars().all()
-    if len(chosen) < min(limit, _FEW):
-        return list_stories(conn, query)
-    return list_stories(conn, replace(query, ids=tuple(map(StoryId, chosen)), tag="", limit=0))
+    # By the rank alone: with a second key PostgreSQL, which expects hardly any, would find them all to sort them.
+    chosen = conn.execute(ranked.order_by(stories.c.rank.desc()).limit(limit)).scalars()
+    return tuple(map(StoryId, chosen))
 
 
 def _make_entry_query(query: StoryQuery) -> EntryQuery:
