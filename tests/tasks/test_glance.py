@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from aggregator.model.ids import StoryId
 from aggregator.model.newsletter import ComposedIssue, Issue
 from aggregator.storage import drafts, issues
 from aggregator.tasks import composing
@@ -62,9 +63,10 @@ def test_a_glance_shows_the_head_of_the_issue(paper: Paper, monkeypatch: pytest.
         make_due_issues(app)
         draft = _get_draft(paper)
         told = compose_draft(app, newsletter, draft)
-        assert glance_at_draft(app, newsletter, draft) == replace(told, mentioned=())  # type: ignore[type-var]
+        assert isinstance(told, ComposedIssue)
+        assert glance_at_draft(app, newsletter, draft) == replace(told, mentioned=())
         (fresh,) = _list_top(told)
-        assert find_held(app, newsletter, draft, [*best, fresh]) == {fresh}  # type: ignore[list-item]
+        assert find_held(app, newsletter, draft, [*best, fresh]) == {fresh}
 
 
 def _get_draft(paper: Paper) -> Issue:
@@ -72,6 +74,6 @@ def _get_draft(paper: Paper) -> Issue:
         return issues.list_issues(conn, states=("draft",))[0]
 
 
-def _list_top(composed: object) -> list[int]:
+def _list_top(composed: object) -> list[StoryId]:
     assert isinstance(composed, ComposedIssue)
     return [story.id for story in composed.top]
