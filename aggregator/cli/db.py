@@ -93,6 +93,7 @@ _KEPT = {
     "letters": ("letters that asked for a confirmation", retention.UNCONFIRMED_DAYS),
     "unconfirmed": ("people who never confirmed", retention.UNCONFIRMED_DAYS),
     "addresses": ("addresses that belong to nothing", retention.UNCONFIRMED_DAYS),
+    "notices": ("notes of who was told of what has happened", retention.NOTICES_DAYS),
     "fetch_log": ("lines of the fetch log", retention.FETCH_LOG_DAYS),
 }
 

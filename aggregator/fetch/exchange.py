@@ -114,9 +114,9 @@ class Exchange:
         headers = make_request_headers(request, agent, with_own=own, keep_line=keep_line)
         try:
             async with asyncio.timeout(max(0.0, self._settings.timeout_seconds - trail.used_seconds)):
-                method, form = ("POST", aiohttp.FormData(request.form)) if request.form else ("GET", None)
+                method, data = "POST" if request.is_post else "GET", _make_data(request)
                 session = self._keeping if keep_line else self._closing
-                asked = session.request(method, trail.url, headers=headers, data=form, allow_redirects=False)
+                asked = session.request(method, trail.url, headers=headers, data=data, allow_redirects=False)
                 async with asked as answer:
                     return await self._read(request, trail, answer, hold)
         finally:
@@ -127,7 +127,7 @@ class Exchange:
     ) -> Fetched | NotModified | None:
         if len(answer.raw_headers) > MAX_HEADER_COUNT or count_header_bytes(answer.raw_headers) > MAX_HEADER_BYTES:
             raise FetchStopped("too_large", f"the headers of {trail.host}'s answer are too long", answer.status)
-        if request.form and 200 <= answer.status < 300:
+        if request.is_post and 200 <= answer.status < 300:
             answer.close()  # "accepted" is all that a form is answered with
             return Fetched(
                 request=request,
@@ -137,7 +137,7 @@ class Exchange:
                 body_hash="",
                 exchanged=trail.sum_up(),
             )
-        if answer.status in (_KEEP_METHOD if request.form else _REDIRECTS):
+        if not request.body and answer.status in (_KEEP_METHOD if request.form else _REDIRECTS):
             answer.close()  # its body is of no use and may be endless
             self._follow(trail, answer)
             return None
@@ -222,6 +222,10 @@ class Exchange:
         trail.visited.add(target)
         trail.hops.append(Hop(status=answer.status, url=str(target)))
         trail.url = target
+
+
+def _make_data(request: FetchRequest) -> aiohttp.FormData | bytes | None:
+    return request.body or (aiohttp.FormData(request.form) if request.form else None)
 
 
 def _make_not_modified(

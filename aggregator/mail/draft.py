@@ -44,9 +44,9 @@ class Draft:
     """A mail that is complete but for what is personal."""
 
     def __init__(self, *, text: str, html: str, seed: str) -> None:
-        """``seed``: what the boundary between the parts is derived from."""
+        """``html``: empty for a mail of text alone. ``seed``: what the boundary between the parts is derived from."""
         self._headers: list[Header] = []
-        self._parts = (("plain", text), ("html", html))
+        self._parts = (("plain", text), ("html", html)) if html else (("plain", text),)
         # Neither encoding writes "=_": no boundary can stand in a part.
         self._boundary = "=_" + sha256(seed.encode("utf-8", "replace")).hexdigest()[:32]
 
@@ -85,12 +85,19 @@ class Draft:
     def add_mime(self) -> None:
         """The last headers."""
         self.add("MIME-Version", "1.0")
+        if len(self._parts) == 1:
+            encoding, _, _ = _encode_part(*self._parts[0], {})
+            self.add("Content-Type", 'text/plain; charset="utf-8"')
+            self.add("Content-Transfer-Encoding", encoding)
+            return
         self.add("Content-Type", f'multipart/alternative;\r\n boundary="{self._boundary}"')
 
     def lay_out(self, sizes: Mapping[str, int], signer: Signer | None) -> Layout:
         """Join what is fixed; ``sizes``: how long the values are, in octets, that will stand for the body's tokens."""
         fills: dict[str, Fill] = {}
         body: list[Piece] = []
+        if len(self._parts) == 1:  # without tokens: nobody's own addresses stand in it
+            return self._join(list(_encode_part(*self._parts[0], {})[1]), fills, signer)
         for subtype, content in self._parts:  # of alternatives the last is the best (RFC 2046 5.1.4)
             encoding, pieces, more = _encode_part(subtype, content, sizes)
             body += [
@@ -100,6 +107,9 @@ class Draft:
             ]
             fills |= more
         body.append(f"--{self._boundary}--\r\n".encode("ascii"))
+        return self._join(body, fills, signer)
+
+    def _join(self, body: Sequence[Piece], fills: Mapping[str, Fill], signer: Signer | None) -> Layout:
         headers: list[Piece] = []
         for name, value in self._headers:
             headers += [f"{name}: ".encode("ascii"), *value, b"\r\n"]

@@ -178,8 +178,9 @@ def write_letter(
     unsubscribe_url: str = "",
     signer: Signer | None = None,
 ) -> Message:
-    """Return a mail to one person about their own subscription; ``html`` and ``text`` are complete.
+    """Return a mail to one person, about their own subscription or about our work; ``html`` and ``text`` are complete.
 
+    ``html``: empty for a mail of text alone.
     ``unsubscribe_url``: a page that ends what led to this letter; there is no one-click header, because there may be
     no subscription yet. Raises as `prepare_message` and `PreparedMessage.personalise` do.
     """

@@ -190,6 +190,13 @@ class FetchRequest:
     suspect: bool = False
     #: To be posted as ``application/x-www-form-urlencoded`` (WebSub 5.1); empty: a GET.
     form: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    #: To be posted as it is; redirects are not followed. Empty: a GET, or a ``form``.
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def is_post(self) -> bool:
+        """What is sent is all: of the answer only the status counts."""
+        return bool(self.form or self.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

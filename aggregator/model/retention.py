@@ -15,8 +15,11 @@ CAPS_DAYS = 30
 #: Letters, and people who never confirmed.
 UNCONFIRMED_DAYS = CAPS_DAYS + CONFIRM_HOURS // 24
 FETCH_LOG_DAYS = 90
+#: Who was told of what has happened.
+NOTICES_DAYS = 90
 
 DELIVERIES = timedelta(days=DELIVERIES_DAYS)
 BOUNCES = timedelta(days=BOUNCES_DAYS)
 UNCONFIRMED = timedelta(days=UNCONFIRMED_DAYS)
 FETCH_LOG = timedelta(days=FETCH_LOG_DAYS)
+NOTICES = timedelta(days=NOTICES_DAYS)

@@ -8,7 +8,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aggregator.model import retention
-from aggregator.storage.schema import bounces, deliveries, fetch_log, issues, letters, subscribers, subscriptions
+from aggregator.storage.schema import (
+    bounces,
+    deliveries,
+    fetch_log,
+    issues,
+    letters,
+    notices,
+    subscribers,
+    subscriptions,
+)
 
 #: Rows that somebody may be sending at this moment.
 _UNDER_WAY = ("sending", "committing")
@@ -52,6 +61,7 @@ def _list_old(now: datetime) -> dict[str, tuple[sa.Table, sa.ColumnElement[bool]
             sa.and_(subscriptions.c.state == "pending", subscriptions.c.created_at < unconfirmed, ~mailed),
         ),
         "addresses": (subscribers, sa.and_(subscribers.c.created_at < unconfirmed, ~ties, ~asked)),
+        "notices": (notices, notices.c.created_at < now - retention.NOTICES),
     }
 
 

@@ -31,6 +31,8 @@ log = get_logger(__name__)
 
 _PAUSED = "mail waits until"
 _REFUSALS = "refusals of issue"
+#: What the name of the trouble begins with that an issue rests.
+RESTS = "an issue rests:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,7 @@ def _rest(app: App, issue_id: IssueId, reason: str) -> None:
 
 
 def _name_trouble(issue: Issue) -> str:
-    return f"an issue rests: {issue.name}"
+    return f"{RESTS} {issue.name}"
 
 
 def end_trouble(conn: Connection, issue: Issue) -> None:

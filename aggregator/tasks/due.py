@@ -13,7 +13,7 @@ from aggregator.heap import release_freed
 from aggregator.log import get_logger
 from aggregator.model.ids import FeedId
 from aggregator.storage import deliveries, feeds, hubs
-from aggregator.tasks import bounces, letters
+from aggregator.tasks import bounces, letters, notices
 from aggregator.tasks.announce import announce, has_news
 from aggregator.tasks.archive import close_weeks, has_archives_due
 from aggregator.tasks.clean import clean_stored, is_cleaning
@@ -63,6 +63,8 @@ def defer_due(app: App) -> None:
         app.queue.defer("bounces", key="bounces")
     if letters.has_due(app):
         app.queue.defer("letters", key="letters")
+    if notices.has_due(app):
+        app.queue.defer("notices", key="notices")
     _defer_announcements(app)
     _defer_mails(app)
 
@@ -101,6 +103,7 @@ def get_tasks(
         "announce": partial(_announce, app, pause),
         "bounces": partial(bounces.read_due, app, pause=pause),
         "letters": partial(letters.send_letters, app, pause=pause),
+        "notices": partial(notices.tell, app, pause=pause),
     }
 
 

@@ -100,7 +100,7 @@ notices = sa.Table(
     text("kind"),
     # What it is about, so that it is told once: ``feed:12:2026-11-27``.
     text("subject"),
-    # The webhook's address, or ``mail``.
+    # The webhook's address, or ``mail:`` and an address.
     text("target"),
     sa.Column("body", sa.JSON, nullable=False),
     text("state"),
