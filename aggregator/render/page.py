@@ -136,8 +136,12 @@ def render_river(page: RiverPage, *, site: Site, templates: Templates) -> str:
 
 def render_entry(page: EntryPage, *, site: Site, templates: Templates) -> str:
     """``/entries/ID``. ``page.content_html`` comes from `pipeline.clean`: shown as it is, but for its pictures."""
-    content = Markup(_IMAGE.sub(_describe_image, page.content_html))
-    return render_page("entry.html", site, templates, page=page, content=content)
+    return render_page("entry.html", site, templates, page=page, content=describe_images(page.content_html))
+
+
+def describe_images(content_html: str) -> Markup:
+    """What `pipeline.clean` made, with words in place of its pictures."""
+    return Markup(_IMAGE.sub(_describe_image, content_html))
 
 
 def _describe_image(image: re.Match[str]) -> str:
