@@ -23,7 +23,7 @@ from aggregator.model.subscriber import Subscription, SubscriptionState
 from aggregator.storage import subscribers
 from aggregator.tasks.issues import find_newsletter
 from aggregator.tasks.people import ImportReport, count_outcomes, import_people
-from aggregator.tasks.people_csv import Reading, harmless, read_people
+from aggregator.tasks.people_csv import EXPORTED, Reading, make_row, read_people
 
 NewsletterOption = Annotated[
     str | None, typer.Option("--newsletter", metavar="SLUG", help="Which one; may be left out when there is only one.")
@@ -125,8 +125,5 @@ def export_subscribers(
     with opened(config) as app:
         found = list_subscriptions(app, newsletter, state)
     writer = csv.writer(typer.get_text_stream("stdout"), lineterminator="\r\n")
-    writer.writerow(("email", "newsletter", "state", "language", "topics", "consent", "created_at", "ended_at"))
-    for item in found:
-        row = (item.email, item.newsletter, item.state, item.language, " ".join(item.topics), item.consent)
-        ended = item.ended_at.isoformat() if item.ended_at else ""
-        writer.writerow([harmless(cell) for cell in (*row, item.created_at.isoformat(), ended)])
+    writer.writerow(EXPORTED)
+    writer.writerows(map(make_row, found))

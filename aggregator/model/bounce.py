@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from aggregator.model.ids import DeliveryId
+from aggregator.model.ids import DeliveryId, SubscriberId
 from aggregator.model.subscriber import BounceKind
 
 #: What a return path of ours with a right proof names; empty: no such address was found, and nothing follows.
@@ -65,3 +65,5 @@ class StoredBounce:
     address: str
     newsletter: str
     issue: str
+    #: None: nobody that is known any more.
+    subscriber_id: SubscriberId | None = None

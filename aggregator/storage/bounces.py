@@ -29,7 +29,7 @@ from sqlalchemy.engine import Connection as Connection  # handed on, for what ta
 from sqlalchemy.engine import RowMapping
 
 from aggregator.model.bounce import Bounce, BounceOrigin, Consequence, SoftRule, StoredBounce
-from aggregator.model.ids import DeliveryId
+from aggregator.model.ids import DeliveryId, SubscriberId
 from aggregator.model.subscriber import BounceKind
 from aggregator.storage import subscribers
 from aggregator.storage.engine import insert
@@ -203,9 +203,10 @@ def list_bounces(
     newsletter: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    before_id: int | None = None,
     limit: int = 0,
 ) -> tuple[StoredBounce, ...]:
-    """Newest first."""
+    """Newest first; ``before_id``: those that came before that one."""
     query = _select().order_by(bounces.c.id.desc())
     if kind is not None:
         query = query.where(bounces.c.kind == kind)
@@ -215,6 +216,8 @@ def list_bounces(
         query = query.where(bounces.c.received_at >= since)
     if until is not None:
         query = query.where(bounces.c.received_at < until)
+    if before_id is not None:
+        query = query.where(bounces.c.id < before_id)
     if limit:
         query = query.limit(limit)
     return tuple(_make_bounce(row) for row in conn.execute(query).mappings())
@@ -234,6 +237,7 @@ def _select() -> sa.Select[Any]:
         sa.func.coalesce(deliveries.c.address, people.c.email, "").label("address"),
         sa.func.coalesce(subscriptions.c.newsletter, "").label("newsletter"),
         sa.func.coalesce(issues.c.slug, "").label("issue"),
+        people.c.id.label("subscriber_id"),
     )
     return (
         sa.select(*columns, *about)
@@ -247,6 +251,9 @@ def _select() -> sa.Select[Any]:
 def _make_bounce(row: RowMapping) -> StoredBounce:
     number = row["delivery_id"]
     same = ("id", "kind", "status", "diagnostic", "origin", "received_at", "address", "newsletter", "issue")
+    who = row["subscriber_id"]
     return StoredBounce(
-        delivery_id=None if number is None else DeliveryId(number), **{name: row[name] for name in same}
+        delivery_id=None if number is None else DeliveryId(number),
+        subscriber_id=None if who is None else SubscriberId(who),
+        **{name: row[name] for name in same},
     )

@@ -17,8 +17,9 @@ from aggregator.storage.schema import subscribers as people
 FORGOTTEN = "forgotten on request"
 
 
-def find_person(conn: Connection, email: str) -> Person | None:
-    """Everything about the address; None when there is nothing."""
+def find_person(conn: Connection, email: str, *, newest_mails: int = 0) -> Person | None:
+    """Everything about the address; None when there is nothing. ``newest_mails``: of issues to it only so many, the
+    newest first."""
     address_hash = subscribers.hash_address(email)
     row = conn.execute(sa.select(people).where(people.c.address_hash == address_hash)).mappings().first()
     number = row["id"] if row else None
@@ -27,7 +28,7 @@ def find_person(conn: Connection, email: str) -> Person | None:
         since=row["created_at"] if row else None,
         suppression=get_suppression(conn, email),
         subscriptions=subscribers.list_subscriptions(conn, subscriber_id=number) if row else (),
-        deliveries=list_kept_deliveries(conn, number) if number is not None else (),
+        deliveries=list_kept_deliveries(conn, number, limit=newest_mails) if number is not None else (),
         letters=_list_letters(conn, address_hash, number),
         bounces=_list_bounces(conn, address_hash, number),
     )

@@ -130,6 +130,21 @@ def return_to(conn: Connection, left: Subscription, reasons: Sequence[str], *, t
     return bool(conn.execute(again.values(state="confirmed", ended_at=None, ended_reason="")).rowcount)
 
 
+def revive(conn: Connection, ids: Sequence[int], *, reason: str) -> int:
+    """Undo an ending for ``reason`` of these subscriptions; a suppressed address stays out. How many."""
+    unwanted = sa.exists().where(
+        subscribers.c.id == subscriptions.c.subscriber_id, subscribers.c.address_hash == suppressions.c.address_hash
+    )
+    again = sa.update(subscriptions).where(
+        subscriptions.c.id.in_(ids),
+        subscriptions.c.state == "ended",
+        subscriptions.c.ended_reason == reason,
+        subscriptions.c.confirmed_at.is_not(None),
+        ~unwanted,
+    )
+    return conn.execute(again.values(state="confirmed", ended_at=None, ended_reason="")).rowcount
+
+
 def move(conn: Connection, subscriber_id: int, email: str) -> None:
     """The person has another address, which nobody else has; what waits to be sent goes there."""
     me = sa.update(subscribers).where(subscribers.c.id == subscriber_id)

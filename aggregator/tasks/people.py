@@ -50,12 +50,19 @@ class ImportReport:
 
 
 def import_people(
-    app: App, reading: Reading, *, file: str, dry_run: bool = False, on_progress: Callable[[int], None] = lambda _: None
+    app: App,
+    reading: Reading,
+    *,
+    file: str,
+    dry_run: bool = False,
+    on_progress: Callable[[int], None] = lambda _: None,
+    then: Callable[[Connection, int], object] = lambda conn, added: None,
 ) -> ImportReport:
     """Subscribe the people of a list, confirmed, in one transaction: when it breaks off, nobody is in.
 
     Beyond `TRANSACTION` lines in several, so that nobody waits for the database too long: begun again, a list goes on
-    where it broke off. ``dry_run``: nobody, but the report is the same. ``on_progress`` hears how many lines are done.
+    where it broke off. ``dry_run``: nobody, but the report is the same. ``on_progress`` hears how many lines are done;
+    ``then`` is called at the end of each transaction with how many were added by it.
     """
     people, doubles = _drop_doubles(reading.people)
     passed_over = [*reading.passed_over, *doubles]
@@ -63,6 +70,7 @@ def import_people(
     now = app.now()
     for start in range(0, len(people), TRANSACTION):
         some = people[start : start + TRANSACTION]
+        before = added
         with app.db.read() if dry_run else app.db.write() as conn:
             for place in range(0, len(some), CHUNK):
                 chunk = some[place : place + CHUNK]
@@ -70,6 +78,8 @@ def import_people(
                 added += len(chunk) - len(missed)
                 passed_over += missed
                 on_progress(start + place + len(chunk))
+            if not dry_run and added > before:
+                then(conn, added - before)
     return ImportReport(added=added, passed_over=tuple(sorted(passed_over, key=lambda one: one.line)))
 
 
@@ -88,14 +98,26 @@ def _import_chunk(
     ]
 
 
-def add_person(app: App, email: str, newsletter: Newsletter, *, language: str = "", topics: str = "") -> Standing:
-    """Subscribe one person, confirmed; what they were before. Raises `UsageError` for no address, or a wrong wish."""
+def add_person(
+    app: App,
+    email: str,
+    newsletter: Newsletter,
+    *,
+    language: str = "",
+    topics: str = "",
+    how: str = "by command",
+    then: Callable[[Connection, Candidate], object] = lambda conn, person: None,
+) -> Standing:
+    """Subscribe one person, confirmed; what they were before. Raises `UsageError` for no address, or a wrong wish.
+
+    ``how``: for the evidence of consent; ``then`` is called in the transaction that adds them.
+    """
     missed: dict[str, None] = {}
     language, wanted = read_wishes(newsletter, language, topics, missed)
     if missed:
         raise UsageError(f"{newsletter.slug} does not offer {', '.join(missed)}")
     now = app.now()
-    consent = f"added by command on {now.astimezone(UTC):%Y-%m-%d}"
+    consent = f"added {how} on {now.astimezone(UTC):%Y-%m-%d}"
     candidate = Candidate(
         email=clean_email(email), newsletter=newsletter.slug, language=language, topics=wanted, consent=consent
     )
@@ -103,6 +125,7 @@ def add_person(app: App, email: str, newsletter: Newsletter, *, language: str = 
         (standing,) = imports.find_standings(conn, [candidate])
         if standing == "new":
             imports.add_new(conn, [candidate], now=now)
+            then(conn, candidate)
     return standing
 
 

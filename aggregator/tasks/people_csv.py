@@ -11,6 +11,7 @@ from typing import Literal
 
 from aggregator.errors import ConfigError, Problem, UsageError
 from aggregator.model.newsletter import Newsletter
+from aggregator.model.subscriber import Subscription
 from aggregator.tasks.subscribe import clean_email
 
 #: What other programs call the column.
@@ -68,6 +69,17 @@ class Reading:
     not_offered: tuple[str, ...]
 
 
+#: What an export holds; `read_people` takes it back.
+EXPORTED = ("email", "newsletter", "state", "language", "topics", "consent", "created_at", "ended_at")
+
+
+def make_row(item: Subscription) -> list[str]:
+    """A subscription under `EXPORTED`, harmless."""
+    row = (item.email, item.newsletter, item.state, item.language, " ".join(item.topics), item.consent)
+    ended = item.ended_at.isoformat() if item.ended_at else ""
+    return [harmless(cell) for cell in (*row, item.created_at.isoformat(), ended)]
+
+
 def harmless(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula; `read_cell` gives it back as it was."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
@@ -86,7 +98,7 @@ def read_people(
     ``encoding``: empty to find out (UTF-8, or Shift_JIS as Windows writes it). ``default``: the newsletter of lines
     that name none; may be empty.
     """
-    text, encoding = _decode(data, file, encoding)
+    text, encoding = decode(data, file, encoding)
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     people: list[ListedPerson] = []
     passed_over: list[PassedOver] = []
@@ -127,7 +139,8 @@ def _iter_rows(rows: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
         before = rows.line_num  # type: ignore[attr-defined]
 
 
-def _decode(data: bytes, file: str, encoding: str) -> tuple[str, str]:
+def decode(data: bytes, file: str, encoding: str) -> tuple[str, str]:
+    """The text and its encoding, which is found out when it is empty. Raises `ConfigError`, `UsageError`."""
     if encoding:
         try:
             return data.decode(encoding).removeprefix("\ufeff"), encoding

@@ -13,7 +13,7 @@ from aggregator.model.settings import Site
 from aggregator.render.desk import render_desk
 from aggregator.render.templates import Templates
 from aggregator.web.desk.visit import Visit
-from aggregator.web.desk.words import Said
+from aggregator.web.desk.words import Said, say
 
 #: Messages by action, as `Action.done` has them: filled when the desk is put together (`desk.rooms`).
 DONE: dict[str, str] = {}
@@ -57,7 +57,7 @@ def _render(name: str, site: Site, templates: Templates, /, **values: Any) -> st
 
 def show_refusal(app: App, status: int, said: Said | str = "", visit: Visit | None = None) -> Response:
     """What was asked for is not done, and why."""
-    reason = said if isinstance(said, Said) or not said else Said(said)
+    reason = said if isinstance(said, Said) or not said else say(said)
     if visit is None:
         return show_bare(app, "refused.html", status=status, code=status, reason=reason)
     return show_page(visit, "refused.html", status=status, code=status, reason=reason)

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from aggregator.web.desk import account, feed_new, feeds, issue_sending, issues, log, overview, stories, story
+from aggregator.web.desk import (
+    account,
+    entry,
+    feed_new,
+    feeds,
+    issue_sending,
+    issues,
+    log,
+    overview,
+    stories,
+    story,
+    subscriber,
+    subscriber_lists,
+    subscribers,
+)
 from aggregator.web.desk.pages import DONE, UNDONE
 from aggregator.web.desk.visit import Action, Section
 
@@ -12,8 +26,12 @@ ROOMS: tuple[Section, ...] = (
     issue_sending.ROOM,
     stories.ROOM,
     story.ROOM,
+    entry.ROOM,
     feeds.ROOM,
     feed_new.ROOM,
+    subscribers.ROOM,
+    subscriber_lists.ROOM,
+    subscriber.ROOM,
     log.ROOM,
     account.ROOM,
 )

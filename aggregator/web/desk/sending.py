@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from aggregator.web.desk.visit import Fields
-from aggregator.web.desk.words import N_, FieldError, Said, say
+from aggregator.web.desk.words import N_, FieldError, Said, quote, say
 
 #: Of one text in a form; and how many there may be.
 MAX_TEXT, MAX_FIELDS = 1024 * 1024, 2_000
@@ -147,6 +147,6 @@ def _name(location: tuple[int | str, ...]) -> str:
 def _describe(found: Any) -> Said:
     message = _SAID.get(found["type"])
     if message is None:
-        text = str(found["msg"]).removeprefix("Value error, ").replace("%", "%%")
-        return Said(text)
+        text = str(found["msg"]).removeprefix("Value error, ")
+        return quote(text)
     return Said(message, {**found.get("ctx", {})})

@@ -27,7 +27,7 @@ from aggregator.web.desk import guard, login
 from aggregator.web.desk.pages import show_refusal
 from aggregator.web.desk.sending import Sent, bound, check_fields, clean_text, make_fields, read_json, read_sent
 from aggregator.web.desk.visit import Action, Done, Listing, Page, Visit
-from aggregator.web.desk.words import N_, FieldError, Said, say
+from aggregator.web.desk.words import N_, FieldError, Said, quote, say
 from aggregator.web.headers import MAX_DESK_BYTES
 
 #: Who is not logged in may send what a person types, for it is kept over the login.
@@ -100,11 +100,11 @@ def _run(action: Action, visit: Visit, sent: Sent) -> Response:
     try:
         done = action.run(visit, make_fields(action.fields, dict(sent.fields)))
     except NotFound as error:
-        return show_refusal(visit.app, 404, _quote(error), visit)
+        return show_refusal(visit.app, 404, quote(error), visit)
     except StorageError:
         raise
     except AggregatorError as error:
-        raise FieldError({"": _quote(error)}) from error
+        raise FieldError({"": quote(error)}) from error
     if isinstance(done, Response):
         done.headers.update(_PRIVATE)
         return done
@@ -112,11 +112,6 @@ def _run(action: Action, visit: Visit, sent: Sent) -> Response:
     to = f"{done.to}{'&' if '?' in done.to else '?'}{query}" if query else done.to
     page, mark, place = to.partition("#")
     return RedirectResponse(f"{login.get_base(visit.app)}{page}{mark}{place}", status_code=303, headers=_PRIVATE)
-
-
-def _quote(error: Exception) -> Said:
-    """Words of a task are English already, and may hold per cent signs."""
-    return Said(str(error).replace("%", "%%"))
 
 
 def _make_visit(app: App, request: Request, account: Account) -> Visit:
@@ -142,11 +137,11 @@ def _shown(show: Callable[[Visit], Response], visit: Visit, status: int = 200) -
     try:
         response = show(visit)
     except NotFound as error:
-        return show_refusal(visit.app, 404, _quote(error), visit)
+        return show_refusal(visit.app, 404, quote(error), visit)
     except StorageError:
         raise
     except AggregatorError as error:
-        return show_refusal(visit.app, 422, _quote(error), visit)
+        return show_refusal(visit.app, 422, quote(error), visit)
     if status != HTTPStatus.OK:
         response.status_code = status
     response.headers.update(_PRIVATE)
@@ -198,27 +193,27 @@ def _describe(done: Done | Response) -> Any:
 
 def _tell(read: Callable[[], Any]) -> Response:
     try:
-        return JSONResponse(_plain(read()), headers=_PRIVATE)
+        return JSONResponse(make_plain(read()), headers=_PRIVATE)
     except NotFound as error:
-        return refuse_call(404, {"": _quote(error)})
+        return refuse_call(404, {"": quote(error)})
     except FieldError as error:
         return refuse_call(422, error.errors)
     except StorageError:
         raise
     except AggregatorError as error:
-        return refuse_call(422, {"": _quote(error)})
+        return refuse_call(422, {"": quote(error)})
 
 
-def _plain(value: Any) -> Any:
+def make_plain(value: Any) -> Any:
     """Instants as ISO 8601 in UTC, like the command line's JSON; bytes of headers that are no UTF-8: question marks."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if hasattr(value, "astimezone"):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): make_plain(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [make_plain(one) for one in value]
     return value
 
 

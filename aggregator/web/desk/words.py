@@ -31,12 +31,17 @@ def say(message: str, **values: object) -> Said:
     return Said(message, values)
 
 
+def quote(text: object) -> Said:
+    """Words that are no message of ours: of a task, a server, a person. What is no message is not safe either."""
+    return Said("%(words)s", {"words": str(text)})
+
+
 class FieldError(Exception):
     """What was sent will not do: a sentence for each field, under "" what is wrong with the whole."""
 
     def __init__(self, errors: Mapping[str, Said | str]) -> None:
         super().__init__("; ".join(f"{name}: {_get_text(said)}" for name, said in errors.items()))
-        self.errors = {name: said if isinstance(said, Said) else Said(said) for name, said in errors.items()}
+        self.errors = {name: said if isinstance(said, Said) else quote(said) for name, said in errors.items()}
 
 
 def _get_text(said: Said | str) -> str:
