@@ -1,4 +1,4 @@
-"""The desk's subscribers: found, added, brought in as a list, taken out, ended, forgotten; nothing of them stays behind."""
+"""The desk's subscribers: found, added, brought in as a list, taken out, ended, forgotten; nothing stays behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.web.conftest import Door
 from tests.web.desk_door import Visitor, make_visitor
 
 Serve = Callable[..., Door]
-LIST = f"""email,newsletter,consent,=evil
+LIST = """email,newsletter,consent,=evil
 ana@example.org,weekly,paper of 3 March,=1+1
 bo@example.org,,,
 bo@example.org,,,

@@ -1,4 +1,4 @@
-"""One subscriber: what they wished and when, what was mailed to them and what came back; all of it, or nothing of it."""
+"""One subscriber: what they wished and when, what was mailed and what came back; all of it, or nothing of it."""
 
 from __future__ import annotations
 

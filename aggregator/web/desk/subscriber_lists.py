@@ -1,4 +1,4 @@
-"""A list of subscribers comes in: first what was found and what is wrong with each line, then, asked again, it is stored.
+"""A list of subscribers comes in: first what was found and what is wrong with each line; asked again, it is stored.
 
 Between the two the list lies in the page itself, as text: nothing is kept of a list that nobody wanted.
 """
