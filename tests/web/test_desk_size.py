@@ -1,7 +1,12 @@
 """The desk at size: what large or odd values do to its answers. Never measures (`bench/desk.py` does)."""
 
+import threading
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import cast
 
+from aggregator.app import App
+from aggregator.web.desk.aside import AT_A_TIME, Aside
 from aggregator.web.desk.serving import make_plain
 
 
@@ -20,7 +25,7 @@ def test_what_is_counted_leaves_connections_for_the_pages() -> None:
         return number
 
     aside: Aside[int] = Aside(count, seconds=60)
-    app = cast("App", SimpleNamespace(db=SimpleNamespace()))
+    app = cast("App", SimpleNamespace(db=threading.Event()))  # whatever can be a key
     assert [aside.get(app, number, patience=0) for number in range(20)] == [None] * 20
     assert [began.acquire(timeout=10) for _ in range(AT_A_TIME)] == [True] * AT_A_TIME
     assert not began.acquire(timeout=0.02)

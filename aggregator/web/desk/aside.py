@@ -22,6 +22,16 @@ PATIENCE_SECONDS = 0.05
 SHARE = 20
 #: Of so many things at most, for each database; what nobody has asked for longest goes first.
 MOST_KEPT = 200
+#: So many counts at a time, for each database: the other connections are for pages.
+AT_A_TIME = 2
+
+_turns: WeakKeyDictionary[Database, threading.BoundedSemaphore] = WeakKeyDictionary()
+_turns_lock = threading.Lock()
+
+
+def _get_turns(db: Database) -> threading.BoundedSemaphore:
+    with _turns_lock:
+        return _turns.setdefault(db, threading.BoundedSemaphore(AT_A_TIME))
 
 
 class _Kept(Generic[T]):
@@ -63,9 +73,12 @@ class Aside(Generic[T]):
         return kept
 
     def _work(self, app: App, about: tuple[Hashable, ...], kept: _Kept[T], done: threading.Event) -> None:
-        value, began = None, monotonic()
+        value, took = None, 0.0
         try:
-            value = self._count(app, *about)
+            with _get_turns(app.db):
+                began = monotonic()
+                value = self._count(app, *about)
+                took = monotonic() - began
         except StorageError as error:
             log.warning("desk.not_counted", reason=str(error))
         except Exception:
@@ -73,6 +86,5 @@ class Aside(Generic[T]):
         with kept.lock:
             if value is not None:
                 kept.value = value
-            now = monotonic()
-            kept.until, kept.done = now + max(self._seconds, SHARE * (now - began)), None
+            kept.until, kept.done = monotonic() + max(self._seconds, SHARE * took), None
         done.set()

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from aggregator.app import App
 from aggregator.errors import NotFound
+from aggregator.model.ids import IssueId
 from aggregator.storage import issue_pages
 from aggregator.storage.deliveries import count_states
 from aggregator.tasks.desk import sending
@@ -31,7 +32,7 @@ class BuildFields(Fields):
 
 def _count(app: App, number: int) -> Mapping[str, int]:
     with app.db.read() as conn:
-        return count_states(conn, sending.find_issue(app, number).id)
+        return count_states(conn, IssueId(number))
 
 
 def _read_counts(app: App, issue: Any, *, patience: float) -> Mapping[str, int] | None:
