@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from aggregator.app import App
@@ -14,11 +15,16 @@ from aggregator.model.feed import FeedSpec
 from aggregator.model.ids import FeedId
 from aggregator.storage import feeds as feed_store
 from aggregator.storage.schema import feeds, fetch_log
+from aggregator.web.desk import feed_new
+from tests.fixtures.http_server import TestHttpServer
 from tests.fixtures.program import Program
-from tests.web.conftest import Door
+from tests.web.conftest import Door, Reply
 from tests.web.desk_door import make_visitor
 
 Serve = Callable[..., Door]
+HTML = "text/html; charset=utf-8"
+RSS = b"""<rss version="2.0"><channel><title>Neural Notes &amp;amp; more</title><link>http://notes.example/</link>
+<item><title>What a gradient wants</title><link>javascript:alert(1)</link><guid>1</guid></item></channel></rss>"""
 
 
 def add(app: App, name: str, **columns: object) -> FeedId:
@@ -109,3 +115,77 @@ def test_one_feed_on_its_page(program: Program, serve: Serve) -> None:
     assert "two entries share the id &lt;x&gt;" in page.text
     assert "33\u202f%" in page.text.replace("&#8239;", "\u202f") and "at most 40 kB" in page.text
     assert missing == [404] * 3
+
+
+def test_a_page_is_looked_at_and_nothing_is_stored(program: Program, serve: Serve, http_server: TestHttpServer) -> None:
+    program.configure()
+    home = http_server.add("/", b'<link rel="alternate" type="application/rss+xml" href="/neural">', content_type=HTML)
+    http_server.add("/neural", RSS)
+    empty = http_server.add("/empty", b"<p>nothing</p>", content_type=HTML)
+    with program.app() as app:
+        visitor = make_visitor(app, serve(app))
+        found = visitor.post("/feeds/new", url=home)
+        nothing = visitor.post("/feeds/new", url=f"{empty}?<b>")
+        silly = [
+            visitor.post("/feeds/new", url=url) for url in ("", "javascript:alert(1)", "file:///etc/passwd", "x" * 3000)
+        ]
+        with app.db.read() as conn:
+            stored = feed_store.list_specs(conn)
+
+    assert found.status == 200, found.text[-2000:]
+    assert "Neural Notes &amp; more" in found.text and "What a gradient wants" in found.text
+    assert f'name="url" value="{home}neural"' in found.text and "Read this one" in found.text
+    assert nothing.status == 200 and f"No feed was found for {empty}?&lt;b&gt;." in nothing.text
+    assert [reply.status for reply in silly] == [422] * 4 and "This is no web address" in silly[1].text
+    assert stored == ()
+
+
+def test_looking_ends_in_time_and_only_some_look_at_once(
+    program: Program, serve: Serve, http_server: TestHttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.configure()
+    slow = http_server.script("/slow", lambda line: line.wait_until_closed())
+    monkeypatch.setattr(feed_new, "SECONDS", 0.3)
+    with program.app() as app:
+        visitor = make_visitor(app, serve(app))
+        late = visitor.post("/feeds/new", url=slow)
+        for _ in range(3):
+            feed_new._LOOKING.acquire()
+        try:
+            full = visitor.post("/feeds/new", url=slow)
+        finally:
+            for _ in range(3):
+                feed_new._LOOKING.release()
+
+    assert late.status == 200 and "there was no answer in time" in late.text
+    assert full.status == 422 and "Others are looking" in full.text
+
+
+def test_a_list_is_shown_before_it_is_taken_over_and_can_be_taken_back(program: Program, serve: Serve) -> None:
+    program.configure()
+    opml = """<opml version="2.0"><body><outline type="rss" text="New &amp; one" xmlUrl="https://new.example/feed"/>
+<outline text="Known" xmlUrl="https://known.example/feed"/><outline text="Odd" xmlUrl="gopher://x"/></body></opml>"""
+    with program.app() as app:
+        add(app, "known")
+        visitor = make_visitor(app, serve(app))
+        shown = visitor.post("/feeds/lists", opml=opml)
+        before = visitor.get("/feeds").text
+        done = visitor.post("/feeds/import", opml=opml)
+        page = visitor.follow(done)
+        twice = visitor.post("/feeds/import", opml=opml)
+        export = visitor.get("/feeds.opml")
+        undone = visitor.follow(visitor.post(f"/log/{find_change(done)}/undo"))
+        after = visitor.get("/feeds").text
+        broken = [visitor.post("/feeds/lists", opml=text) for text in ("", "<opml", "<!DOCTYPE x><opml/>")]
+
+    assert "New &amp; one" in shown.text and "gopher" in shown.text and "new.example" not in before
+    assert "https://new.example/feed" in page.text and "Undo" in page.text
+    assert twice.status == 422 and "nothing in this list is new" in twice.text
+    assert "attachment" in export.headers["content-disposition"] and b'xmlUrl="https://new.example/feed"' in export.body
+    assert undone.status == 200 and "new.example" not in after and "known.example" in after
+    assert [reply.status for reply in broken] == [422, 200, 200]
+
+
+def find_change(reply: Reply) -> str:
+    """The line of the log that an action names where it leads to."""
+    return reply.headers["location"].partition("done=")[2]
