@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from aggregator.model.feed_edit import EditedField, FeedEdit
 from aggregator.model.ids import FeedId
 from aggregator.model.parsed import ParsedFeed
 
@@ -143,6 +145,8 @@ class Feed:
     failure_class: str
     failure_reason: str
     entry_count: int = 0
+    #: What the desk says in place of what was asked for; `spec` holds it already.
+    edits: Mapping[EditedField, FeedEdit] = field(default_factory=dict)
     #: Who may be asked together with it (`fetch.host_key`); empty before the first claim.
     host_key: str = ""
     hints: CheckHints = CheckHints()

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from aggregator.model.feed import CheckHints, Feed, FeedSpec, Move, PageRules
+from aggregator.model.feed_edit import EDITED_FIELDS, EditedField, FeedEdit, set_field
 from aggregator.storage.schema import feeds
 
 _SAME = (
@@ -82,17 +83,19 @@ def make_feed(row: RowMapping, *, entry_count: int = 0, slices: bytes = b"") -> 
     """The feed of a whole row."""
     moved = row["moved_since"]
     return Feed(
-        spec=_make_spec(row),
+        spec=make_spec(row),
         entry_count=entry_count,
         hints=unpack_hints(row["hints"]),
         arrivals=unpack_arrivals(row["arrivals"]),
         move=moved and Move(url=row["moved_url"], first_seen_at=moved, times=row["moved_times"]),
         slices=slices,
+        edits=unpack_edits(row["edits"]),
         **{name: row[name] for name in _SAME},
     )
 
 
-def _make_spec(row: RowMapping) -> FeedSpec:
+def make_spec(row: RowMapping) -> FeedSpec:
+    """What was asked for, of a row that holds at least the columns of `spec_values`, and the address."""
     seconds = row["interval_seconds"]
     return FeedSpec(
         url=row["url"],
@@ -109,6 +112,31 @@ def _make_spec(row: RowMapping) -> FeedSpec:
         full_content=row["full_content"],
         list_url=row["list_url"],
     )
+
+
+def pack_edits(edits: Mapping[EditedField, FeedEdit]) -> dict[str, Any] | None:
+    """As they are stored; None: nothing is said otherwise."""
+    packed: dict[str, Any] = {
+        name: {"value": one.value, "base": one.base, "at": one.at.isoformat(), "by": one.by}
+        for name, one in edits.items()
+    }
+    return packed or None
+
+
+def unpack_edits(packed: Mapping[str, Any] | None) -> dict[EditedField, FeedEdit]:
+    """The same value again."""
+    return {
+        name: FeedEdit(value=one["value"], base=one["base"], at=datetime.fromisoformat(one["at"]), by=one["by"])
+        for name in EDITED_FIELDS
+        if (one := (packed or {}).get(name)) is not None
+    }
+
+
+def apply_edits(spec: FeedSpec, edits: Mapping[EditedField, FeedEdit]) -> FeedSpec:
+    """What is asked for in the end."""
+    for name, one in edits.items():
+        spec = set_field(spec, name, one.value)
+    return spec
 
 
 def pack_hints(hints: CheckHints) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from aggregator.model.feed import Feed, FeedSpec
+from aggregator.model.feed_edit import get_field
 from aggregator.model.ids import FeedId
 from aggregator.storage.engine import iter_chunks, lock_name
 from aggregator.storage.feed_claims import (
@@ -24,7 +25,16 @@ from aggregator.storage.feed_claims import (
     release,
 )
 from aggregator.storage.feed_outcomes import ADDRESSES, save_outcomes
-from aggregator.storage.feed_rows import NEVER_FAILED, make_feed, new_row, spec_values
+from aggregator.storage.feed_rows import (
+    NEVER_FAILED,
+    apply_edits,
+    make_feed,
+    make_spec,
+    new_row,
+    pack_edits,
+    spec_values,
+    unpack_edits,
+)
 from aggregator.storage.meta import renew_revision
 from aggregator.storage.schema import entries, feeds
 
@@ -33,15 +43,18 @@ __all__ = [
     "REMOVED",
     "SyncCounts",
     "add",
+    "add_all",
     "claim",
     "claim_due",
     "extend",
+    "find_ids",
     "get_by_url",
     "get_feeds",
     "has_due",
     "list_feeds",
     "list_overdue",
     "list_owners",
+    "list_specs",
     "pause_unlisted",
     "put_off",
     "release",
@@ -136,7 +149,8 @@ def _select_asked() -> sa.Select[Any]:
 
 _ASKED = (
     "id", "url", "asked_url", "origin", "spec_title", "spec_language", "weight", "spec_tags", "interval_seconds",
-    "headers", "url_prefix", "page", "points", "full_content", "list_url", "state", "paused_reason", "removed_at",
+    "headers", "url_prefix", "page", "points", "full_content", "list_url", "edits", "state", "paused_reason",
+    "removed_at",
 )  # fmt: skip
 
 
@@ -171,6 +185,32 @@ def add(conn: Connection, spec: FeedSpec, now: datetime) -> FeedId:
     return FeedId(conn.execute(sa.insert(feeds).values(**new_row(spec, now)).returning(feeds.c.id)).scalar_one())
 
 
+def add_all(conn: Connection, specs: Sequence[FeedSpec], now: datetime) -> tuple[FeedId, ...]:
+    """The same for a list, each address once; their numbers."""
+    lock_name(conn, ADDRESSES)
+    wanted = {spec.url: spec for spec in reversed(specs)}
+    stored = find_ids(conn, list(wanted), removed=True)
+    for spec in wanted.values():
+        if spec.url in stored:
+            add(conn, spec, now)
+    for some in iter_chunks([new_row(spec, now) for url, spec in wanted.items() if url not in stored]):
+        conn.execute(sa.insert(feeds), list(some))
+    renew_revision(conn)
+    return tuple(sorted(set(find_ids(conn, list(wanted)).values())))
+
+
+def find_ids(conn: Connection, urls: Sequence[str], *, removed: bool = False) -> dict[str, FeedId]:
+    """Address -> the feed that is there or was asked for under it, of those that are stored; ``removed``: ones too
+    that were removed."""
+    found: dict[str, FeedId] = {}
+    for some in iter_chunks(sorted(set(urls) - {""})):
+        for column in (feeds.c.asked_url, feeds.c.url):
+            query = sa.select(column, feeds.c.id).where(column.in_(some), column != sa.literal_column("''"))
+            rows = conn.execute(query if removed else query.where(feeds.c.removed_at.is_(None)))
+            found |= {url: FeedId(number) for url, number in rows}
+    return found
+
+
 def remove(conn: Connection, feed_id: FeedId, *, now: datetime | None = None) -> None:
     """Take a feed away: out of every list and never fetched. Its entries stay, and with them the row."""
     renew_revision(conn)
@@ -200,6 +240,12 @@ def list_feeds(conn: Connection) -> tuple[Feed, ...]:
         counts[number] -= hidden
     rows = conn.execute(sa.select(feeds).where(feeds.c.removed_at.is_(None)).order_by(feeds.c.id)).mappings()
     return tuple(make_feed(row, entry_count=counts.get(row["id"], 0)) for row in rows)
+
+
+def list_specs(conn: Connection) -> tuple[FeedSpec, ...]:
+    """What was asked for of all feeds but removed ones, in the order they came."""
+    query = sa.select(*(feeds.c[name] for name in _ASKED)).where(feeds.c.removed_at.is_(None)).order_by(feeds.c.id)
+    return tuple(make_spec(row) for row in conn.execute(query).mappings())
 
 
 def get_feeds(conn: Connection, ids: Sequence[FeedId]) -> dict[FeedId, Feed]:
@@ -233,7 +279,9 @@ def _find(conn: Connection, url: str) -> RowMapping | None:
 
 def _find_changes(row: RowMapping, spec: FeedSpec, now: datetime) -> dict[str, Any]:
     """The columns in which a stored feed differs from what is asked for now."""
-    changes = {name: value for name, value in spec_values(spec).items() if row[name] != value}
+    edits = {name: replace(one, base=get_field(spec, name)) for name, one in unpack_edits(row["edits"]).items()}
+    asked = spec_values(apply_edits(spec, edits)) | {"edits": pack_edits(edits)}
+    changes = {name: value for name, value in asked.items() if row[name] != value}
     if row["asked_url"] and spec.url == row["url"]:
         changes["asked_url"] = ""
     if row["removed_at"] is not None or row["paused_reason"] == GONE:
