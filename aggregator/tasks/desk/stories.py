@@ -13,10 +13,10 @@ from aggregator.model.account import Change
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.story import Ruling, RulingKind
-from aggregator.storage import audit, entries, story_groups
+from aggregator.storage import audit, entries
 from aggregator.storage.story_groups import Connection
 from aggregator.tasks import rulings
-from aggregator.tasks.rulings import Ruled, Said, Then, list_named
+from aggregator.tasks.rulings import Ruled, Said, Then, Word, list_named
 
 #: What is said of a story's place, and what the log calls it.
 PLACES: dict[RulingKind | None, str] = {"pin": "story.pin", "bury": "story.bury", None: "story.unplace"}
@@ -61,16 +61,12 @@ def take_back(app: App, ruling: Ruling, *, who: str) -> Noted:
 
 def undo(app: App, change: Change, *, who: str) -> int:
     """What was said before the change holds again; the line that says so. Raises `UsageError`."""
-    said = Said(
-        entry_ids=tuple(EntryId(number) for number in change.after["entries"]),
-        before=_read(change.before),
-        after=_read(change.after),
-    )
+    said = Said(before=_read(change.before), after=_read(change.after))
     lines: list[int] = []
 
     def note(conn: Connection, undone: Said) -> None:
         line = audit.record(
-            conn, who=who, action="undo", subject=change.subject, title=change.title, before=_write(undone, "before"),
+            conn, who=who, action="undo", subject=change.subject, title=change.title, before=_write(undone.before),
             after={"change": change.id}, now=app.now(),
         )  # fmt: skip
         if not audit.mark_undone(conn, change.id, line):
@@ -92,7 +88,7 @@ def _note(app: App, who: str, action: str, story_id: StoryId | None, say: Callab
         about = story_id or (told.story_id if told else None) or 0
         line = audit.record(
             conn, who=who, action=action, subject=f"story:{about}", title=told.title if told else "",
-            before=_write(said, "before"), after=_write(said, "after"), now=app.now(),
+            before=_write(said.before), after=_write(said.after), now=app.now(),
         )  # fmt: skip
         lines.append(line)
 
@@ -102,26 +98,25 @@ def _note(app: App, who: str, action: str, story_id: StoryId | None, say: Callab
 
 def _find_entry(conn: Connection, said: Said) -> Entry | None:
     """The first that it was about, for the title of the line."""
-    standings = story_groups.get_standings(conn, said.entry_ids)
-    first = next((number for number in said.entry_ids if number in standings), None)
+    first = next((number for story in said.before.stories for number in story), None)
     return None if first is None else entries.get(conn, first, hidden="too")
 
 
-def _write(said: Said, when: str) -> dict[str, Any]:
+def _write(word: Word) -> dict[str, Any]:
     """As the log keeps it."""
-    words: tuple[Ruling, ...] = getattr(said, when)
     return {
-        "entries": list(said.entry_ids),
-        "rulings": [" ".join(map(str, (one.kind, *list_named(one)))) for one in words],
+        "stories": [" ".join(map(str, story)) for story in word.stories],
+        "rulings": [" ".join(map(str, (one.kind, *list_named(one)))) for one in word.rulings],
     }
 
 
-def _read(stored: Any) -> tuple[Ruling, ...]:
-    return tuple(
-        Ruling(
-            kind=cast(RulingKind, kind),
-            entry_id=EntryId(int(number)),
-            other_id=EntryId(int(other[0])) if other else None,
-        )
-        for kind, number, *other in map(str.split, stored["rulings"])
+def _read(stored: Any) -> Word:
+    return Word(
+        rulings=tuple(_read_ruling(*line.split()) for line in stored["rulings"]),
+        stories=tuple(tuple(EntryId(int(number)) for number in line.split()) for line in stored["stories"]),
     )
+
+
+def _read_ruling(kind: str, number: str, other: str = "") -> Ruling:
+    other_id = EntryId(int(other)) if other else None
+    return Ruling(kind=cast(RulingKind, kind), entry_id=EntryId(int(number)), other_id=other_id)
