@@ -8,22 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, overload
+from typing import Any, Protocol, overload
 
 from aggregator.config import Config
+from aggregator.config.desk import layer_settings, read_rules, read_tags
 from aggregator.config.events import load_lexicon
 from aggregator.config.feeds import read_feed_lists
 from aggregator.config.meanings import load_language_means
 from aggregator.config.settings import build_settings
 from aggregator.config.taxonomy import load_tag_rules
+from aggregator.errors import Problem
 from aggregator.log import get_logger
+from aggregator.model.account import DeskSettings
 from aggregator.model.feed import FetchRequest, Reply
 from aggregator.model.lane import Lane
 from aggregator.model.mailing import Ledger
+from aggregator.model.rule import Rules
 from aggregator.model.settings import Settings
+from aggregator.model.tag import TagRules
 from aggregator.pipeline.opml import parse_opml
 from aggregator.render.templates import Templates, load_templates
 from aggregator.sandbox import ParseSandbox
@@ -96,10 +101,11 @@ class TaskQueue(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class App:
     """The whole machine on one page."""
 
+    #: Replaced as a whole when the desk says something else (`tasks.desk.settings.adopt_settings`), and by nobody else.
     settings: Settings
     db: Database
     fetcher: Fetcher
@@ -109,6 +115,34 @@ class App:
     sandbox: ParseSandbox
     templates: Templates
     now: Callable[[], datetime]
+    #: What the desk may set, on top of the configuration; None: there is none, as in some tests.
+    layers: Layers | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True, kw_only=True)
+class Layers:
+    """The configuration, and the desk's word on top of it."""
+
+    config: Config
+    #: Made of the configuration alone.
+    base: Settings
+    #: Of the word that `App.settings` holds now (`storage.audit.get_settings_mark`).
+    mark: str = ""
+    #: What of it cannot be read any more.
+    problems: tuple[Problem, ...] = ()
+
+    def read(self, desk: DeskSettings) -> Settings:
+        """The settings with the desk's word; what of it cannot be read is told by `problems`."""
+        settings, self.problems = layer_settings(self.config, self.base, desk)
+        return settings
+
+    def check_rules(self, raw: Sequence[Any], tag_rules: TagRules) -> Rules:
+        """What a list of rules would be. Raises `ConfigError` with every mistake."""
+        return read_rules(self.config, raw, tag_rules)
+
+    def check_tags(self, added: Mapping[str, Any]) -> TagRules:
+        """What the taxonomy would be with these on top. Raises `ConfigError` with every mistake."""
+        return read_tags(self.config, added)
 
 
 @contextmanager
@@ -130,6 +164,7 @@ def open_app(config: Config) -> Iterator[App]:
         sandbox=ParseSandbox(),
         templates=load_templates([config.templates_folder]),
         now=read_clock,
+        layers=Layers(config=config, base=settings),
     )
     try:
         yield app

@@ -28,10 +28,17 @@ OpmlParser = Callable[[bytes], OpmlResult]
 
 def find_feed_place(config: Config, url: str) -> str:
     """``config.yaml:12`` for a feed (or folder) that the file itself names; empty for any other."""
+    return list_feed_places(config).get(url, "")
+
+
+def list_feed_places(config: Config) -> dict[str, str]:
+    """``config.yaml:12`` by address, of the feeds and folders that the file itself names."""
+    places: dict[str, str] = {}
     for index, feed in enumerate(config.feeds):
-        if not isinstance(feed, OpmlFeeds) and _build_spec(config, feed).url == url:
-            return f"{config.path}:{config.find_line('feeds', index)}"
-    return ""
+        if not isinstance(feed, OpmlFeeds):
+            place = f"{config.path}:{config.find_line('feeds', index)}"
+            places.setdefault(_build_spec(config, feed).url, place)
+    return places
 
 
 def list_feed_rules(config: Config) -> tuple[tuple[str, tuple[FeedRule, ...]], ...]:

@@ -53,6 +53,7 @@ def load_config(path: Path, environ: Mapping[str, str], *, folder: Path | None =
     config._path = path
     config._folder = folder
     config._lines = document.lines
+    config._raw_rules = tuple(document.values.get("rules") or ())
     hand_out(config, secrets)
     check_oddities(config, document)
     if document.problems:

@@ -261,6 +261,7 @@ class Config(Section):
     _folder: Path | None = PrivateAttr(default=None)
     _warnings: tuple[Problem, ...] = PrivateAttr(default=())
     _lines: dict[tuple[str | int, ...], int] = PrivateAttr(default_factory=dict)
+    _raw_rules: tuple[dict[str, Any], ...] = PrivateAttr(default=())
 
     @property
     def path(self) -> Path:
@@ -276,6 +277,11 @@ class Config(Section):
     def warnings(self) -> tuple[Problem, ...]:
         """What is odd but does not stop the program."""
         return self._warnings
+
+    @property
+    def raw_rules(self) -> tuple[dict[str, Any], ...]:
+        """`rules:` as it stands in the file."""
+        return self._raw_rules
 
     def find_line(self, *location: str | int) -> int:
         """The line of a key, such as ``("feeds", 3, "url")``; 0 when the file does not hold it."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from aggregator import __version__
 from aggregator.config import mail, newsletters, schema
 from aggregator.config.document import Location, format_location
-from aggregator.config.feeds import list_feed_rules
+from aggregator.config.feeds import list_feed_places, list_feed_rules
 from aggregator.config.rules import FeedRule, build_rules
 from aggregator.errors import Problem
 from aggregator.model.feed import FeedSpec
@@ -22,6 +22,7 @@ from aggregator.model.settings import (
     FollowedList,
     ImapSettings,
     MailSettings,
+    Origins,
     Settings,
     Site,
 )
@@ -52,6 +53,13 @@ def build_settings(
             config.rules,
             list_feed_rules(config),
             {rule.tag.slug: rule.tag.kind for rule in tag_rules.rules},
+        ),
+        origins=Origins(
+            feeds=list_feed_places(config),
+            rules=tuple(
+                (rule, f"{config.path}:{config.find_line('rules', index)}")
+                for index, rule in enumerate(config.raw_rules)
+            ),
         ),
         alerts=_build_alerts(config),
     )

@@ -23,6 +23,9 @@ from aggregator.model.tag import TagRules
 #: The taxonomy that comes with the program; always read first.
 SHIPPED = Path(__file__).parent.parent / "data" / "taxonomy.yaml"
 
+#: What stands in place of a file's name for tags that were added there.
+DESK = "the desk"
+
 #: Sections of tags of one kind, whose rows may be short.
 SECTIONS = {"orgs": "org", "products": "product", "topics": "topic"}
 LISTS = ("aliases", "patterns", "parents", "not_when", "only_with", "hosts")
@@ -38,14 +41,14 @@ _PART = re.compile(r"\s([<@?!])\s+")
 _NAME = re.compile(r"(ja|zh)=(?=\S)")
 
 
-def load_tag_rules(paths: Sequence[Path]) -> TagRules:
-    """The shipped taxonomy with ``paths`` laid over it, in their order.
+def load_tag_rules(paths: Sequence[Path], *, added: str = "") -> TagRules:
+    """The shipped taxonomy with ``paths`` laid over it, in their order, and ``added``, YAML of the desk, over all.
 
     A later file may name a known slug again: names replace, lists are added to, ``replace: yes`` begins anew and
     ``remove: yes`` takes the tag away. Raises `ConfigError` with all mistakes of all files.
     """
     files = (SHIPPED, *(path for path in paths if path != SHIPPED))
-    return _load(files) if len(files) > 1 else _load_alone(SHIPPED)
+    return _load(files, added) if len(files) > 1 or added else _load_alone(SHIPPED)
 
 
 @cache
@@ -54,10 +57,12 @@ def _load_alone(path: Path) -> TagRules:
     return _load((path,))
 
 
-def _load(files: Sequence[Path]) -> TagRules:
+def _load(files: Sequence[Path], added: str = "") -> TagRules:
     reading = Reading()
     for path in files:
         _read_file(reading, path)
+    if added:
+        _read_node(reading, YAML(typ="rt").compose(added), DESK)
     rules = tuple(rule for draft in reading.drafts.values() if (rule := build_rule(reading, draft)) is not None)
     if not reading.problems:
         check_parents(reading, rules)
@@ -83,6 +88,10 @@ def _read_file(reading: Reading, path: Path) -> None:
             (file, mark.line + 1 if mark else 0), "", f"is not YAML: {getattr(error, 'problem', None) or error}"
         )
         return
+    _read_node(reading, node, file)
+
+
+def _read_node(reading: Reading, node: Node | None, file: str) -> None:
     for key, value, place in _iter_items(reading, node, file, ""):
         if key == "contexts":
             for name, words, where in _iter_items(reading, value, file, key):

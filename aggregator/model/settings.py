@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from aggregator.model.feed import FeedSpec
 from aggregator.model.interest import Interests
@@ -195,6 +196,16 @@ class AlertSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origins:
+    """Where what is set was written, as ``config.yaml:41``."""
+
+    #: By address of a feed, or `folder:` and its path.
+    feeds: Mapping[str, str] = field(default_factory=dict)
+    #: The file's own list of rules: each as it stands there, and its place.
+    rules: tuple[tuple[Mapping[str, Any], str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All of it."""
 
@@ -220,3 +231,4 @@ class Settings:
     #: What the editor's rules do to entries.
     rules: Rules = field(default_factory=Rules)
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    origins: Origins = field(default_factory=Origins, repr=False, compare=False)

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Row
 
 from aggregator.model.account import Change, DeskSettings, Setting
 from aggregator.storage import meta
-from aggregator.storage.engine import insert
+from aggregator.storage.engine import insert, lock_name
 from aggregator.storage.feed_rows import storable
 from aggregator.storage.schema import audit, desk_settings
 
@@ -94,8 +94,10 @@ def get_settings_mark(conn: Connection) -> str:
     return str(meta.get_value(conn, _SETTINGS_MARK) or "")
 
 
-def list_settings(conn: Connection) -> DeskSettings:
-    """All that the desk sets, by name of the section."""
+def list_settings(conn: Connection, *, lock: bool = False) -> DeskSettings:
+    """All that the desk sets, by name of the section; ``lock``: for who is about to change one."""
+    if lock:
+        lock_name(conn, _SETTINGS_MARK)
     found = conn.execute(sa.select(desk_settings))
     return {
         row.name: Setting(name=row.name, value=row.value, made_at=row.made_at, made_by=row.made_by) for row in found

@@ -18,6 +18,7 @@ from aggregator.tasks.announce import announce, has_news
 from aggregator.tasks.archive import close_weeks, has_archives_due
 from aggregator.tasks.clean import clean_stored, is_cleaning
 from aggregator.tasks.deliver import is_paused
+from aggregator.tasks.desk.settings import adopt_settings
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import make_due_issues
 from aggregator.tasks.lists import follow_lists
@@ -46,6 +47,7 @@ def sleep(seconds: float) -> bool:
 
 def defer_due(app: App) -> None:
     """Queue a job for everything that is due. Asked twice, it queues once: jobs have keys."""
+    adopt_settings(app)
     with app.db.read() as conn:
         feeds_due = feeds.has_due(conn, now=app.now(), owner=worker_name())
         hubs_due = can_be_called(app.settings.site.url) and (hubs.has_due(conn, now=app.now()) or hubs.has_left(conn))
@@ -88,6 +90,17 @@ def get_tasks(
 
     ``config``: the file that other processes of ours read, where large issues are sent by several.
     """
+    tasks = _list_tasks(app, pause, config)
+    return {name: partial(_adopt_first, app, task) for name, task in tasks.items()}
+
+
+def _adopt_first(app: App, task: Callable[..., None], **ids: int | str) -> None:
+    """The desk may have said something at another machine."""
+    adopt_settings(app)
+    task(**ids)
+
+
+def _list_tasks(app: App, pause: Callable[[float], bool], config: Path | None) -> Mapping[str, Callable[..., None]]:
     rounds = Rounds(app.queue, partial(_fetch_due, app), lambda: pause(0))
     return {
         "round": partial(_round, app, rounds, pause),

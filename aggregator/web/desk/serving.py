@@ -23,6 +23,7 @@ from aggregator.errors import AggregatorError, NotFound, StorageError
 from aggregator.model.account import Account
 from aggregator.storage import audit
 from aggregator.tasks.desk.accounts import find_program, find_visitor
+from aggregator.tasks.desk.settings import adopt_settings
 from aggregator.web.desk import guard, login
 from aggregator.web.desk.pages import show_refusal
 from aggregator.web.desk.sending import Sent, bound, check_fields, clean_text, make_fields, read_json, read_sent
@@ -115,6 +116,7 @@ def _run(action: Action, visit: Visit, sent: Sent) -> Response:
 
 
 def _make_visit(app: App, request: Request, account: Account) -> Visit:
+    adopt_settings(app)
     query = dict(request.query_params)
     done = query.pop("done", "")
     here = request.scope["path"].removeprefix("/admin") or "/"
@@ -220,6 +222,7 @@ def make_plain(value: Any) -> Any:
 def _find_program(app: App, request: Request) -> Account | Response:
     if not login.is_open(app):
         return refuse_call(404, {"": say(N_("There is nothing here."))})
+    adopt_settings(app)
     token = guard.get_bearer(request)
     account = find_program(app, token) if token else None
     if account is None:
