@@ -18,6 +18,7 @@ from aggregator.app import App, open_app
 from aggregator.cli.serving import open_listener
 from aggregator.config import load_config
 from aggregator.errors import UsageError
+from aggregator.heap import keep_loaded, limit_arenas
 from aggregator.log import configure_logging
 from aggregator.tasks.desk.accounts import change_password, create_account
 from aggregator.web.desk.desk import create_desk
@@ -48,8 +49,11 @@ def main() -> None:
         app = replace(opened, now=start_clock(datetime.fromisoformat(first)))
         ensure_account(app)
         listener = open_listener("127.0.0.1", 0, key="bench")
+        server = create_server(create_desk(app))
+        limit_arenas()
+        keep_loaded()
         print(listener.getsockname()[1], flush=True)
-        create_server(create_desk(app)).run(sockets=[listener])
+        server.run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from aggregator.model.feed import FOLDER_SCHEME
 from aggregator.model.newsletter import TOKENS
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+#: Of `TOKENS`: a page has thousands of texts, and hardly one of them holds it.
+_MARK = "@@"
 _FRENCH_SPACE = re.compile(r" (?=[:;!?»](?:\s|$))|(?<=«) ")
 #: Marks that may not begin a line, so they may hang a little over its end.
 _CLOSING = frozenset("、。，．・：；？！」』）〕］｝〉》】〙〗’”ーぁぃぅぇぉっゃゅょァィゥェォッャュョ…,.;:!?)]}")
@@ -24,7 +26,7 @@ def keep_legal(text: str) -> str:
     """``text`` without what XML 1.0 forbids (lone surrogates too) and without what stands for a person's own address in
     a frozen mail: a title that spells it would otherwise carry each reader's token to its own link."""
     legal = _ILLEGAL.sub("", text)
-    while any(token in legal for token in TOKENS):  # again, lest a marker inside a marker leaves one
+    while _MARK in legal and any(token in legal for token in TOKENS):  # again, lest a marker in a marker leaves one
         for token in TOKENS:
             legal = legal.replace(token, "")
     return legal

@@ -24,6 +24,7 @@ from aggregator.storage.engine import lock_name
 from aggregator.storage.entries import is_shown
 from aggregator.storage.meta import renew_revision
 from aggregator.storage.schema import archive_entries, archive_scopes, archives, entries, entry_changes, stories
+from aggregator.storage.stories import IS_WHOLE
 
 #: Part of ``made_with``: to be raised when what is packed changes its shape.
 PACKING = 1
@@ -106,9 +107,7 @@ def has_waiting(conn: Connection, since: datetime, until: datetime) -> bool:
 def list_story_ids(conn: Connection, since: datetime, until: datetime) -> tuple[StoryId, ...]:
     """The stories first told in [since, until), but for those that another one has swallowed."""
     query = sa.select(stories.c.id).where(stories.c.created_at >= since, stories.c.created_at < until)
-    # The plus sign keeps SQLite from taking the index of swallowed stories, under which all others stand in one heap.
-    stands = sa.literal_column("+stories.merged_into").is_(None)
-    return tuple(map(StoryId, conn.execute(query.where(stands)).scalars()))
+    return tuple(map(StoryId, conn.execute(query.where(IS_WHOLE)).scalars()))
 
 
 def list_seen(conn: Connection, since: datetime, until: datetime) -> tuple[tuple[EntryId, FeedId, bool], ...]:

@@ -21,13 +21,12 @@ from aggregator.storage.engine import Database
 from aggregator.storage.feed_claims import is_due
 from aggregator.storage.ledger import WAITING
 from aggregator.storage.schema import deliveries, entries, entry_changes, feeds, issues, stories
+from aggregator.storage.stories import IS_WHOLE
 
 #: What is more is not counted.
 MOST = 100_000
 #: Issues whose deliveries are counted: of one week, and those that are being sent.
 _MOST_ISSUES = 500
-#: The plus sign keeps SQLite from taking the index of swallowed stories, under which all others stand in one heap.
-_STANDS = sa.literal_column("+stories.merged_into").is_(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def count_untagged(conn: Connection) -> int:
 def count_unranked(conn: Connection) -> int:
     """Stories that wait for their score: those that `stories.find_unscored` would find."""
     told = sa.exists().where(entries.c.story_id == stories.c.id, entries.c.hidden.is_(False))
-    return _count(conn, sa.select(stories.c.id).where(stories.c.score.is_(None), _STANDS, told))
+    return _count(conn, sa.select(stories.c.id).where(stories.c.score.is_(None), IS_WHOLE, told))
 
 
 def count_new_entries(conn: Connection, since: datetime) -> int:
@@ -82,7 +81,7 @@ def count_new_entries(conn: Connection, since: datetime) -> int:
 
 def count_new_stories(conn: Connection, since: datetime) -> int:
     """Stories that began since then, without those that went into another."""
-    return _count(conn, sa.select(stories.c.id).where(stories.c.created_at >= since, _STANDS))
+    return _count(conn, sa.select(stories.c.id).where(stories.c.created_at >= since, IS_WHOLE))
 
 
 def count_issues(conn: Connection) -> Mapping[str, int]:

@@ -23,6 +23,7 @@ from aggregator.storage.schema import entries, entry_tags, issue_stories, issues
 from aggregator.storage.story_groups import get_oldest_ungrouped, save_groups
 
 __all__ = [
+    "IS_WHOLE",
     "StoryQuery",
     "find_unscored",
     "forget_scores",
@@ -40,6 +41,9 @@ __all__ = [
 #: Of all stories so many of the highest ranks are looked through for the best; where fewer than a page are among them,
 #: it is read otherwise.
 _LOOKED_AT, _FEW = 20_000, 50
+#: No other story swallowed it. So said, it keeps SQLite from the index of what is merged, under which all that is not
+#: stands in one heap, and PostgreSQL still knows that it holds for most.
+IS_WHOLE: sa.ColumnElement[Any] = sa.literal_column("(stories.merged_into IS NULL) IS TRUE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,11 +170,9 @@ def _find_best(
         met.append(sa.exists().where(entry_tags.c.entry_id == entries.c.id, entry_tags.c.slug == query.tag))
     # Not EXISTS: PostgreSQL would make a join or a table of all entries that meet the conditions.
     belongs = sa.select(entries.c.id).where(*met).limit(1).scalar_subquery().is_not(None)
-    # The plus sign keeps SQLite from the index of what is merged, under which all that is not stands in one heap.
-    is_whole = sa.literal_column("+stories.merged_into").is_(None)
     by_rank = sa.select(stories.c.rank).where(stories.c.rank.is_not(None)).order_by(stories.c.rank.desc())
     lowest = conn.execute(by_rank.offset(_LOOKED_AT).limit(1)).scalar()
-    ranked = sa.select(stories.c.id).where(stories.c.rank.is_not(None), is_whole, belongs, *further)
+    ranked = sa.select(stories.c.id).where(stories.c.rank.is_not(None), IS_WHOLE, belongs, *further)
     if lowest is not None:
         ranked = ranked.where(stories.c.rank > lowest)
     # By the rank alone: with a second key PostgreSQL, which expects hardly any, would find them all to sort them.

@@ -23,7 +23,7 @@ from aggregator.storage.issues import make_issue, select_issues
 from aggregator.storage.schema import entries, entry_tags, issue_entries, issues, stories
 from aggregator.storage.schema.columns import Id
 from aggregator.storage.search import search
-from aggregator.storage.stories import StoryQuery, list_stories
+from aggregator.storage.stories import IS_WHOLE, StoryQuery, list_stories
 from aggregator.storage.values import select_values
 
 #: Up to so many entries that are wanted, their stories are put in order; of more, stories are looked through by rank...
@@ -46,7 +46,7 @@ class StoryPage:
 
 def list_best(conn: Connection, query: EntryQuery, *, below: int | None, limit: int) -> StoryPage:
     """Stories with an entry that meets ``query``, by rank; those that were never scored are not among them."""
-    ranked = sa.select(stories.c.id, stories.c.rank).where(stories.c.rank.is_not(None), _is_whole())
+    ranked = sa.select(stories.c.id, stories.c.rank).where(stories.c.rank.is_not(None), IS_WHOLE)
     if below is not None:
         rank = conn.execute(sa.select(stories.c.rank).where(stories.c.id == below)).scalar()
         if rank is None:
@@ -72,11 +72,6 @@ def _walk(conn: Connection, ranked: sa.Select[Any], query: EntryQuery, limit: in
     if len(found) > limit:
         return _make_page(conn, found[:limit], found[limit - 1])
     return _make_page(conn, found, last.id if last is not None and found else None)
-
-
-def _is_whole() -> sa.ColumnElement[bool]:
-    """The plus sign keeps SQLite from the index of what is merged, under which all that is not stands in one heap."""
-    return sa.literal_column("+stories.merged_into").is_(None)
 
 
 def _list_conditions(query: EntryQuery) -> list[sa.ColumnElement[bool]]:
