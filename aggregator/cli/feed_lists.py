@@ -31,9 +31,9 @@ def import_feeds(
         raise UsageError(f"{file}: no feed in it")
     with opened(config) as app, app.db.write() as conn:
         # One that has moved is known by the address in an older list, too.
-        fresh = [replace(spec, origin="added") for spec in result.feeds if feeds.get_by_url(conn, spec.url) is None]
-        for spec in fresh:
-            feeds.add(conn, spec, app.now())
+        known = feeds.find_ids(conn, [spec.url for spec in result.feeds])
+        fresh = [replace(spec, origin="added") for spec in result.feeds if spec.url not in known]
+        feeds.add_all(conn, fresh, app.now())
     print_line(f"{say_count(len(fresh), 'feed')} added, {len(result.feeds) - len(fresh)} known already.")
 
 
@@ -41,6 +41,5 @@ def export_feeds(config: ConfigOption = None) -> None:
     """Print all web feeds as OPML."""
     with opened(config) as app:
         with app.db.read() as conn:
-            stored = feeds.list_feeds(conn)
-        specs = [feed.spec for feed in stored if is_web_url(feed.spec.url)]
+            specs = [spec for spec in feeds.list_specs(conn) if is_web_url(spec.url)]
         typer.echo(render_opml(specs, app.settings.site.title, app.now()).decode())

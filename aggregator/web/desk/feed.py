@@ -6,18 +6,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
 
 from aggregator.app import App
 from aggregator.errors import NotFound
+from aggregator.log import redact_url
 from aggregator.model.feed import Feed, FetchLogLine
 from aggregator.model.ids import FeedId
+from aggregator.pipeline.urls import is_web_url
 from aggregator.render.feed_documents import say_hints
 from aggregator.storage import audit, entries, feed_health, feed_pages, feeds, fetchlog, held, hubs
 from aggregator.storage.entries import EntryQuery
 from aggregator.web.desk import feed_words
+from aggregator.web.desk.feed_fields import make_seen, say_interval
 from aggregator.web.desk.pages import show_page
 from aggregator.web.desk.visit import Visit
 
@@ -91,6 +95,12 @@ def show_feed(visit: Visit, **more: Any) -> Response:
         "feed.html",
         feed=feed,
         is_removed=feed.paused_reason == feeds.REMOVED,
+        is_web=is_web_url(feed.spec.url),
+        place=_find_place(app, feed),
+        seen=make_seen(feed),
+        interval=say_interval(feed.spec.interval),
+        say_seconds=lambda seconds: say_interval(timedelta(seconds=seconds)),
+        header_names=_list_header_names(visit, feed),
         waiting_count=len(waiting),
         lines=lines[:_LISTED],
         places=places,
@@ -104,6 +114,21 @@ def show_feed(visit: Visit, **more: Any) -> Response:
         **known,
         **more,
     )
+
+
+def _find_place(app: App, feed: Feed) -> str:
+    """What asked for it: ``config.yaml:41``, a list, or an editor."""
+    if feed.spec.list_url:
+        return redact_url(feed.spec.list_url)
+    if feed.spec.origin == "added":
+        return "aggregator feeds add"
+    return app.settings.origins.feeds.get(feed.spec.url, "config.yaml")
+
+
+def _list_header_names(visit: Visit, feed: Feed) -> list[str]:
+    """What was typed, or what stands there, and a row for one more."""
+    names = list(visit.sent.get("header_names", ())) or [name for name, _ in feed.spec.headers]
+    return [*filter(None, names), ""]
 
 
 def _draw(values: Sequence[float], places: int) -> tuple[Column, ...]:

@@ -1,0 +1,174 @@
+"""What an editor does to one feed: fetch it now, pause it, mend its address, say other things of it, remove it.
+Never shows it: that is `feed`.
+"""
+
+from __future__ import annotations
+
+from threading import BoundedSemaphore
+
+from aggregator.model.feed import Feed
+from aggregator.pipeline.urls import is_web_url
+from aggregator.tasks.desk import feed_held
+from aggregator.tasks.desk import feeds as tasks
+from aggregator.tasks.discover import check_move
+from aggregator.web.desk.feed import find_feed, show_feed
+from aggregator.web.desk.feed_fields import (
+    AddFields,
+    EditFields,
+    MoveFields,
+    PauseFields,
+    make_seen,
+    read_edit,
+    read_spec,
+)
+from aggregator.web.desk.feed_new import SECONDS, show_new
+from aggregator.web.desk.visit import Action, Done, NoFields, Section, Visit
+from aggregator.web.desk.words import N_, FieldError, say
+
+#: So many ask a new address at once, at most: each keeps a thread busy.
+_ASKING = BoundedSemaphore(3)
+
+
+def _find(visit: Visit) -> Feed:
+    return find_feed(visit.app, visit.params["feed"])
+
+
+def _done(feed: Feed, line: int) -> Done:
+    return Done(to=f"/feeds/{feed.id}", change=line)
+
+
+def _add(visit: Visit, sent: AddFields) -> Done:
+    number, line = tasks.add_feed(visit.app, read_spec(sent), who=visit.account.name)
+    return Done(to=f"/feeds/{number}", change=line, body={"feed": number})
+
+
+def _edit(visit: Visit, sent: EditFields) -> Done:
+    feed = _find(visit)
+    if sent.back:
+        return _done(feed, tasks.edit_feed(visit.app, feed.id, {}, sent.back, who=visit.account.name))
+    if sent.seen and sent.seen != make_seen(feed):
+        raise FieldError(
+            {"": say(N_("Somebody changed this feed meanwhile. What stands there now is shown beside what you typed."))}
+        )
+    return _done(feed, tasks.edit_feed(visit.app, feed.id, read_edit(sent, feed), who=visit.account.name))
+
+
+def _move(visit: Visit, sent: MoveFields) -> Done:
+    feed = _find(visit)
+    if not is_web_url(sent.url):
+        raise FieldError({"url": say(N_("This is no web address: %(url)s"), url=sent.url)})
+    url = sent.url if sent.sure else _check(visit, feed, sent.url)
+    return _done(feed, tasks.move_feed(visit.app, feed.id, url, who=visit.account.name))
+
+
+def _check(visit: Visit, feed: Feed, url: str) -> str:
+    """The address to keep: behind redirects that are for good."""
+    if not _ASKING.acquire(blocking=False):
+        raise FieldError({"url": say(N_("Others are asking new addresses at this moment. Please try again soon."))})
+    try:
+        check = check_move(visit.app, feed, url, seconds=SECONDS)
+    finally:
+        _ASKING.release()
+    if check.found is None:
+        outcome = check.outcome
+        raise FieldError({"url": say(N_("There is no feed at %(url)s: %(outcome)s"), url=url, outcome=outcome)})
+    if not check.is_same and feed.first_imported_at is not None:
+        said = N_(
+            "There is %(outcome)s. It holds none of the entries that we have, and bears another title. Tick the box"
+            " below if it is the same feed all the same."
+        )
+        raise FieldError({"url": say(said, outcome=check.outcome)})
+    return check.found.url
+
+
+def _adopt(visit: Visit, _: NoFields) -> Done:
+    feed = _find(visit)
+    return _done(feed, tasks.adopt_move(visit.app, feed.id, who=visit.account.name))
+
+
+def _refuse(visit: Visit, _: NoFields) -> Done:
+    feed = _find(visit)
+    return _done(feed, tasks.refuse_move(visit.app, feed.id, who=visit.account.name))
+
+
+def _pause(visit: Visit, sent: PauseFields) -> Done:
+    feed = _find(visit)
+    return _done(feed, tasks.pause_feed(visit.app, feed.id, sent.reason, who=visit.account.name))
+
+
+def _resume(visit: Visit, _: NoFields) -> Done:
+    feed = _find(visit)
+    return _done(feed, tasks.resume_feed(visit.app, feed.id, who=visit.account.name))
+
+
+def _fetch(visit: Visit, _: NoFields) -> Done:
+    feed = _find(visit)
+    return _done(feed, tasks.fetch_soon(visit.app, feed.id, who=visit.account.name))
+
+
+def _remove(visit: Visit, _: NoFields) -> Done:
+    feed = _find(visit)
+    return Done(to="/feeds", change=tasks.remove_feed(visit.app, feed.id, who=visit.account.name))
+
+
+def _release(visit: Visit, _: NoFields) -> Done:
+    feed = _find(visit)
+    count, line = feed_held.release_held(visit.app, feed, who=visit.account.name)
+    return Done(to=f"/feeds/{feed.id}", change=line, body={"entries": count})
+
+
+def _leave_out(visit: Visit, _: NoFields) -> Done:
+    feed = _find(visit)
+    count, line = feed_held.leave_out_held(visit.app, feed, who=visit.account.name)
+    return Done(to=f"/feeds/{feed.id}", change=line, body={"entries": count})
+
+
+_HERE = "/feeds/{feed:int}"
+ROOM = Section(
+    key="feeds",
+    actions=(
+        Action(
+            name="feed.add", path="/feeds/add", fields=AddFields, run=_add, done=N_("A feed was added"),
+            page=show_new, undo=tasks.undo_addition,
+        ),
+        Action(
+            name="feed.edit", path=f"{_HERE}/edit", fields=EditFields, run=_edit, done=N_("A feed's settings changed"),
+            page=show_feed, undo=tasks.undo_edit,
+        ),
+        Action(
+            name="feed.move", path=f"{_HERE}/move", fields=MoveFields, run=_move,
+            done=N_("A feed lives at another address"), page=show_feed, undo=tasks.undo_move,
+        ),
+        Action(
+            name="feed.adopt", path=f"{_HERE}/adopt", run=_adopt, done=N_("A feed's new address was taken over"),
+            page=show_feed, undo=tasks.undo_move,
+        ),
+        Action(
+            name="feed.refuse", path=f"{_HERE}/refuse", run=_refuse, done=N_("A feed stays where it is"),
+            page=show_feed, undo=tasks.undo_refusal,
+        ),
+        Action(
+            name="feed.pause", path=f"{_HERE}/pause", fields=PauseFields, run=_pause, done=N_("A feed was paused"),
+            page=show_feed, undo=tasks.undo_pause,
+        ),
+        Action(
+            name="feed.resume", path=f"{_HERE}/resume", run=_resume, done=N_("A feed is read again"), page=show_feed,
+            undo=tasks.undo_resume,
+        ),
+        Action(
+            name="feed.fetch", path=f"{_HERE}/fetch", run=_fetch, done=N_("A feed is fetched next"), page=show_feed,
+        ),
+        Action(
+            name="feed.remove", path=f"{_HERE}/remove", run=_remove, done=N_("A feed was removed"), page=show_feed,
+            undo=tasks.undo_removal,
+        ),
+        Action(
+            name="entries.release", path=f"{_HERE}/release", run=_release,
+            done=N_("Entries that were held were let in"), page=show_feed,
+        ),
+        Action(
+            name="entries.leave-out", path=f"{_HERE}/leave-out", run=_leave_out,
+            done=N_("Entries that were held stay out"), page=show_feed, undo=feed_held.undo_leave_out,
+        ),
+    ),
+)  # fmt: skip
