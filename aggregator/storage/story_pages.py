@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,7 +28,7 @@ from aggregator.storage.stories import IS_WHOLE, StoryQuery, list_stories
 from aggregator.storage.values import select_values
 
 #: Up to so many entries that are wanted, their stories are put in order; of more, stories are looked through by rank...
-_FEW = 3_000
+_FEW, _OF_A_DAY = 3_000, 10_000
 #: ... so many for one page.
 _LOOKED_AT = 3_000
 #: What the search finds at a time, and how often one page asks.
@@ -45,28 +46,44 @@ class StoryPage:
 
 
 def list_best(conn: Connection, query: EntryQuery, *, below: int | None, limit: int) -> StoryPage:
-    """Stories with an entry that meets ``query``, by rank; those that were never scored are not among them."""
-    ranked = sa.select(stories.c.id, stories.c.rank).where(stories.c.rank.is_not(None), IS_WHOLE)
+    """Stories with an entry that meets ``query``, by rank; those that were never scored are not among them.
+
+    Of a day with more than `_OF_A_DAY` such entries the newest are looked at.
+    """
+    place: tuple[float, int] | None = None
     if below is not None:
         rank = conn.execute(sa.select(stories.c.rank).where(stories.c.id == below)).scalar()
         if rank is None:
             return StoryPage()
-        ranked = ranked.where(stories.c.rank <= rank, sa.or_(stories.c.rank < rank, stories.c.id < below))
-    few = _find_few(conn, query)
-    if few is not None:
-        some = conn.execute(ranked.where(stories.c.id.in_(select_values(conn, sorted(few), Id)))).all()
-        found = [row.id for row in sorted(some, key=lambda row: (row.rank, row.id), reverse=True)]
-        return _make_page(conn, found[:limit], found[limit - 1] if len(found) > limit else None)
-    return _walk(conn, ranked.order_by(stories.c.rank.desc(), stories.c.id.desc()), query, limit)
+        place = (rank, below)
+    most = _OF_A_DAY if _is_day(query) else _FEW
+    newest = conn.execute(_select_newest(query).limit(most + 1)).all()
+    if len(newest) > most and most == _FEW:
+        return _walk(conn, query, place, limit)
+    told = select_values(conn, sorted({row.story_id for row in newest}), Id)
+    rows = conn.execute(sa.select(stories.c.rank, stories.c.id).where(stories.c.id.in_(told)))
+    ranked = [(row.rank, row.id) for row in rows if row.rank is not None]
+    found = sorted((one for one in ranked if place is None or one < place), reverse=True)
+    ids = [number for _, number in found[:limit]]
+    return _make_page(conn, ids, ids[-1] if len(found) > limit else None)
 
 
-def _walk(conn: Connection, ranked: sa.Select[Any], query: EntryQuery, limit: int) -> StoryPage:
+def _is_day(query: EntryQuery) -> bool:
+    """With the hour that a clock may be set back."""
+    return query.since is not None and query.until is not None and query.until - query.since <= timedelta(hours=25)
+
+
+def _walk(conn: Connection, query: EntryQuery, place: tuple[float, int] | None, limit: int) -> StoryPage:
     """Along the ranks, no further than `_LOOKED_AT`: a page may be short, and says where the next one begins."""
+    rank, number = stories.c.rank, stories.c.id
+    ranked = sa.select(number, rank).where(rank.is_not(None), IS_WHOLE).order_by(rank.desc(), number.desc())
+    if place is not None:
+        ranked = ranked.where(rank <= place[0], sa.or_(rank < place[0], number < place[1]))
     last = conn.execute(ranked.offset(_LOOKED_AT - 1).limit(1)).first()
     if last is not None:
-        ranked = ranked.where(stories.c.rank >= last.rank)
+        ranked = ranked.where(rank >= last.rank)
     # Not EXISTS: PostgreSQL would make a join or a table of all entries that meet the conditions.
-    met = (entries.c.story_id == stories.c.id, *_list_conditions(query))
+    met = (entries.c.story_id == number, *_list_conditions(query))
     belongs = sa.select(entries.c.id).where(*met).limit(1).scalar_subquery().is_not(None)
     found = conn.execute(ranked.where(belongs).limit(limit + 1)).scalars().all()
     if len(found) > limit:
@@ -82,23 +99,22 @@ def _list_conditions(query: EntryQuery) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def _find_few(conn: Connection, query: EntryQuery) -> set[StoryId] | None:
-    """Whose entries meet ``query``; None: there are too many."""
+def _select_newest(query: EntryQuery) -> sa.Select[Any]:
+    """The stories of the newest entries that meet ``query``."""
+    met = conditions(replace(query, tag="", told_only=True))
     if query.tag:
         # An entry has as many rows as there are reasons for its tag.
         at = entry_tags.c.effective_at
         some = sa.select(entry_tags.c.entry_id, at, entries.c.story_id).distinct()
-        some = some.join(entries, entries.c.id == entry_tags.c.entry_id).where(entry_tags.c.slug == query.tag)
-        some = some.where(*conditions(replace(query, tag="", told_only=True)))
+        some = some.join(entries, entries.c.id == entry_tags.c.entry_id).where(entry_tags.c.slug == query.tag, *met)
         if query.since is not None:
             some = some.where(at >= query.since)
         if query.until is not None:
             some = some.where(at < query.until)
     else:
         at = entries.c.effective_at
-        some = sa.select(entries.c.id, at, entries.c.story_id).where(*_list_conditions(query))
-    found = conn.execute(some.order_by(at.desc()).limit(_FEW + 1)).all()
-    return None if len(found) > _FEW else {StoryId(row.story_id) for row in found}
+        some = sa.select(entries.c.story_id).where(*met)
+    return some.order_by(at.desc())
 
 
 def list_newest(conn: Connection, query: EntryQuery, *, below: int | None, limit: int) -> StoryPage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -159,6 +160,9 @@ def test_pages_tell_each_story_once_and_are_found_by_what_one_knows(
         monkeypatch.setattr(story_pages, "_FEW", 0)
         monkeypatch.setattr(story_pages, "_LOOKED_AT", 2)
         assert walk(story_pages.list_best) == by_rank
+        with app.db.read() as conn:
+            day = replace(week, since=LATER - timedelta(days=1))
+            assert len(story_pages.list_best(conn, day, below=None, limit=9).stories) == 3
         newest = walk(story_pages.list_newest)
         assert set(newest) == told and len(newest) == 3
         monkeypatch.undo()

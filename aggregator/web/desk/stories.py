@@ -161,13 +161,16 @@ def _show_stories(visit: Visit) -> Response:
     wanted = read_wanted(visit)
     with visit.app.db.read() as conn:
         languages = feed_health.list_languages(conn)
+    tags, page = get_tags(visit.app.settings.tag_rules), find_page(visit, wanted)
+    borne = {evidence.slug for story in page.stories for entry in story.entries for evidence in entry.tags}
     here = f"/stories?{wanted.encode(before=visit.query.get('before', ''))}" if not visit.sent else ""
     return show_page(
         visit,
         "stories.html",
         wanted=wanted,
-        page=find_page(visit, wanted),
-        tags=get_tags(visit.app.settings.tag_rules),
+        page=page,
+        tags=tags,
+        known_tags=[tags[slug] for slug in sorted(borne & tags.keys())],
         languages=languages,
         words=story_words,
         back=visit.get_sent("back", here),
