@@ -20,6 +20,7 @@ from aggregator.storage.bounces import GIVEN_UP
 from aggregator.storage.deliveries import OPEN, count_states, measure_pace
 from aggregator.storage.engine import find_in
 from aggregator.storage.schema import deliveries, issues, subscriptions
+from aggregator.storage.sending import count_missed
 
 #: States whose mails did not arrive, or not yet: what a server said of them is shown.
 TROUBLED: tuple[DeliveryState, ...] = ("deferred", "failed", "bounced", "unknown", "suppressed")
@@ -84,6 +85,8 @@ class LedgerSum:
     pace: float
     #: Subscriptions that ended since it was sent, by reason: whose mail came back, and who left by themselves.
     left: Mapping[str, int]
+    #: People who should have got it and did not (`storage.sending.count_missed`).
+    missed: int
 
     @property
     def waiting(self) -> int:
@@ -112,6 +115,7 @@ def sum_up(conn: Connection, issue_id: IssueId, *, now: datetime, simplify: Call
         last=_list_last(conn, issue_id),
         pace=measure_pace(conn, issue_id, now=now),
         left=_count_left(conn, issue_id),
+        missed=count_missed(conn, issue_id),
     )
 
 

@@ -127,7 +127,7 @@ def test_it_rests_goes_on_and_is_broken_off(paper: Program, serve: Serve) -> Non
     assert "An issue goes on" in goes_on.text and "Let it rest" in goes_on.text
     assert "3 people have not got it" in asked.text
     assert unsure.status == 422 and 'aria-invalid="true"' in unsure.text
-    assert "cancelled by the editor" in cancelled.text and "Send it to those who missed it" in cancelled.text
+    assert "cancelled by the editor" in cancelled.text and "Send it to 3 people who missed it" in cancelled.text
     assert 'data-refresh="2"' in missed.text
     assert nobody.status == 422 and "nobody was missed" in nobody.text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import monotonic
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from aggregator.storage import issue_pages
 from aggregator.storage.deliveries import count_states
 from aggregator.tasks.desk import sending
 from aggregator.tasks.issues import describe_issue, find_newsletter
+from aggregator.web.desk import aside
 from aggregator.web.desk.aside import Aside
 from aggregator.web.desk.pages import show_page
 from aggregator.web.desk.visit import Action, Done, Fields, Listing, Page, Section, Visit
@@ -47,9 +49,11 @@ def _show_issues(visit: Visit) -> Response:
     with visit.app.db.read() as conn:
         found = issue_pages.list_page(conn, newsletter, before_id=visit.get_page(), limit=_ON_A_PAGE + 1)
     shown = found[:_ON_A_PAGE]
-    # All are asked for before any is waited for: the last of them waits for the rest.
-    counts = {issue.id: _read_counts(visit.app, issue, patience=0) for issue in shown}
-    counts |= {issue.id: _read_counts(visit.app, issue, patience=0.005) for issue in shown if counts[issue.id] is None}
+    # All are asked for before any is waited for, and all together are waited for as long as one.
+    for issue in shown:
+        _read_counts(visit.app, issue, patience=0)
+    until = monotonic() + aside.PATIENCE_SECONDS
+    counts = {issue.id: _read_counts(visit.app, issue, patience=max(until - monotonic(), 0)) for issue in shown}
     return show_page(
         visit,
         "issues.html",

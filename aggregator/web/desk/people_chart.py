@@ -7,9 +7,9 @@ from datetime import datetime
 
 from aggregator.storage.people_pages import PeopleSum
 
-WIDTH, HEIGHT = 720, 150
+WIDTH, HEIGHT = 440, 130
 #: Left of it stand numbers; above and below the line is some air.
-LEFT, AIR = 56, 12
+LEFT, AIR = 44, 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,10 @@ class Chart:
     #: Where the bars stand, and of how many the highest is.
     floor: float
     highest: int
+    #: Of the drawing.
+    wide: int = WIDTH
+    tall: int = HEIGHT
+    left: int = LEFT
 
 
 def draw(found: PeopleSum) -> Chart:
