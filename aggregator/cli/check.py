@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import typer
@@ -124,6 +125,7 @@ def check(
     report.look("database", lambda: _check_database(found))
     report.look("mail", lambda: _check_mail(found, settings))
     report.look("bounces", lambda: _check_bounces(settings))
+    _tell_alerts(settings, report)
     _tell_interests(settings, report)
     _tell_schedules(settings, report)
     is_bad = report.failed
@@ -211,6 +213,20 @@ def _check_bounces(settings: Settings) -> str:
         return f"{say_count(len(mailbox.find()), 'mail')} to be read"
     finally:
         mailbox.close()
+
+
+def _tell_alerts(settings: Settings, report: _Report) -> None:
+    """Who is told of what, when anybody is. Of a webhook's address only the host: the rest may be its secret."""
+    alerts = settings.alerts
+    if not alerts.targets:
+        return
+    lines = [f"{address}: {', '.join(alerts.events)}" for address in alerts.mail]
+    lines += [
+        f"{urlsplit(hook.url).hostname}, {'signed' if hook.key else 'not signed'}: {', '.join(hook.events)}"
+        for hook in alerts.webhooks
+    ]
+    people, programs = say_count(len(alerts.mail), "address", "addresses"), say_count(len(alerts.webhooks), "webhook")
+    report.tell("ok", "alerts", f"{people}, {programs}", more=lines)
 
 
 def _tell_interests(settings: Settings, report: _Report) -> None:

@@ -75,6 +75,8 @@ def tell_issue(kind: EventKind, issue: Issue, *, site: Site, now: datetime, titl
     text = f"{name} was sent: {issue.subject}"
     if kind == "issue.draft":
         text = f"{name} waits for your word"
+        if issue.review_until is not None:
+            text += f" until {issue.review_until:%Y-%m-%d %H:%M} UTC"
     elif kind == "issue.paused":
         text = f"{name} rests while it is sent: {reason}"
     return Event(
@@ -89,7 +91,7 @@ def tell_issue(kind: EventKind, issue: Issue, *, site: Site, now: datetime, titl
             "slug": issue.slug,
             "state": issue.state,
             "subject": issue.subject,
-            "stories": issue.story_count,
+            "stories": issue.story_count if issue.frozen_at else None,
             "slot_at": write_instant(issue.slot_at),
             "review_until": _write(issue.review_until),
             "sent_at": _write(issue.sent_at),

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from aggregator.model.account import NoticeState
 from aggregator.model.notice import Event, EventKind, Notice
-from aggregator.storage.engine import insert, iter_chunks
+from aggregator.storage.engine import insert
 from aggregator.storage.feed_rows import storable
 from aggregator.storage.meta import get_value, set_value
 from aggregator.storage.schema import notices
@@ -48,13 +48,10 @@ def note(conn: Connection, events: Sequence[Event], targets: Mapping[str, Collec
     return sum(conn.execute(statement.values(**row)).rowcount for row in rows)
 
 
-def find_told(conn: Connection, kind: EventKind, subjects: Collection[str]) -> frozenset[str]:
-    """Those of ``subjects`` that somebody was told of, or is about to be."""
-    found: set[str] = set()
-    for some in iter_chunks(sorted(subjects)):
-        query = sa.select(notices.c.subject).where(notices.c.kind == kind, notices.c.subject.in_(some))
-        found.update(conn.execute(query).scalars())
-    return frozenset(found)
+def find_told(conn: Connection, kind: EventKind, subjects: Collection[str], targets: Collection[str]) -> frozenset[str]:
+    """Those of ``subjects``, a few, that one of ``targets`` was told of, or is about to be."""
+    same = (notices.c.target.in_(sorted(targets)), notices.c.kind == kind, notices.c.subject.in_(sorted(subjects)))
+    return frozenset(conn.execute(sa.select(notices.c.subject).where(*same)).scalars())
 
 
 def has_due(conn: Connection, *, now: datetime) -> bool:

@@ -104,9 +104,10 @@ def _find_issues(conn: Connection, app: App, before: Look) -> Iterator[Event]:
         ("issue.paused", notable.find_paused(conn)),
     )
     titles = {newsletter.slug: newsletter.title for newsletter in app.settings.newsletters}
+    targets = app.settings.alerts.targets
     for kind, ids in found:
         subjects = {say.name_issue(kind, issue_id, now=now): issue_id for issue_id in ids[-MOST:]}
-        for subject in subjects.keys() - notices.find_told(conn, kind, subjects):
+        for subject in subjects.keys() - notices.find_told(conn, kind, subjects, targets):
             issue = issues.get_by_id(conn, subjects[subject])
             if issue is not None:
                 title = titles.get(issue.newsletter, issue.newsletter)

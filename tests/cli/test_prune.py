@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from aggregator.model.notice import EVENTS
+from aggregator.render.notices import tell_more
+from aggregator.storage import notices
 from aggregator.storage.schema import deliveries
 from aggregator.tasks.due import get_tasks
 from tests.fixtures.program import Program
@@ -18,6 +21,8 @@ def fill(program: Program) -> None:
         deliver(conn, "ada@example.org", at=NOW - 900 * DAY)
         deliver(conn, "ada@example.org", "two", at=app.now())
         write_letter(conn, "bob@example.org")
+        event = tell_more("feed.broken", 3, now=NOW)
+        notices.note(conn, [event], {"mail:editor@example.org": EVENTS}, now=NOW - 91 * DAY)
 
 
 def count(program: Program) -> int:
@@ -36,6 +41,7 @@ def test_what_goes_is_shown_before_it_goes(program: Program) -> None:
 
     assert (shown.code, before, count(program)) == (0, 2, 1)
     assert "1 notes of who was mailed an issue, older than 400 days\n" in shown.out
+    assert "1 notes of who was told of what has happened, older than 90 days\n" in shown.out
     assert "1 letters that asked for a confirmation, older than 33 days\n" in shown.out
     assert shown.out.endswith("Nothing was taken away: say --yes.\n")
     assert (done["pruned"], done["deliveries"], done["letters"], done["bounces"]) == (True, 1, 1, 0)

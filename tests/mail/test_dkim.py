@@ -62,10 +62,10 @@ def make_mail(**changes: str) -> Message:
     )
 
 
-def make_letter(subject: str, body: str) -> Message:
+def make_letter(subject: str, body: str, *, is_plain: bool = False) -> Message:
     return write_letter(
         subject=subject,
-        html=f"<p>{body}</p>",
+        html="" if is_plain else f"<p>{body}</p>",
         text=body,
         sender="週刊AI <news@news.example.org>",
         recipient="reader@example.net",
@@ -100,6 +100,17 @@ def test_a_letter_verifies(subject: str) -> None:
 
         assert verify(letter.data)
         assert receive(letter)["From"].addresses[0].display_name == "週刊AI"
+
+
+def test_a_mail_of_text_alone_verifies() -> None:
+    """One part, in whichever encoding is the smaller one."""
+    for body in ("A feed needs you.\n.\nFrom here on it fails\n", "フィードが読めません。\n" * 30):
+        letter = make_letter("An alert", body, is_plain=True)
+        received = receive(letter)
+
+        assert verify(letter.data)
+        assert received.get_content_type() == "text/plain"
+        assert received.get_content().splitlines() == body.splitlines()
 
 
 @settings(max_examples=60)

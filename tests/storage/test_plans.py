@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from aggregator.model.ids import FeedId
-from aggregator.storage import announcements, archives, feeds, pruning, stories
+from aggregator.model.ids import FeedId, StoryId
+from aggregator.storage import announcements, archives, feeds, notable, pruning, stories
 from aggregator.storage.engine import Database
 from aggregator.storage.feed_claims import select_due
 from aggregator.storage.host_leases import release
@@ -49,6 +49,13 @@ def test_what_the_hub_may_hear_of_is_found_by_the_new_stories(db: Database) -> N
     plan = explain(db, lambda conn: announcements.list_touched(conn, NOW))
 
     assert any("ix_stories_created_at" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith("SCAN entr")], plan
+
+
+def test_stories_that_begin_are_found_among_the_newest(db: Database) -> None:
+    plan = explain(db, lambda conn: notable.find_begun(conn, after=StoryId(1), until=StoryId(9), since=NOW - DAY))
+
+    assert any(step.startswith("SEARCH stories") and "rowid>? AND rowid<?" in step for step in plan), plan
     assert not [step for step in plan if step.startswith("SCAN entr")], plan
 
 
