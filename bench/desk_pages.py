@@ -20,6 +20,8 @@ from sqlalchemy.engine import make_url
 from aggregator.web.desk.rooms import ROOMS
 
 ROOT, API = "/admin", "/api/v1"
+#: Routes that ask other servers before they answer.
+NOT_OURS = frozenset({f"{API}/discover"})
 #: How many pages are turned to reach a deep one.
 DEEP = 20
 #: Of what turns pages.
@@ -85,6 +87,8 @@ def list_pages(samples: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]
     """(route, path) of every page of every room, then of every listing of the API."""
     pages = [f"{ROOT}{page.path}" for room in ROOMS for page in room.pages]
     for route in [*pages, *(f"{API}{listing.path}" for room in ROOMS for listing in room.listings)]:
+        if route in NOT_OURS:
+            continue
         for path in _fill_route(route, samples):
             yield route, path
 
