@@ -163,7 +163,8 @@ def _show_stories(visit: Visit) -> Response:
         languages = feed_health.list_languages(conn)
     tags, page = get_tags(visit.app.settings.tag_rules), find_page(visit, wanted)
     borne = {evidence.slug for story in page.stories for entry in story.entries for evidence in entry.tags}
-    here = f"/stories?{wanted.encode(before=visit.query.get('before', ''))}" if not visit.sent else ""
+    asked = wanted.encode(before=visit.query.get("before", ""))
+    here = (f"/stories?{asked}" if asked else "/stories") if not visit.sent else ""
     return show_page(
         visit,
         "stories.html",
