@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from aggregator.config.settings import build_settings, find_unknown_tags
 from aggregator.errors import ConfigError
 from aggregator.model.feed import PageRules
 from aggregator.model.interest import Interests
-from aggregator.model.notice import EVENTS, URGENT
 from aggregator.model.settings import FollowedList, Settings, SmtpSettings
 from aggregator.model.tag import Tag, TagRule, TagRules
 from aggregator.pipeline.opml import parse_opml
@@ -198,14 +196,7 @@ def test_no_secret_shows_in_a_representation(tmp_path: Path) -> None:
     assert "geheim" not in repr(config) + str(config) + repr(smtp_settings(config))
 
 
-@pytest.mark.parametrize(
-    "secret",
-    [
-        "database: postgresql://me:geheim@db.example/news\n",
-        "headers",
-        "alerts: {webhooks: [{url: https://b.example/hook, secret: whsec_Z2VoZWltLWdlaGVpbS1nZWhlaW0tZ2VoZWlt}]}\n",
-    ],
-)
+@pytest.mark.parametrize("secret", ["database: postgresql://me:geheim@db.example/news\n", "headers"])
 def test_a_file_with_a_secret_that_everybody_can_read_is_warned_about(tmp_path: Path, secret: str) -> None:
     """threats.md T19; a file without secrets may be read by anybody."""
     feeds = "feeds: [{url: https://b.example/f, headers: {Authorization: geheim}}]\n"
@@ -290,33 +281,6 @@ def test_a_password_without_a_mail_server_is_a_warning(tmp_path: Path) -> None:
     config = load(tmp_path, SMALL, {"AGGREGATOR_MAIL_SMTP_PASSWORD": "geheim"})
 
     assert [problem.key for problem in config.warnings] == ["AGGREGATOR_MAIL_SMTP_PASSWORD"]
-
-
-def test_a_webhook_has_its_secret_from_the_file_or_beside_it(tmp_path: Path) -> None:
-    """As bytes; who is told by mail hears of what waits for an editor."""
-    key = b"geheim" * 5
-    secret = f"whsec_{base64.b64encode(key).decode()}"
-    (tmp_path / "hook").write_text(f"{secret}\n", encoding="utf-8")
-    (tmp_path / "hook").chmod(0o644)
-    hooks = (
-        "    - {url: 'https://one.example/hook#top', secret_file: hook}\n"
-        f"    - {{url: https://two.example/hook, secret: {secret}, events: [story.new]}}\n"
-        "    - url: https://three.example/hook\n"
-    )
-    text = SMALL + f"mail: {{from: n@example.org}}\nalerts:\n  mail: [e@example.org]\n  webhooks:\n{hooks}"
-    config = load(tmp_path, text)
-    alerts = build_settings(config, feeds=(), tag_rules=TagRules()).alerts
-
-    assert [hook.key for hook in alerts.webhooks] == [key, key, b""]
-    assert list(alerts.targets) == [
-        "mail:e@example.org", "https://one.example/hook", "https://two.example/hook", "https://three.example/hook",
-    ]  # fmt: skip
-    assert (alerts.targets["mail:e@example.org"], alerts.webhooks[1].events) == (URGENT, ("story.new",))
-    assert set(alerts.webhooks[0].events) == set(EVENTS)
-    assert "geheim" not in repr(alerts) + repr(config) and secret not in repr(config)
-    assert [str(problem).partition(": ")[2] for problem in config.warnings] == [
-        "alerts.webhooks[0].secret_file: found hook readable by everybody, expected chmod 600",
-    ]
 
 
 def test_folders_and_lists_are_found_beside_the_file(tmp_path: Path) -> None:
