@@ -19,6 +19,7 @@ from aggregator.model.subscriber import DeliveryState, get_domain
 from aggregator.storage.bounces import GIVEN_UP
 from aggregator.storage.deliveries import OPEN, count_states, measure_pace
 from aggregator.storage.engine import find_in
+from aggregator.storage.ledger import WAITING
 from aggregator.storage.schema import deliveries, issues, subscriptions
 from aggregator.storage.sending import count_missed
 
@@ -87,6 +88,8 @@ class LedgerSum:
     left: Mapping[str, int]
     #: People who should have got it and did not (`storage.sending.count_missed`).
     missed: int
+    #: When the first of those that wait is due; None: nobody waits.
+    next_try_at: datetime | None
 
     @property
     def waiting(self) -> int:
@@ -116,6 +119,7 @@ def sum_up(conn: Connection, issue_id: IssueId, *, now: datetime, simplify: Call
         pace=measure_pace(conn, issue_id, now=now),
         left=_count_left(conn, issue_id),
         missed=count_missed(conn, issue_id),
+        next_try_at=_find_next_try(conn, issue_id),
     )
 
 
@@ -173,6 +177,12 @@ def _count_left(conn: Connection, issue_id: IssueId) -> dict[str, int]:
         .group_by(sa.literal_column("1"))
     )
     return {row[0]: row[1] for row in conn.execute(query)}
+
+
+def _find_next_try(conn: Connection, issue_id: IssueId) -> datetime | None:
+    query = sa.select(sa.func.min(deliveries.c.next_try_at))
+    waiting = query.where(deliveries.c.issue_id == issue_id, deliveries.c.state.in_(WAITING))
+    return conn.execute(waiting).scalar()
 
 
 def list_deliveries(

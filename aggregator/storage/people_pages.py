@@ -36,6 +36,8 @@ class PeopleSum:
     before: int
     #: Mails that came back in these weeks, by kind.
     bounces: Mapping[str, int]
+    #: When they were counted.
+    at: datetime
 
     @property
     def confirmed(self) -> int:
@@ -114,6 +116,7 @@ def sum_up(conn: Connection, *, now: datetime, weeks: int = 26) -> PeopleSum:
     confirmed = sum(found.get("confirmed", 0) for found in states.values())
     returned = sa.select(bounces.c.kind, sa.func.count()).where(bounces.c.received_at >= begins[0])
     return PeopleSum(
+        at=now,
         states=states,
         weeks=list(zip(begins, began, ended, strict=True)),
         before=confirmed - sum(began) + sum(ended),

@@ -110,6 +110,7 @@ def test_a_list_is_looked_through_before_it_is_stored(program: Program, serve: S
             before = len(subscribers.list_subscriptions(conn))
         kept = re.search(r'<textarea hidden name="text">\n(.*?)</textarea>', found.text, re.DOTALL)
         stored = visitor.follow(visitor.post("/subscribers/import", text=LIST, origin="the fair"))
+        dry = visitor.post("/subscribers/import", text="email\nzoe@example.org\n", dry_run="true")
         none = visitor.post("/subscribers/import/try", text="name\nana\n")
         empty = visitor.post("/subscribers/import", text=" ")
         with app.db.read() as conn:
@@ -122,6 +123,7 @@ def test_a_list_is_looked_through_before_it_is_stored(program: Program, serve: S
     assert "A list of subscribers was imported" in stored.text
     assert {item.email for item in after} == {"ana@example.org", "bo@example.org"}
     assert after[0].consent.startswith("imported from the fair (at the desk by anna) line 2 on ")
+    assert dry.headers["location"] == "/admin/subscribers/import"
     assert none.status == 422 and "expected a header row" in none.text
     assert empty.status == 422
     assert 'class="chart-line"' in page and "ana@example.org" in page

@@ -29,6 +29,7 @@ class ListFields(Fields):
     text: Annotated[str, Field(max_length=MOST_TEXT, description="The list as CSV with a header row.")] = ""
     newsletter: Annotated[str, Field(max_length=200, description="Of lines that name none.")] = ""
     origin: Annotated[str, Field(max_length=200, description="Where it comes from; recorded as evidence.")] = ""
+    dry_run: Annotated[bool, Field(description="True: only say what would be done.")] = False
 
 
 def _show_import(visit: Visit, **values: Any) -> Response:
@@ -62,6 +63,8 @@ def _try(visit: Visit, sent: ListFields) -> Response:
 
 def _import(visit: Visit, sent: ListFields) -> Done:
     _, reading = _read(visit, sent)
+    if sent.dry_run:
+        return Done(to="/subscribers/import", body=_describe(reading, desk.try_list(visit.app, reading)))
     report, line = desk.import_list(visit.app, reading, sent.origin or "a list", who=visit.account.name)
     return Done(to="/subscribers", change=line, body=_describe(reading, report))
 
