@@ -16,12 +16,12 @@ from sqlalchemy.engine import Connection
 from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.newsletter import Issue
 from aggregator.model.search import SearchQuery
-from aggregator.model.story import Story
+from aggregator.model.story import RulingKind, Story
 from aggregator.storage import entries as entry_store
 from aggregator.storage import paging
 from aggregator.storage.entries import EntryQuery, conditions
 from aggregator.storage.issues import make_issue, select_issues
-from aggregator.storage.schema import entries, entry_tags, issue_entries, issues, stories
+from aggregator.storage.schema import entries, entry_tags, issue_entries, issues, rulings, stories
 from aggregator.storage.schema.columns import Id
 from aggregator.storage.search import search
 from aggregator.storage.stories import IS_WHOLE, StoryQuery, list_stories
@@ -143,6 +143,17 @@ def find(conn: Connection, asked: SearchQuery, query: EntryQuery, *, before: int
         if len(told) >= limit:
             break
     return _make_page(conn, list(told), before)
+
+
+def list_placed(conn: Connection, kind: RulingKind, *, below: int | None, limit: int) -> StoryPage:
+    """Stories that the editor pinned, or buried, the last one first."""
+    said = sa.select(rulings.c.id, entries.c.story_id).join(entries, entries.c.id == rulings.c.entry_id)
+    said = said.where(rulings.c.kind == kind, entries.c.story_id.is_not(None)).order_by(rulings.c.id.desc())
+    if below is not None:
+        said = said.where(rulings.c.id < below)
+    found = conn.execute(said.limit(limit + 1)).all()
+    more = found[limit - 1].id if len(found) > limit else None
+    return _make_page(conn, list(dict.fromkeys(row.story_id for row in found[:limit])), more)
 
 
 def _make_page(conn: Connection, ids: Sequence[int], more: int | None) -> StoryPage:

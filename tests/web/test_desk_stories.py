@@ -127,6 +127,8 @@ def test_a_story_is_put_first_and_last_and_where_its_score_says(program: Program
         assert visitor.post(f"/stories/{find_story(app, a)}/bury").status == 422
         assert visitor.post(f"/stories/{find_story(app, a)}/unplace", back="//elsewhere.example").status == 422
         assert visitor.post(f"/stories/{find_story(app, a)}/unplace").status == 303
+        assert list_titles(visitor.get("/stories?place=pin").text) == [HOSTILE]
+        assert list_titles(visitor.get("/stories?place=bury").text) == []
         assert undo(visitor, pinned).status == 303
         assert list_titles(visitor.get("/stories").text)[0] == SAME
         assert {story["id"] for story in program.json("stories", "list")} == {find_story(app, n) for n in (a, d, e)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
@@ -33,7 +33,7 @@ _ON_A_PAGE = 30
 _NUMBER = 10**18
 _MOST_TEXT = 200
 #: Names of the query that choose stories.
-_ASKED = ("q", "tag", "feed", "language", "day", "days", "order")
+_ASKED = ("q", "tag", "feed", "language", "day", "days", "order", "place")
 #: What a search cannot be asked.
 _PROBLEMS: Mapping[str, str] = {
     "no_words": N_("There is no letter or digit to search for."),
@@ -93,6 +93,7 @@ def read_wanted(visit: Visit) -> Wanted:
     if asked["feed"] and feed is None:
         errors["feed"] = say(N_("No feed is like that."))
     since, until = _read_time(visit, asked, errors)
+    asked["place"] = asked["place"] if asked["place"] in story_words.STANDINGS else ""
     asked["order"] = asked["order"] if asked["order"] in story_words.ORDERS and words is None else ""
     query = EntryQuery(
         since=since, until=until, tag=tag or "", feed_id=feed[0] if feed else None, language=asked["language"][:35],
@@ -150,6 +151,9 @@ def find_page(visit: Visit, wanted: Wanted) -> StoryPage:
         return StoryPage()
     before, query = visit.get_page(), wanted.query
     with visit.app.db.read() as conn:
+        if wanted.asked["place"]:
+            kind = cast(RulingKind, wanted.asked["place"])
+            return story_pages.list_placed(conn, kind, below=before, limit=_ON_A_PAGE)
         if wanted.words is not None:
             return story_pages.find(conn, wanted.words, query, before=before, limit=_ON_A_PAGE)
         if wanted.asked["order"] == "newest":
@@ -231,6 +235,7 @@ _QUERY = {
     "language": "Only with an entry in this language (`ja`).",
     "day": "Only of this day (2026-03-31), in the site's time zone.",
     "days": "Only of the last so many days: 1, 3, or 7, which is the default.",
+    "place": "Only what was put first (`pin`) or last (`bury`), the last said first; nothing else is asked then.",
     "order": "`best` (the default) or `newest`.",
     "before": "The next page: what the page before it gave as `before`.",
 }

@@ -10,6 +10,9 @@ ORDERS: Mapping[str, str] = {"best": N_("Best first"), "newest": N_("Newest firs
 #: Of the last so many; more would be more than a page can look through.
 DAYS: Mapping[str, str] = {"7": N_("Last 7 days"), "3": N_("Last 3 days"), "1": N_("Last 24 hours")}
 
+#: Where the editor put stories.
+STANDINGS: Mapping[str, str] = {"pin": N_("Pinned"), "bury": N_("Buried")}
+
 #: What joined an entry to a story, as `pipeline.group` calls it.
 EVIDENCE: Mapping[str, str] = {
     "titles": N_("titles"),
