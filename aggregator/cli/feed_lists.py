@@ -11,9 +11,9 @@ import typer
 from aggregator.cli.console import ConfigOption, opened, print_line, print_note, read_upload
 from aggregator.errors import UsageError
 from aggregator.model.said import say_count
-from aggregator.pipeline.opml import parse_opml, render_opml
-from aggregator.pipeline.urls import is_web_url
+from aggregator.pipeline.opml import parse_opml
 from aggregator.storage import feeds
+from aggregator.tasks.desk.feed_lists import iter_list
 
 
 def import_feeds(
@@ -40,6 +40,4 @@ def import_feeds(
 def export_feeds(config: ConfigOption = None) -> None:
     """Print all web feeds as OPML."""
     with opened(config) as app:
-        with app.db.read() as conn:
-            specs = [spec for spec in feeds.list_specs(conn) if is_web_url(spec.url)]
-        typer.echo(render_opml(specs, app.settings.site.title, app.now()).decode())
+        typer.echo(b"".join(iter_list(app)).decode())

@@ -8,10 +8,11 @@ home: they hold secrets.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,6 +34,8 @@ _CREDENTIALS = re.compile(r"//[^/?#]*@")
 #: Expat and libxml2 read a DTD before anything else; no feed list needs one.
 _DTD = re.compile(r"<!\s*(DOCTYPE|ENTITY)", re.I)
 _OUTLINE = re.compile(r"<(/?)outline\b[^<>]*>")
+#: A list is given out in parts of about this size.
+_PART_BYTES = 64 * 1024
 #: Folders within folders; reading costs as much for each feed as it lies deep.
 _MAX_DEPTH = 200
 #: The encodings that lists have been seen in; anything else is read as UTF-8.
@@ -81,28 +84,48 @@ def parse_opml(data: bytes) -> OpmlResult:
     return OpmlResult(feeds=tuple(feeds.values()), problems=tuple(problems))
 
 
-def render_opml(feeds: Sequence[FeedSpec], title: str, now: datetime) -> bytes:
+def render_opml(feeds: Iterable[FeedSpec], title: str, now: datetime) -> bytes:
     """OPML 2.0, UTF-8; our own folders of posts stay at home, as nobody else could read them."""
+    return b"".join(iter_opml(feeds, title, now))
+
+
+def iter_opml(feeds: Iterable[FeedSpec], title: str, now: datetime) -> Iterator[bytes]:
+    """The same part by part, as ``feeds`` come."""
     from lxml import etree
 
-    root = etree.Element("opml", {"version": "2.0"}, nsmap={"news": NAMESPACE})
-    head = etree.SubElement(root, "head")
-    etree.SubElement(head, "title").text = xml_text(title)
-    etree.SubElement(head, "dateCreated").text = format_datetime(now)
-    body = etree.SubElement(root, "body")
-    for feed in feeds:
-        if feed.url.startswith(FOLDER_SCHEME):
-            continue
-        name = xml_text(feed.title or feed.url)
-        outline = etree.SubElement(body, "outline", type="rss", text=name, title=name, xmlUrl=xml_text(feed.url))
-        if feed.language:
-            outline.set("language", feed.language)
-        if feed.tags:
-            outline.set("category", ",".join(feed.tags))
-        for key, value in _iter_own(feed):
-            outline.set(f"{{{NAMESPACE}}}{key}", xml_text(value))
-    etree.indent(root)
-    return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
+    out = BytesIO()
+    with etree.xmlfile(out, encoding="UTF-8") as file:
+        file.write_declaration()
+        with file.element("opml", {"version": "2.0"}, nsmap={"news": NAMESPACE}):
+            head = etree.Element("head")
+            etree.SubElement(head, "title").text = xml_text(title)
+            etree.SubElement(head, "dateCreated").text = format_datetime(now)
+            file.write("\n  ", head, "\n  ")
+            with file.element("body"):
+                for feed in feeds:
+                    if feed.url.startswith(FOLDER_SCHEME):
+                        continue
+                    file.write("\n    ")
+                    with file.element("outline", dict(_iter_attributes(feed))):
+                        pass
+                    if out.tell() >= _PART_BYTES:
+                        yield out.getvalue()
+                        out.seek(0)
+                        out.truncate()
+                file.write("\n  ")
+            file.write("\n")
+    yield out.getvalue()
+
+
+def _iter_attributes(feed: FeedSpec) -> Iterator[tuple[str, str]]:
+    name = xml_text(feed.title or feed.url)
+    yield from (("type", "rss"), ("text", name), ("title", name), ("xmlUrl", xml_text(feed.url)))
+    if feed.language:
+        yield "language", feed.language
+    if feed.tags:
+        yield "category", ",".join(feed.tags)
+    for key, value in _iter_own(feed):
+        yield f"{{{NAMESPACE}}}{key}", xml_text(value)
 
 
 def _iter_own(feed: FeedSpec) -> Iterator[tuple[str, str]]:

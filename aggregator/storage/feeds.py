@@ -242,10 +242,11 @@ def list_feeds(conn: Connection) -> tuple[Feed, ...]:
     return tuple(make_feed(row, entry_count=counts.get(row["id"], 0)) for row in rows)
 
 
-def list_specs(conn: Connection) -> tuple[FeedSpec, ...]:
-    """What was asked for of all feeds but removed ones, in the order they came."""
-    query = sa.select(*(feeds.c[name] for name in _ASKED)).where(feeds.c.removed_at.is_(None)).order_by(feeds.c.id)
-    return tuple(make_spec(row) for row in conn.execute(query).mappings())
+def list_specs(conn: Connection, *, after: int = 0, limit: int = 1_000) -> tuple[tuple[FeedId, FeedSpec], ...]:
+    """What is asked for of all feeds but removed ones, in the order they came, from behind feed ``after``."""
+    query = sa.select(*(feeds.c[name] for name in _ASKED)).where(feeds.c.removed_at.is_(None), feeds.c.id > after)
+    rows = conn.execute(query.order_by(feeds.c.id).limit(limit)).mappings()
+    return tuple((FeedId(row["id"]), make_spec(row)) for row in rows)
 
 
 def get_feeds(conn: Connection, ids: Sequence[FeedId]) -> dict[FeedId, Feed]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,15 +12,17 @@ import pytest
 import sqlalchemy as sa
 
 from aggregator.app import App
+from aggregator.model.account import Account
 from aggregator.model.feed import FeedSpec
 from aggregator.model.ids import FeedId
 from aggregator.storage import feeds as feed_store
 from aggregator.storage.schema import feeds, fetch_log
+from aggregator.tasks.desk.accounts import create_account, make_token
 from aggregator.web.desk import feed_new
 from tests.fixtures.http_server import TestHttpServer
 from tests.fixtures.program import Program
 from tests.web.conftest import Door, Reply
-from tests.web.desk_door import make_visitor
+from tests.web.desk_door import PASSWORD, make_visitor
 
 Serve = Callable[..., Door]
 HTML = "text/html; charset=utf-8"
@@ -184,6 +187,31 @@ def test_a_list_is_shown_before_it_is_taken_over_and_can_be_taken_back(program: 
     assert "attachment" in export.headers["content-disposition"] and b'xmlUrl="https://new.example/feed"' in export.body
     assert undone.status == 200 and "new.example" not in after and "known.example" in after
     assert [reply.status for reply in broken] == [422, 200, 200]
+
+
+def test_programs_read_the_same(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        number = add(app, "lab", failures=3, failure_class="dns", headers=[["X-Key", "s3cret"]])
+        log_fetch(app, number, new=2)
+        door = serve(app)
+        token = make_token(app, make_account(app), "tests", "viewer")
+
+        def ask(path: str) -> Reply:
+            return door.ask(f"/api/v1{path}", headers={"Authorization": f"Bearer {token}"})
+
+        listed, one, lines = ask("/feeds?trouble=broken"), ask(f"/feeds/{number}"), ask(f"/feeds/{number}/fetches")
+        missing, refused = ask(f"/feeds/{2**65}"), ask("/discover?url=http://127.0.0.1/")
+
+    assert [(feed["id"], feed["trouble"], feed["entries"]) for feed in json.loads(listed.body)] == [(1, "broken", 0)]
+    assert json.loads(one.body)["host_key"] == "" and "s3cret" not in one.text + listed.text
+    assert [line["new"] for line in json.loads(lines.body)] == [2]
+    assert (missing.status, refused.status) == (404, 422)
+
+
+def make_account(app: App) -> Account:
+    """Who only looks."""
+    return create_account(app, "vera", PASSWORD, role="viewer")
 
 
 def find_change(reply: Reply) -> str:

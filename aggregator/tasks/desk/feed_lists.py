@@ -4,7 +4,7 @@ Never fetches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from aggregator.app import App
@@ -12,7 +12,7 @@ from aggregator.errors import UsageError
 from aggregator.model.account import Change
 from aggregator.model.feed import Feed, FeedSpec
 from aggregator.model.ids import FeedId
-from aggregator.pipeline.opml import parse_opml
+from aggregator.pipeline.opml import iter_opml, parse_opml
 from aggregator.storage import audit, feeds
 
 
@@ -35,6 +35,22 @@ def read_list(app: App, data: bytes) -> ListPreview:
         known = feeds.find_ids(conn, [spec.url for spec in result.feeds])
     new = tuple(replace(spec, origin="added") for spec in result.feeds if spec.url not in known)
     return ListPreview(new=new, known=known, problems=result.problems)
+
+
+def iter_list(app: App) -> Iterator[bytes]:
+    """All web feeds as OPML, part by part."""
+
+    def iter_specs() -> Iterator[FeedSpec]:
+        last = FeedId(0)
+        while True:
+            with app.db.read() as conn:
+                some = feeds.list_specs(conn, after=last)
+            if not some:
+                return
+            yield from (spec for _, spec in some)
+            last = some[-1][0]
+
+    return iter_opml(iter_specs(), app.settings.site.title, app.now())
 
 
 def import_list(app: App, specs: Sequence[FeedSpec], *, who: str) -> tuple[int, int]:

@@ -8,14 +8,14 @@ from threading import BoundedSemaphore
 from typing import Annotated, Any
 
 from pydantic import Field
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from aggregator.errors import UsageError
 from aggregator.model.feed import MAX_OPML_BYTES
 from aggregator.pipeline.opml import parse_opml, render_opml
 from aggregator.pipeline.urls import is_web_url
 from aggregator.storage import feeds
-from aggregator.tasks.desk.feed_lists import import_list, read_list, undo_import
+from aggregator.tasks.desk.feed_lists import import_list, iter_list, read_list, undo_import
 from aggregator.tasks.discover import Discovery, discover_feed
 from aggregator.web.desk.pages import show_page
 from aggregator.web.desk.visit import Action, Done, Fields, Listing, Page, Section, Visit
@@ -124,11 +124,8 @@ def _import(visit: Visit, sent: ImportFields) -> Done:
 
 
 def _export(visit: Visit) -> Response:
-    with visit.app.db.read() as conn:
-        specs = [spec for spec in feeds.list_specs(conn) if is_web_url(spec.url)]
-    body = render_opml(specs, visit.app.settings.site.title, visit.app.now())
     headers = {"Content-Disposition": 'attachment; filename="feeds.opml"'}
-    return Response(body, media_type="text/x-opml; charset=utf-8", headers=headers)
+    return StreamingResponse(iter_list(visit.app), media_type="text/x-opml; charset=utf-8", headers=headers)
 
 
 ROOM = Section(
