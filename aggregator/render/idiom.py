@@ -31,6 +31,13 @@ def get_direction(language: str) -> str:
     return str(locale.text_direction) if locale.language == primary else "auto"
 
 
+def _write_distance(idiom: Idiom, wait: timedelta) -> str:
+    """``in 3 days``, ``5 minutes ago``."""
+    from babel.dates import format_timedelta
+
+    return format_timedelta(wait, threshold=1.5, add_direction=True, locale=_get_locale(idiom.language))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idiom:
     """How one site, or one newsletter, says dates, numbers and the names of languages."""
@@ -77,12 +84,6 @@ class Idiom:
         """``4 Dec, 20:39``, ``12月4日 20:39``."""
         return _join_clock(self.language, self.short_day(at), self.clock(at))
 
-    def distance(self, wait: timedelta) -> str:
-        """``in 3 days``, ``5 minutes ago``."""
-        from babel.dates import format_timedelta
-
-        return format_timedelta(wait, threshold=1.5, add_direction=True, locale=_get_locale(self.language))
-
     def iso(self, at: datetime) -> str:
         """For ``<time datetime>``: UTC, seconds."""
         return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -126,6 +127,7 @@ class Idiom:
         return str(_get_locale(self.language).languages.get(primary, ""))
 
     own_name = staticmethod(get_own_name)
+    distance = _write_distance
 
     def _write(self, skeleton: str, at: datetime, **wider: str) -> str:
         """By the locale's own pattern for ``skeleton``, which CLDR has in short; ``wider`` lengthens fields, but for
