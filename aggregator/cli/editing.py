@@ -91,6 +91,7 @@ def make_change(
             before,
             placed=(*placed, *(each for each in before.placed if each[0] not in numbers)),
             dropped=(*(n for n in before.dropped if n not in numbers), *(StoryId(n) for n in dropped)),
+            texts=tuple(text for text in before.texts if text[0] not in restored),
         )
 
     return change

@@ -99,6 +99,8 @@ class IssueEdits:
     #: In the order in which they are to stand, before all others of their place.
     placed: tuple[tuple[StoryId, Section], ...] = ()
     dropped: tuple[StoryId, ...] = ()
+    #: Headline and excerpt of a story in the editor's words; an empty one is the source's own.
+    texts: tuple[tuple[StoryId, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,7 @@ class Issue:
     subject: str
     frozen_at: datetime | None
     sent_at: datetime | None
-    #: Of a draft under review: when it sends itself, or is skipped; and when the editor said yes.
+    #: Of a draft under review: when it sends itself, or is skipped; and from when on the editor's yes holds.
     review_until: datetime | None = None
     approved_at: datetime | None = None
     edits: IssueEdits = IssueEdits()

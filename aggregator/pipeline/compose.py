@@ -72,11 +72,13 @@ def compose_issue(
     # An issue of nothing is none, whatever the editor allows.
     if len(chosen) < max(newsletter.min_stories, 1):
         return TooFew(found=len(chosen), wanted=max(newsletter.min_stories, 1))
-    chosen = tuple(story for story in chosen if story.id not in edits.dropped)
+    chosen = tuple(_retell(story, edits) for story in chosen if story.id not in edits.dropped)
     if not chosen:
         return TooFew(found=0, wanted=1)
     top, brief, more = _lay_out(newsletter, chosen, edits)
-    kept = [story for story in developing if _passes(newsletter, story) and story.id not in edits.dropped]
+    kept = [
+        _retell(story, edits) for story in developing if _passes(newsletter, story) and story.id not in edits.dropped
+    ]
     returning = kept[: newsletter.developing]
     shown = {story.id for story in (*chosen, *returning)}
     return ComposedIssue(
@@ -93,6 +95,15 @@ def compose_issue(
         developing=tuple(returning),
         continuity={number: news for number, news in (continuity or {}).items() if number in shown},
     )
+
+
+def _retell(story: Story, edits: IssueEdits) -> Story:
+    """With the editor's headline and excerpt in place of the source's."""
+    for number, headline, excerpt in edits.texts:
+        if number == story.id:
+            lead = replace(story.lead, title=headline or story.lead.title, excerpt=excerpt or story.lead.excerpt)
+            return replace(story, entries=(lead, *story.others))
+    return story
 
 
 def spread_stories(

@@ -25,12 +25,13 @@ def pack_edits(edits: IssueEdits) -> dict[str, Any] | None:
     """As they are stored; None when nothing was changed."""
     if edits == IssueEdits():
         return None
-    return {
+    packed: dict[str, Any] = {
         "subject": edits.subject,
         "introduction": edits.introduction,
         "placed": [[story_id, section] for story_id, section in edits.placed],
         "dropped": list(edits.dropped),
     }
+    return packed | ({"texts": [list(text) for text in edits.texts]} if edits.texts else {})
 
 
 def unpack_edits(stored: Mapping[str, Any] | None) -> IssueEdits:
@@ -42,6 +43,7 @@ def unpack_edits(stored: Mapping[str, Any] | None) -> IssueEdits:
         introduction=stored["introduction"],
         placed=tuple((StoryId(story_id), section) for story_id, section in stored["placed"]),
         dropped=tuple(StoryId(story_id) for story_id in stored["dropped"]),
+        texts=tuple((StoryId(number), headline, excerpt) for number, headline, excerpt in stored.get("texts", ())),
     )
 
 
@@ -67,11 +69,16 @@ def lock_issues(conn: Connection, newsletter: str) -> None:
 
 
 def approve(conn: Connection, issue_id: IssueId, *, now: datetime) -> bool:
-    """The editor says yes; False when it is no draft, or was approved before."""
-    statement = sa.update(issues).where(
-        issues.c.id == issue_id, issues.c.state == "draft", issues.c.approved_at.is_(None)
-    )
+    """The editor says yes; False when it is no draft, or was approved before. What was to wait need not any more."""
+    waits = sa.or_(issues.c.approved_at.is_(None), issues.c.approved_at > now)
+    statement = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "draft", waits)
     return bool(conn.execute(statement.values(approved_at=now, paused_until=None)).rowcount)
+
+
+def schedule(conn: Connection, issue_id: IssueId, at: datetime | None) -> bool:
+    """The editor's yes holds from ``at`` on; None: it is taken back. False when it is no draft (any more)."""
+    is_draft = (issues.c.id == issue_id, issues.c.state == "draft")
+    return bool(conn.execute(sa.update(issues).where(*is_draft).values(approved_at=at, paused_until=None)).rowcount)
 
 
 def note_failure(conn: Connection, issue_id: IssueId, reason: str, *, again_at: datetime) -> bool:

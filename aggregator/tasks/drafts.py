@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from aggregator.app import App
 from aggregator.errors import RenderError, UsageError
+from aggregator.model.ids import StoryId
 from aggregator.model.newsletter import ComposedIssue, Issue, IssueEdits, Newsletter, RenderedIssue, TooFew
 from aggregator.storage import drafts, issues
+from aggregator.storage.sending import Connection
 from aggregator.tasks.composing import WindowCounts, compose_draft, find_held, glance_at_draft
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import freeze_draft, note_failure, set_draft, skip_draft
@@ -44,32 +46,56 @@ def _render(app: App, draft: Issue, composed: ComposedIssue | TooFew) -> SeenDra
     return SeenDraft(issue=draft, composed=found.issue, rendered=found.renderings[0])
 
 
-def edit_draft(app: App, newsletter: Newsletter, draft: Issue, change: Callable[[IssueEdits], IssueEdits]) -> Issue:
+#: Called in the transaction of a change, with the edits before and after it.
+Then = Callable[[Connection, IssueEdits, IssueEdits], None]
+
+
+def edit_draft(
+    app: App,
+    newsletter: Newsletter,
+    draft: Issue,
+    change: Callable[[IssueEdits], IssueEdits],
+    *,
+    then: Then | None = None,
+) -> Issue:
     """Change what the editor said of it. Raises `UsageError`, and changes nothing, when ``change`` names a story that
     the draft does not hold, or when it is no draft any more."""
     before = change(draft.edits)
-    named = {*(number for number, _ in before.placed), *before.dropped}
-    known = {*(number for number, _ in draft.edits.placed), *draft.edits.dropped}
-    if new := named - known:
+    if new := _list_named(before) - _list_named(draft.edits):
         regroup_stories(app)
         if missing := new - find_held(app, newsletter, draft, new):
             numbers = ", ".join(str(number) for number in sorted(missing))
             raise UsageError(
                 f"{newsletter.slug}/{draft.slug} holds no story {numbers}; its own: aggregator issues edit"
             )
+    seen: list[IssueEdits] = []
+
+    def change_now(edits: IssueEdits) -> IssueEdits:
+        seen.append(edits)
+        return change(edits)
+
     with app.db.write() as conn:
-        edits = drafts.change_edits(conn, draft.id, change)
+        edits = drafts.change_edits(conn, draft.id, change_now)
+        if edits is not None and then is not None:
+            then(conn, seen[0], edits)
         now = issues.get_by_id(conn, draft.id) or draft
     if edits is None:
         raise UsageError(f"{now.name} is no draft any more: it is {now.state}")
     return now
 
 
-def approve_draft(app: App, newsletter: Newsletter, draft: Issue) -> Issue:
+def _list_named(edits: IssueEdits) -> set[StoryId]:
+    return {*(number for number, _ in edits.placed), *edits.dropped, *(number for number, _, _ in edits.texts)}
+
+
+def approve_draft(
+    app: App, newsletter: Newsletter, draft: Issue, *, then: Callable[[Connection], None] | None = None
+) -> Issue:
     """Freeze it now and hand it to the ledger; asked twice, it is done once. Raises `RenderError`: it stays approved,
     and the daemon makes it when the template is mended."""
     with app.db.write() as conn:
-        drafts.approve(conn, draft.id, now=app.now())
+        if drafts.approve(conn, draft.id, now=app.now()) and then is not None:
+            then(conn)
         now = issues.get_by_id(conn, draft.id) or draft
     if now.state == "draft":
         try:

@@ -24,10 +24,13 @@ KEPT = 12
 class IssueMails:
     """Made once for an issue and process."""
 
-    def __init__(self, app: App, issue_id: IssueId) -> None:
-        """Raises `NotFound` for an issue that is not frozen, `SenderRefused` when nothing right can be made of it."""
+    def __init__(self, app: App, issue_id: IssueId, *, draft: RenderedIssue | None = None) -> None:
+        """Raises `NotFound` for an issue that is not frozen, `SenderRefused` when nothing right can be made of it.
+
+        ``draft``: the bytes of one that is not, for a test.
+        """
         with app.db.read() as conn:
-            issue, whole = issues.get_by_id(conn, issue_id), issues.get_rendered(conn, issue_id)
+            issue, whole = issues.get_by_id(conn, issue_id), draft or issues.get_rendered(conn, issue_id)
             self._key = meta.get_identity(conn).signing_key
         if issue is None or whole is None:
             raise NotFound(f"issue {issue_id} is not frozen")

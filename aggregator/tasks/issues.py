@@ -65,7 +65,7 @@ def settle_draft(app: App, newsletter: Newsletter, draft: Issue) -> bool:
     """What its review asks for now: frozen, skipped, or False: it is a draft still."""
     now = app.now()
     deadline = get_deadline(newsletter, draft)
-    if now < (draft.paused_until or now) or (deadline is not None and now < deadline and not draft.approved_at):
+    if now < (draft.paused_until or now) or (deadline is not None and now < deadline):
         return False
     if deadline is not None and not draft.approved_at and newsletter.after_review == "skip":
         skip_draft(app, draft, NOT_APPROVED)
@@ -79,7 +79,9 @@ def settle_draft(app: App, newsletter: Newsletter, draft: Issue) -> bool:
 
 
 def get_deadline(newsletter: Newsletter, draft: Issue) -> datetime | None:
-    """Until when the draft waits for the editor; None: it does not."""
+    """Until when the draft waits, for the editor or for the moment that he chose; None: it does not."""
+    if draft.approved_at is not None:
+        return draft.approved_at
     if newsletter.review == "auto":
         return None
     return draft.review_until or draft.slot_at + newsletter.review_for
@@ -94,10 +96,12 @@ def note_failure(app: App, draft: Issue, error: RenderError) -> None:
     log.error("issue.not_rendered", newsletter=draft.newsletter, issue=draft.slug, reason=str(error))
 
 
-def skip_draft(app: App, draft: Issue, reason: str) -> bool:
+def skip_draft(app: App, draft: Issue, reason: str, *, then: Callable[[Connection], None] | None = None) -> bool:
     """It becomes no issue; its stories are the next one's. False when it is no draft any more."""
     with app.db.write() as conn:
         skipped = issues.skip(conn, draft.id, reason)
+        if skipped and then is not None:
+            then(conn)
         if skipped:
             troubles.end_trouble(conn, _name_trouble(draft.newsletter))
     if skipped:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aggregator.web.desk import (
     account,
+    draft,
+    draft_fate,
     entry,
     feed_changes,
     feed_new,
@@ -27,6 +29,8 @@ ROOMS: tuple[Section, ...] = (
     issues.ROOM,
     issue_sending.ROOM,
     issue_mail.ROOM,
+    draft.ROOM,
+    draft_fate.ROOM,
     stories.ROOM,
     story.ROOM,
     entry.ROOM,

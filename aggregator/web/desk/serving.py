@@ -109,9 +109,9 @@ def _run(action: Action, visit: Visit, sent: Sent) -> Response:
     if isinstance(done, Response):
         done.headers.update(_PRIVATE)
         return done
-    query = urlencode({"done": done.change}) if done.change is not None else ""
-    to = f"{done.to}{'&' if '?' in done.to else '?'}{query}" if query else done.to
-    page, mark, place = to.partition("#")
+    page, mark, place = done.to.partition("#")
+    if done.change is not None:
+        page += f"{'&' if '?' in page else '?'}{urlencode({'done': done.change})}"
     return RedirectResponse(f"{login.get_base(visit.app)}{page}{mark}{place}", status_code=303, headers=_PRIVATE)
 
 

@@ -1,0 +1,219 @@
+"""The draft of an issue at the desk: what stands where in which words, when it goes; each change with its line in the
+log, and taken back by it. Never sends an issue: what is approved is the ledger's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Literal
+
+from aggregator.app import App
+from aggregator.errors import UsageError
+from aggregator.model.account import Change
+from aggregator.model.ids import StoryId
+from aggregator.model.newsletter import ComposedIssue, Issue, IssueEdits, Newsletter, Section
+from aggregator.model.story import Story
+from aggregator.storage import audit, drafts
+from aggregator.storage.drafts import pack_edits, unpack_edits
+from aggregator.storage.sending import Connection
+from aggregator.tasks.desk.sending import Line, find_issue
+from aggregator.tasks.drafts import SeenDraft, approve_draft, edit_draft, see_draft
+from aggregator.tasks.issues import find_newsletter, skip_draft
+from aggregator.tasks.specimen_mail import send_test
+
+#: Where a story may stand; ``out``: in no issue of this draft.
+Place = Literal["top", "brief", "more", "out"]
+SECTIONS: tuple[Section, ...] = ("top", "brief", "more")
+MAX_INTRODUCTION, MAX_SUBJECT, MAX_HEADLINE, MAX_EXCERPT = 20_000, 200, 300, 2_000
+
+
+def find_draft(app: App, issue_id: int) -> tuple[Newsletter, Issue]:
+    """Raises `NotFound`, and `UsageError` for an issue that is no draft (any more)."""
+    issue = find_issue(app, issue_id)
+    if issue.state != "draft":
+        raise UsageError(f"{issue.name} is no draft any more: it is {issue.state}")
+    return find_newsletter(app, issue.newsletter), issue
+
+
+def list_places(composed: ComposedIssue) -> dict[Section, tuple[Story, ...]]:
+    """Stories by where they stand, in their order."""
+    return {"top": composed.top, "brief": composed.brief, "more": composed.more}
+
+
+def place_story(
+    app: App,
+    issue_id: int,
+    story_id: StoryId,
+    place: Place,
+    *,
+    order: Sequence[StoryId],
+    before: StoryId | None = None,
+    who: str,
+) -> int:
+    """Put a story into ``place``, before another story there (None: at the end of those that were put there by hand).
+
+    ``order``: what stands in that place now. As much of its beginning as the new order needs is fixed by hand; what
+    follows stays as it is composed.
+    """
+
+    def change(edits: IssueEdits) -> IssueEdits:
+        kept = tuple(one for one in edits.placed if one[0] != story_id)
+        dropped = tuple(number for number in edits.dropped if number != story_id)
+        if place == "out":
+            return replace(edits, placed=kept, dropped=(*dropped, story_id))
+        fixed = [number for number, section in kept if section == place]
+        others = [number for number in order if number != story_id]
+        # What was fixed and is not shown (it came to nothing) stays where it was said to be.
+        others += [number for number in fixed if number not in others]
+        at = others.index(before) if before in others else max((others.index(one) + 1 for one in fixed), default=0)
+        wanted = [*others[:at], story_id, *others[at:]]
+        last = max(wanted.index(one) for one in (story_id, *fixed))
+        elsewhere = tuple(one for one in kept if one[1] != place and one[0] not in wanted[: last + 1])
+        return replace(edits, placed=(*elsewhere, *((one, place) for one in wanted[: last + 1])), dropped=dropped)
+
+    return _edit(app, issue_id, "issue.place", change, who=who)
+
+
+def restore_story(app: App, issue_id: int, story_id: StoryId, *, who: str) -> int:
+    """It stands where it is composed, in the source's words."""
+
+    def change(edits: IssueEdits) -> IssueEdits:
+        return replace(
+            edits,
+            placed=tuple(one for one in edits.placed if one[0] != story_id),
+            dropped=tuple(number for number in edits.dropped if number != story_id),
+            texts=tuple(text for text in edits.texts if text[0] != story_id),
+        )
+
+    return _edit(app, issue_id, "issue.restore", change, who=who)
+
+
+def write_story(app: App, issue_id: int, story_id: StoryId, headline: str, excerpt: str, *, who: str) -> int:
+    """Its headline and excerpt in this issue; an empty one is the source's own."""
+
+    def change(edits: IssueEdits) -> IssueEdits:
+        others = tuple(text for text in edits.texts if text[0] != story_id)
+        said = ((story_id, headline, excerpt),) if headline or excerpt else ()
+        return replace(edits, texts=(*others, *said))
+
+    return _edit(app, issue_id, "issue.story", change, who=who)
+
+
+def write_introduction(app: App, issue_id: int, text: str, *, who: str) -> int:
+    """Markdown."""
+    return _edit(app, issue_id, "issue.introduction", lambda edits: replace(edits, introduction=text), who=who)
+
+
+def write_subject(app: App, issue_id: int, text: str, *, who: str) -> int:
+    """Empty: as it is composed."""
+    return _edit(app, issue_id, "issue.subject", lambda edits: replace(edits, subject=text), who=who)
+
+
+def _edit(app: App, issue_id: int, action: str, change: Callable[[IssueEdits], IssueEdits], *, who: str) -> int:
+    newsletter, draft = find_draft(app, issue_id)
+    lines: list[int] = []
+
+    def note(conn: Connection, before: IssueEdits, after: IssueEdits) -> None:
+        if before == after:
+            raise UsageError("nothing is other than it was")
+        line = Line(app, who, action, draft, before=_tell(before), after=_tell(after))
+        line.write(conn)
+        lines.append(line.number)
+
+    edit_draft(app, newsletter, draft, change, then=note)
+    return lines[0]
+
+
+def _tell(edits: IssueEdits) -> dict[str, object]:
+    return pack_edits(edits) or {}
+
+
+def undo_edit(app: App, change: Change, *, who: str) -> int:
+    """The draft is as it was before, unless it was changed since. Raises `UsageError`."""
+    newsletter, draft = find_draft(app, int(change.subject.partition(":")[2]))
+    lines: list[int] = []
+
+    def put_back(edits: IssueEdits) -> IssueEdits:
+        if _tell(edits) != change.after:
+            raise UsageError("the draft was changed since: take that back first")
+        return unpack_edits(change.before)
+
+    def note(conn: Connection, before: IssueEdits, after: IssueEdits) -> None:
+        line = Line(app, who, "undo", draft, before=_tell(before), after={"change": change.id})
+        line.write(conn)
+        if not audit.mark_undone(conn, change.id, line.number):
+            raise UsageError("this was taken back already")
+        lines.append(line.number)
+
+    # What is put back was held once; whether it is still is found out when the draft is composed.
+    edit_draft(app, newsletter, replace(draft, edits=unpack_edits(change.before)), put_back, then=note)
+    return lines[0]
+
+
+def approve(app: App, issue_id: int, *, who: str) -> int:
+    """Freeze it now; the daemon mails it. Raises `UsageError`, `RenderError`."""
+    newsletter, draft = find_draft(app, issue_id)
+    line = Line(app, who, "issue.approve", draft, after={"approved": True})
+    approve_draft(app, newsletter, draft, then=line.write)
+    if not line.number:
+        raise UsageError(f"{draft.name} was approved already")
+    return line.number
+
+
+def schedule(app: App, issue_id: int, at: datetime | None, *, who: str) -> int:
+    """It is frozen and goes out at ``at``, whoever acts or not; None: it waits for the editor again."""
+    _, draft = find_draft(app, issue_id)
+    if at is not None and at <= app.now():
+        raise UsageError("this moment is over: approve it to send it now")
+    before, after = (one.isoformat() if one else None for one in (draft.approved_at, at))
+    if before == after:
+        raise UsageError("nothing is other than it was")
+    line = Line(app, who, "issue.schedule", draft, before={"at": before}, after={"at": after})
+    with app.db.write() as conn:
+        if not drafts.schedule(conn, draft.id, at):
+            raise UsageError(f"{draft.name} is no draft any more")
+        line.write(conn)
+    return line.number
+
+
+def undo_schedule(app: App, change: Change, *, who: str) -> int:
+    """It goes when it was to go before. Raises `UsageError`."""
+    _, draft = find_draft(app, int(change.subject.partition(":")[2]))
+    now = draft.approved_at.isoformat() if draft.approved_at else None
+    if now != change.after["at"]:
+        raise UsageError("it was scheduled otherwise since")
+    at = datetime.fromisoformat(change.before["at"]) if change.before["at"] else None
+    line = Line(app, who, "undo", draft, before=change.after, after={"change": change.id})
+    with app.db.write() as conn:
+        if not drafts.schedule(conn, draft.id, at):
+            raise UsageError(f"{draft.name} is no draft any more")
+        line.write(conn)
+        if not audit.mark_undone(conn, change.id, line.number):
+            raise UsageError("this was taken back already")
+    return line.number
+
+
+def skip(app: App, issue_id: int, reason: str, *, who: str) -> int:
+    """It becomes no issue; what is still new comes in the next one."""
+    _, draft = find_draft(app, issue_id)
+    line = Line(app, who, "issue.skip", draft, after={"reason": reason})
+    if not skip_draft(app, draft, reason, then=line.write):
+        raise UsageError(f"{draft.name} is no draft any more")
+    return line.number
+
+
+def test(app: App, issue_id: int, address: str, *, who: str) -> tuple[int, str]:
+    """Mail it as it is now to ``address``; the line of the log, and the server's words. Raises `UsageError` and the
+    `MailError` family."""
+    newsletter, draft = find_draft(app, issue_id)
+    seen = see_draft(app, newsletter, draft)
+    if not isinstance(seen, SeenDraft):
+        raise UsageError(f"it would be skipped now: {seen.reason}")
+    words = send_test(app, draft.id, address, draft=seen.rendered)
+    # To whom is not written down: who looks through the log later need not know it.
+    line = Line(app, who, "issue.test", draft, after={"answer": words})
+    with app.db.write() as conn:
+        line.write(conn)
+    return line.number, words

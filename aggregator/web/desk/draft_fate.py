@@ -1,0 +1,90 @@
+"""What becomes of a draft: a test to oneself, approved now or for later, skipped. Never changes what stands in it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from aggregator.errors import MailError
+from aggregator.tasks.desk import drafts
+from aggregator.tasks.desk.sending import find_issue
+from aggregator.tasks.issues import describe_issue
+from aggregator.web.desk.draft import show_draft
+from aggregator.web.desk.visit import Action, Done, Fields, NoFields, Section, Visit
+from aggregator.web.desk.words import N_, FieldError, say
+
+
+class TestFields(Fields):
+    address: Annotated[str, Field(min_length=3, max_length=320, description="Who gets one copy, marked as a test.")]
+
+
+class ScheduleFields(Fields):
+    at: Annotated[str, Field(max_length=40, description="An ISO moment, in the site's zone if it names none.")] = ""
+
+
+class SkipFields(Fields):
+    reason: Annotated[str, Field(min_length=1, max_length=300, description="Shown in the list of issues.")]
+
+
+def _test(visit: Visit, sent: TestFields) -> Done:
+    number = visit.params["issue"]
+    try:
+        line, words = drafts.test(visit.app, number, sent.address, who=visit.account.name)
+    except MailError as error:
+        raise FieldError({"address": say(N_("The server said: %(words)s"), words=str(error))}) from error
+    return Done(to=f"/issues/{number}/edit#fate", change=line, body={"answer": words})
+
+
+def _approve(visit: Visit, _: NoFields) -> Done:
+    return _tell(visit, drafts.approve(visit.app, visit.params["issue"], who=visit.account.name))
+
+
+def _schedule(visit: Visit, sent: ScheduleFields) -> Done:
+    at = _read_moment(sent.at, visit.app.settings.site.timezone) if sent.at else None
+    line = drafts.schedule(visit.app, visit.params["issue"], at, who=visit.account.name)
+    return Done(to=f"/issues/{visit.params['issue']}/edit#fate", change=line)
+
+
+def _read_moment(text: str, timezone: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise FieldError({"at": say(N_("A moment is needed, such as 2026-11-30T08:00."))}) from None
+
+
+def _skip(visit: Visit, sent: SkipFields) -> Done:
+    return _tell(visit, drafts.skip(visit.app, visit.params["issue"], sent.reason, who=visit.account.name))
+
+
+def _tell(visit: Visit, line: int) -> Done:
+    issue = find_issue(visit.app, visit.params["issue"])
+    body = {name: value for name, value in describe_issue(issue).items() if name != "deliveries"}
+    return Done(to=f"/issues/{issue.id}", change=line, body={"issue": body})
+
+
+_PATH = "/issues/{issue:int}"
+ROOM = Section(
+    key="issues",
+    actions=(
+        Action(
+            name="issue.test", path=f"{_PATH}/test", fields=TestFields, run=_test, done=N_("A test was sent"),
+            page=show_draft,
+        ),
+        Action(
+            name="issue.approve", path=f"{_PATH}/approve", run=_approve, done=N_("The issue was approved"),
+            page=show_draft,
+        ),
+        Action(
+            name="issue.schedule", path=f"{_PATH}/schedule", fields=ScheduleFields, run=_schedule,
+            done=N_("The moment was chosen"), page=show_draft, undo=drafts.undo_schedule,
+        ),
+        Action(
+            name="issue.skip", path=f"{_PATH}/skip", fields=SkipFields, run=_skip, done=N_("The issue was skipped"),
+            page=show_draft,
+        ),
+    ),
+)  # fmt: skip
