@@ -20,6 +20,7 @@ BROKEN_FAILURES = 3
 MAX_STRIKES = 3
 
 # How alarms and reasons of pauses are known again: `pipeline.lifecycle` words them, the store looks for these.
+FAILED = "failed"
 SILENT = "silent for"
 SHRANK = "shrank: holds"
 EMPTY = "holds no entries any more"

@@ -14,7 +14,7 @@ from itertools import pairwise
 from urllib.parse import SplitResult, urldefrag, urlsplit
 
 from aggregator.model.feed import FOLDER_SCHEME, PERMANENT_REDIRECTS, Feed, Hop, Move
-from aggregator.model.feed_health import EMPTY, GONE, HELD, MAX_STRIKES, RULES_FIND_NOTHING, SHRANK, SILENT
+from aggregator.model.feed_health import EMPTY, FAILED, GONE, HELD, MAX_STRIKES, RULES_FIND_NOTHING, SHRANK, SILENT
 from aggregator.model.ids import FeedId
 from aggregator.model.said import say_count
 from aggregator.pipeline.urls import drop_query, is_web_url
@@ -172,9 +172,9 @@ def _find_failing(feed: Feed, now: datetime, failures: int, failure_class: str) 
     if feed.strikes >= MAX_STRIKES:
         return f"in quarantine: too hostile {feed.strikes} times in a row"
     if failures >= _STREAK:
-        return f"failed {failures} times in a row"
+        return f"{FAILED} {failures} times in a row"
     if failures > 1 and feed.last_fetched_at and now - feed.last_fetched_at >= _STREAK_WAIT:
-        return "failed for about a week or longer"
+        return f"{FAILED} for about a week or longer"
     return RULES_FIND_NOTHING if failure_class == "no_items" else ""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Connection  # handed on, for what tasks say about it
 
-from aggregator.model.feed_health import GONE, MAX_STRIKES, RULES_FIND_NOTHING
+from aggregator.model.feed_health import FAILED, GONE, MAX_STRIKES, RULES_FIND_NOTHING
 from aggregator.model.ids import FeedId, IssueId, StoryId
 from aggregator.storage.deliveries import CANCELLED
 from aggregator.storage.engine import lock_name
@@ -17,8 +17,6 @@ from aggregator.storage.meta import get_value, set_value
 from aggregator.storage.schema import entries, feeds, issues, stories
 
 _NAME = "looked for events"
-#: What an alarm begins with of a feed that fails for long (`pipeline.lifecycle` words it).
-FAILED = "failed "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -17,6 +15,7 @@ from aggregator.pipeline.schedule import next_slots
 from aggregator.pipeline.tag import get_tags
 from aggregator.storage import feed_health, figures, issues, overview, tags
 from aggregator.storage.engine import measure_size
+from aggregator.tasks.disk import measure_disk
 
 DAYS = 7
 #: Tags that are shown, and of how many the last two weeks are compared.
@@ -152,7 +151,7 @@ def look(app: App, week: Week | None) -> Standing:
         for newsletter in app.settings.newsletters
         for slot in next_slots(newsletter.schedule, newsletter.timezone, now, 1)
     ]
-    disk = _measure_disk(app)
+    disk = measure_disk(app)
     return Standing(
         decisions=tuple(decisions),
         next_slots=tuple(sorted(slots, key=lambda one: one[1])),
@@ -162,14 +161,3 @@ def look(app: App, week: Week | None) -> Standing:
         disk_free=disk and disk[0],
         disk_total=disk and disk[1],
     )
-
-
-def _measure_disk(app: App) -> tuple[int, int] | None:
-    """Free and whole."""
-    if app.db.dialect != "sqlite":
-        return None
-    try:
-        found = shutil.disk_usage(Path(app.db.engine.url.database or "."))
-    except OSError:
-        return None
-    return found.free, found.total
