@@ -117,9 +117,12 @@ def _make_conditions(wanted: FeedFilter) -> list[sa.ColumnElement[bool]]:
         language = sa.func.lower(_LANGUAGE)
         code = wanted.language.lower()
         conditions.append(sa.or_(language == code, language.startswith(f"{code}-", autoescape=True)))
-    for word in wanted.words.lower().split()[:_MOST_WORDS]:
+    for word in wanted.words.split()[:_MOST_WORDS]:
         texts = (feeds.c.spec_title, feeds.c.title, feeds.c.url, feeds.c.site_url)
-        conditions.append(sa.or_(*(sa.func.lower(text).contains(word, autoescape=True) for text in texts)))
+        # As it was typed, too: what lower case is beyond ASCII, SQLite does not know.
+        looked_for = [text.contains(word, autoescape=True) for text in texts]
+        looked_for += [sa.func.lower(text).contains(word.lower(), autoescape=True) for text in texts]
+        conditions.append(sa.or_(*looked_for))
     return conditions
 
 

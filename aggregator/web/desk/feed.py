@@ -95,6 +95,7 @@ def show_feed(visit: Visit, **more: Any) -> Response:
         "feed.html",
         feed=feed,
         is_removed=feed.paused_reason == feeds.REMOVED,
+        is_due=feed.state == "active" and feed.next_due_at <= app.now(),
         is_web=is_web_url(feed.spec.url),
         place=_find_place(app, feed),
         seen=make_seen(feed),
@@ -117,11 +118,11 @@ def show_feed(visit: Visit, **more: Any) -> Response:
 
 
 def _find_place(app: App, feed: Feed) -> str:
-    """What asked for it: ``config.yaml:41``, a list, or an editor."""
+    """What asked for it: ``config.yaml:41``, or a list; empty: an editor."""
     if feed.spec.list_url:
         return redact_url(feed.spec.list_url)
     if feed.spec.origin == "added":
-        return "aggregator feeds add"
+        return ""
     return app.settings.origins.feeds.get(feed.spec.url, "config.yaml")
 
 
