@@ -83,7 +83,7 @@ def test_stories_are_merged_split_and_led_and_all_of_it_is_taken_back(program: P
         assert apart.status == 303 and {a} in list_groups(app)
         back = visitor.post(f"/stories/{main}/take-back", kind="never", entry=str(b), other=str(a))
         assert back.status == 303 and {a, b} in list_groups(app)
-        assert visitor.post(f"/stories/{main}/take-back", kind="never", entry=str(b), other=str(a)).status == 404
+        assert visitor.post(f"/stories/{main}/take-back", kind="never", entry=str(b), other=str(a)).status == 422
         assert undo(visitor, back).status == 303 and {a} in list_groups(app)
         assert undo(visitor, apart).status == 303 and {a, b} in list_groups(app)
         assert undo(visitor, split).status == 303 and {a, b, c} in list_groups(app)
@@ -107,7 +107,8 @@ def test_what_others_said_meanwhile_is_not_overwritten(program: Program, serve: 
         assert refused.status == 422 and "something else was said" in refused.text
         assert {a} in list_groups(app)
         assert visitor.post(f"/stories/{find_story(app, a)}/split", entries=str(a)).status == 422
-        assert visitor.post(f"/stories/{find_story(app, a)}/split", entries=str(c)).status == 404
+        assert visitor.post(f"/stories/{find_story(app, a)}/split", entries=str(c)).status == 422
+        assert visitor.post("/stories/999999/split", entries=str(c)).status == 404
         assert visitor.post(f"/stories/{find_story(app, a)}/split", entries=["x"]).status == 422
         assert visitor.post("/stories/999999/pin").status == 404
 

@@ -4,13 +4,13 @@ groups.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.responses import RedirectResponse, Response
 
-from aggregator.errors import NotFound
+from aggregator.errors import NotFound, UsageError
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId, StoryId
 from aggregator.model.story import Ruling, RulingKind, Story, StoryLink, get_place
@@ -98,12 +98,22 @@ def _split(link: StoryLink) -> list[tuple[str, str]]:
     return [(kind, found.strip()) for kind, _, found in (reason.partition(":") for reason in link.evidence)]
 
 
+def _say(visit: Visit, say_it: Callable[[StoryId], task.Noted]) -> Done:
+    """What is not there any more, because another editor was quicker, is said on the story's own page."""
+    number = StoryId(visit.params["story"])
+    try:
+        ruled, line = say_it(number)
+    except NotFound as error:
+        _find(visit)
+        raise UsageError(str(error)) from error
+    return make_done(ruled, line)
+
+
 def _split_story(visit: Visit, sent: EntriesFields) -> Done:
     if not sent.entries:
         raise FieldError({"": say(N_("Tick the entries that are to leave."))})
-    number = StoryId(visit.params["story"])
-    ruled, line = task.split(visit.app, number, [EntryId(one) for one in sent.entries], who=visit.account.name)
-    return make_done(ruled, line)
+    leaving = [EntryId(one) for one in sent.entries]
+    return _say(visit, lambda number: task.split(visit.app, number, leaving, who=visit.account.name))
 
 
 def _keep_apart(visit: Visit, sent: EntriesFields) -> Done:
@@ -111,21 +121,17 @@ def _keep_apart(visit: Visit, sent: EntriesFields) -> Done:
     if len(chosen) != 2:
         raise FieldError({"": say(N_("Tick exactly two entries."))})
     one, other = map(EntryId, chosen)
-    ruled, line = task.keep_apart(visit.app, one, other, who=visit.account.name)
-    return make_done(ruled, line)
+    return _say(visit, lambda _: task.keep_apart(visit.app, one, other, who=visit.account.name))
 
 
 def _choose_lead(visit: Visit, sent: EntryFields) -> Done:
-    number = StoryId(visit.params["story"])
-    ruled, line = task.lead(visit.app, number, EntryId(sent.entry), who=visit.account.name)
-    return make_done(ruled, line)
+    return _say(visit, lambda number: task.lead(visit.app, number, EntryId(sent.entry), who=visit.account.name))
 
 
 def _take_back(visit: Visit, sent: RulingFields) -> Done:
     other = None if sent.other is None else EntryId(sent.other)
     ruling = Ruling(kind=sent.kind, entry_id=EntryId(sent.entry), other_id=other)
-    ruled, line = task.take_back(visit.app, ruling, who=visit.account.name)
-    return make_done(ruled, line)
+    return _say(visit, lambda _: task.take_back(visit.app, ruling, who=visit.account.name))
 
 
 def _tell_story(visit: Visit) -> Any:
