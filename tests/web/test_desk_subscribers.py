@@ -78,6 +78,27 @@ def test_somebody_is_added_found_ended_and_back(program: Program, serve: Serve) 
     assert "example.org" not in log
 
 
+def test_wishes_are_changed_and_taken_back(program: Program, serve: Serve) -> None:
+    letter = {"slug": "weekly", "title": "W", "schedule": "0 8 * * 1", "topics": ["agents", "chips"]}
+    program.configure(newsletters=[{**letter, "languages": ["en", "ja"]}])
+    with program.app() as app:
+        visitor = make_visitor(app, serve(app))
+        place = add(visitor, "ana@example.org", topics="chips")
+        changed = visitor.follow(visitor.post(f"{place}/wishes", newsletter="weekly", language="ja", topics=["agents"]))
+        foreign = visitor.post(f"{place}/wishes", newsletter="weekly", topics=["<b>"])
+        with app.db.read() as conn:
+            (tie,) = subscribers.list_subscriptions(conn)
+        undo = re.search(r'action="/admin(/log/\d+/undo)"', changed.text)
+        assert undo
+        undone = visitor.post(undo[1])
+        with app.db.read() as conn:
+            (back,) = subscribers.list_subscriptions(conn)
+
+    assert (tie.language, tie.topics) == ("ja", ("agents",))
+    assert foreign.status == 422 and "does not offer &lt;b&gt;" in foreign.text
+    assert undone.status == 303 and (back.language, back.topics) == ("", ("chips",))
+
+
 def test_who_is_forgotten_leaves_nothing_but_a_number_in_the_log(program: Program, serve: Serve) -> None:
     program.configure()
     with program.app() as app:

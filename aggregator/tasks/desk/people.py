@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 from aggregator.app import App
@@ -14,13 +14,14 @@ from aggregator.errors import NotFound, UsageError
 from aggregator.model.account import Change
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.person import Candidate, Forgotten, Person
-from aggregator.model.subscriber import Subscription, SubscriptionState
+from aggregator.model.subscriber import Subscription, SubscriptionState, Wishes
 from aggregator.storage import audit, people, people_pages, subscribers
 from aggregator.storage.audit import Connection
 from aggregator.storage.people_pages import PeopleSum
 from aggregator.tasks.issues import find_newsletter
 from aggregator.tasks.people import WHY, ImportReport, add_person, import_people
 from aggregator.tasks.people_csv import EXPORTED, Reading, make_row, read_people
+from aggregator.tasks.subscribe import choose_wishes
 
 STATES: tuple[SubscriptionState, ...] = get_args(SubscriptionState)
 #: Why a subscription ended that the desk ended.
@@ -108,6 +109,51 @@ def undo_remove(app: App, change: Change, *, who: str) -> int:
         if not audit.mark_undone(conn, change.id, line):
             raise UsageError("this was taken back already")
         return line
+
+
+def set_wishes(
+    app: App, subscriber_id: int, newsletter: Newsletter, language: str, topics: Sequence[str], *, who: str
+) -> int:
+    """What they want of a newsletter from now on. Raises `UsageError`: it is not offered, or they do not subscribe."""
+    wishes = choose_wishes(newsletter, language, topics)
+    missed = set(topics) - set(wishes.topics)
+    if missed or language not in ("", newsletter.language, *newsletter.languages):
+        raise UsageError(f"{newsletter.slug} does not offer {', '.join(sorted(missed)) or language}")
+    with app.db.write() as conn:
+        tie = _find_tie(conn, subscriber_id, newsletter.slug)
+        before, after = _describe_wishes(tie), {"newsletter": newsletter.slug, **_pack(wishes)}
+        subscribers.set_wishes(conn, tie.id, wishes)
+        return _record(app, conn, who, "subscriber.wishes", subscriber_id, before=before, after=after)
+
+
+def undo_wishes(app: App, change: Change, *, who: str) -> int:
+    """What they wanted before, if that has not been changed since."""
+    number = int(change.subject.partition(":")[2])
+    before, after = change.before, change.after
+    with app.db.write() as conn:
+        tie = _find_tie(conn, number, after["newsletter"])
+        if _describe_wishes(tie) != after:
+            raise UsageError("the wishes were changed again since")
+        subscribers.set_wishes(conn, tie.id, Wishes(language=before["language"], topics=tuple(before["topics"])))
+        line = _record(app, conn, who, "undo", number, before=after, after={"change": change.id, **before})
+        if not audit.mark_undone(conn, change.id, line):
+            raise UsageError("this was taken back already")
+        return line
+
+
+def _find_tie(conn: Connection, subscriber_id: int, newsletter: str) -> Subscription:
+    ties = subscribers.list_subscriptions(conn, newsletter, subscriber_id=subscriber_id)
+    if not ties or ties[0].state == "ended":
+        raise UsageError(f"there is no subscription to {newsletter}")
+    return ties[0]
+
+
+def _describe_wishes(tie: Subscription) -> dict[str, Any]:
+    return {"newsletter": tie.newsletter, **_pack(Wishes(language=tie.language, topics=tie.topics))}
+
+
+def _pack(wishes: Wishes) -> dict[str, Any]:
+    return {"language": wishes.language, "topics": list(wishes.topics)}
 
 
 def allow(app: App, subscriber_id: int, *, revive: bool, who: str) -> int:

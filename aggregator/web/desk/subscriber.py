@@ -11,6 +11,7 @@ from starlette.responses import Response
 from aggregator.errors import UsageError
 from aggregator.storage import audit, people_pages
 from aggregator.tasks.desk import people as desk
+from aggregator.tasks.issues import find_newsletter
 from aggregator.tasks.people import describe_person
 from aggregator.web.desk.pages import show_page
 from aggregator.web.desk.serving import make_plain
@@ -22,6 +23,15 @@ _LINES = 10
 
 class RemoveFields(Fields):
     newsletter: Annotated[str, Field(max_length=200, description="Its slug; empty: all of them.")] = ""
+
+
+class WishFields(Fields):
+    newsletter: Annotated[str, Field(max_length=200, description="Its slug.")]
+    language: Annotated[str, Field(max_length=35, description="One of its languages; empty: its own.")] = ""
+    topics: Annotated[
+        tuple[Annotated[str, Field(max_length=100)], ...],
+        Field(max_length=50, description="Of its topics; none: all stories."),
+    ] = ()
 
 
 class AllowFields(Fields):
@@ -46,6 +56,7 @@ def _show_person(visit: Visit) -> Response:
         mails=mails[: desk.MAILS],
         more=mails[desk.MAILS - 1].id if len(mails) > desk.MAILS else None,
         lines=lines,
+        offers={one.slug: one for one in visit.app.settings.newsletters if one.topics or one.languages},
     )
 
 
@@ -64,6 +75,13 @@ def _export(visit: Visit) -> Response:
 def _remove(visit: Visit, sent: RemoveFields) -> Done:
     number = visit.params["subscriber"]
     line = desk.remove(visit.app, number, sent.newsletter, who=visit.account.name)
+    return Done(to=f"/subscribers/{number}", change=line)
+
+
+def _set_wishes(visit: Visit, sent: WishFields) -> Done:
+    number = visit.params["subscriber"]
+    newsletter = find_newsletter(visit.app, sent.newsletter)
+    line = desk.set_wishes(visit.app, number, newsletter, sent.language, sent.topics, who=visit.account.name)
     return Done(to=f"/subscribers/{number}", change=line)
 
 
@@ -102,6 +120,10 @@ ROOM = Section(
         Action(
             name="subscriber.remove", path=f"{_PATH}/remove", fields=RemoveFields, run=_remove,
             done=N_("A subscription was ended"), page=_show_person, undo=desk.undo_remove,
+        ),
+        Action(
+            name="subscriber.wishes", path=f"{_PATH}/wishes", fields=WishFields, run=_set_wishes,
+            done=N_("Wishes were changed"), page=_show_person, undo=desk.undo_wishes,
         ),
         Action(
             name="subscriber.allow", path=f"{_PATH}/allow", fields=AllowFields, run=_allow,
