@@ -32,7 +32,7 @@ _FEW, _OF_A_DAY = 3_000, 10_000
 #: ... so many for one page.
 _LOOKED_AT = 3_000
 #: What the search finds at a time, and how often one page asks.
-_FOUND, _TIMES = 60, 3
+_FOUND, _TIMES = 40, 3
 #: Issues that a page names.
 _ISSUES = 20
 
@@ -61,11 +61,17 @@ def list_best(conn: Connection, query: EntryQuery, *, below: int | None, limit: 
     if len(newest) > most and most == _FEW:
         return _walk(conn, query, place, limit)
     told = select_values(conn, sorted({row.story_id for row in newest}), Id)
-    rows = conn.execute(sa.select(stories.c.rank, stories.c.id).where(stories.c.id.in_(told)))
-    ranked = [(row.rank, row.id) for row in rows if row.rank is not None]
-    found = sorted((one for one in ranked if place is None or one < place), reverse=True)
-    ids = [number for _, number in found[:limit]]
-    return _make_page(conn, ids, ids[-1] if len(found) > limit else None)
+    # The sum keeps both from the index of ranks, along which they would look for these among all.
+    rank = stories.c.rank + 0
+    ranked = sa.select(stories.c.id).where(stories.c.id.in_(told), rank.is_not(None))
+    if place is not None:
+        ranked = ranked.where(_is_below(rank, place))
+    ids = conn.execute(ranked.order_by(rank.desc(), stories.c.id.desc()).limit(limit + 1)).scalars().all()
+    return _make_page(conn, ids[:limit], ids[limit - 1] if len(ids) > limit else None)
+
+
+def _is_below(rank: sa.ColumnElement[float], place: tuple[float, int]) -> sa.ColumnElement[bool]:
+    return sa.and_(rank <= place[0], sa.or_(rank < place[0], stories.c.id < place[1]))
 
 
 def _is_day(query: EntryQuery) -> bool:
@@ -78,7 +84,7 @@ def _walk(conn: Connection, query: EntryQuery, place: tuple[float, int] | None, 
     rank, number = stories.c.rank, stories.c.id
     ranked = sa.select(number, rank).where(rank.is_not(None), IS_WHOLE).order_by(rank.desc(), number.desc())
     if place is not None:
-        ranked = ranked.where(rank <= place[0], sa.or_(rank < place[0], number < place[1]))
+        ranked = ranked.where(_is_below(rank, place))
     last = conn.execute(ranked.offset(_LOOKED_AT - 1).limit(1)).first()
     if last is not None:
         ranked = ranked.where(rank >= last.rank)
