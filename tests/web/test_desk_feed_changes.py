@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,10 +13,11 @@ from aggregator.model.ids import FeedId
 from aggregator.storage import audit, entries, held
 from aggregator.storage import feeds as feed_store
 from aggregator.storage.entries import EntryQuery
+from aggregator.tasks.desk.accounts import create_account, make_token
 from tests.fixtures.http_server import TestHttpServer
 from tests.fixtures.program import Program
-from tests.web.conftest import Door
-from tests.web.desk_door import Visitor, make_visitor
+from tests.web.conftest import Door, Reply
+from tests.web.desk_door import PASSWORD, Visitor, make_visitor
 from tests.web.test_desk_feeds import add, find_change
 
 Serve = Callable[..., Door]
@@ -176,3 +178,31 @@ def test_held_entries_are_let_in_or_left_out(program: Program, serve: Serve, htt
     assert ">Flood</a>" in listed.text
     assert (left.status, twice.status, undone.status, let_in.status) == (303, 422, 303, 303)
     assert waiting == ()
+
+
+def test_programs_change_only_what_they_name(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        number = add(app, "lab", spec_title="Lab", headers=[["X-Key", "s3cret"]])
+        account = create_account(app, "anna", PASSWORD, role="editor")
+        door, token = serve(app), make_token(app, account, "tests", "editor")
+
+        def call(path: str, values: object) -> Reply:
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            return door.ask(f"/api/v1{path}", "POST", headers=headers, body=json.dumps(values).encode())
+
+        done = call(f"/feeds/{number}/edit", {"weight": 2, "tags": "openai"})
+        feed = get(app, number)
+        odd: list[object] = [
+            {"weight": "x"}, {"weight": 1e400}, {"tags": ["a"]}, {"no": 1}, {"title": "x" * 301}, {"interval": "-3h"},
+            {"header_names": ["Host"], "header_values": ["x"]}, {"header_names": ["X-New"]}, {"back": ["url"]}, [],
+            {"header_names": ["X-Y"], "header_values": ["a\r\nb: c"]}, {"language": "not a language"}, {},
+        ]  # fmt: skip
+        refused = [call(f"/feeds/{number}/edit", values).status for values in odd]
+        added = call("/feeds/add", {"url": "https://more.example/feed", "interval": "6h"})
+        undone = call(f"/log/{json.loads(done.body)['change']}/undo", {})
+
+    assert done.status == 200 and feed.spec.weight == 2 and feed.spec.tags == ("openai",)
+    assert feed.spec.title == "Lab" and feed.spec.headers == (("X-Key", "s3cret"),)
+    assert refused == [422] * len(odd)
+    assert json.loads(added.body)["feed"] == 2 and undone.status == 200

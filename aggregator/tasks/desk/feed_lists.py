@@ -15,6 +15,9 @@ from aggregator.model.ids import FeedId
 from aggregator.pipeline.opml import iter_opml, parse_opml
 from aggregator.storage import audit, feeds
 
+#: So many feeds of a list are named in the log.
+_NAMED = 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPreview:
@@ -66,7 +69,7 @@ def import_list(app: App, specs: Sequence[FeedSpec], *, who: str) -> tuple[int, 
             who=who,
             action="feed.import",
             subject="feeds",
-            title=str(len(ids)),
+            title=", ".join(spec.title or spec.url for spec in fresh[:_NAMED]),
             after={"feeds": list(ids)},
             now=app.now(),
         )

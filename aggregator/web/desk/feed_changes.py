@@ -4,8 +4,6 @@ Never shows it: that is `feed`.
 
 from __future__ import annotations
 
-from threading import BoundedSemaphore
-
 from aggregator.model.feed import Feed
 from aggregator.pipeline.urls import is_web_url
 from aggregator.tasks.desk import feed_held
@@ -21,12 +19,9 @@ from aggregator.web.desk.feed_fields import (
     read_edit,
     read_spec,
 )
-from aggregator.web.desk.feed_new import SECONDS, show_new
+from aggregator.web.desk.feed_new import SECONDS, show_new, take_a_place
 from aggregator.web.desk.visit import Action, Done, NoFields, Section, Visit
 from aggregator.web.desk.words import N_, FieldError, say
-
-#: So many ask a new address at once, at most: each keeps a thread busy.
-_ASKING = BoundedSemaphore(3)
 
 
 def _find(visit: Visit) -> Feed:
@@ -63,12 +58,8 @@ def _move(visit: Visit, sent: MoveFields) -> Done:
 
 def _check(visit: Visit, feed: Feed, url: str) -> str:
     """The address to keep: behind redirects that are for good."""
-    if not _ASKING.acquire(blocking=False):
-        raise FieldError({"url": say(N_("Others are asking new addresses at this moment. Please try again soon."))})
-    try:
+    with take_a_place():
         check = check_move(visit.app, feed, url, seconds=SECONDS)
-    finally:
-        _ASKING.release()
     if check.found is None:
         outcome = check.outcome
         raise FieldError({"url": say(N_("There is no feed at %(url)s: %(outcome)s"), url=url, outcome=outcome)})

@@ -4,6 +4,8 @@ Never stores what it only shows.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import Annotated, Any
 
@@ -23,12 +25,25 @@ from aggregator.web.desk.words import N_, FieldError, say
 
 #: Within which a page must be found, so that nobody waits in front of an empty one.
 SECONDS = 20.0
-#: So many look at once, at most: each keeps a thread busy.
+#: So many ask the network at once, at most: each keeps a thread busy.
 _LOOKING = BoundedSemaphore(3)
 #: A list that would not fit into a form is for the command line.
 _MOST_TEXT = 1_000_000
 #: Of a list that is shown before it is taken over.
 _SHOWN = 200
+
+
+@contextmanager
+def take_a_place() -> Iterator[None]:
+    """Ask the network here. Raises `FieldError` when enough others do."""
+    if not _LOOKING.acquire(blocking=False):
+        raise FieldError(
+            {"": say(N_("Others are asking the network at this moment. Please try again in a few seconds."))}
+        )
+    try:
+        yield
+    finally:
+        _LOOKING.release()
 
 
 class SearchFields(Fields):
@@ -60,14 +75,8 @@ def _read_address(typed: str) -> str:
 
 def _look(visit: Visit, url: str) -> tuple[Discovery, dict[str, int]]:
     """What was found, and which of it is read already."""
-    if not _LOOKING.acquire(blocking=False):
-        raise FieldError(
-            {"": say(N_("Others are looking for feeds at this moment. Please try again in a few seconds."))}
-        )
-    try:
+    with take_a_place():
         done = discover_feed(visit.app, url, seconds=SECONDS)
-    finally:
-        _LOOKING.release()
     with visit.app.db.read() as conn:
         known = feeds.find_ids(conn, [found.url for found in done.found])
     return done, dict(known)
