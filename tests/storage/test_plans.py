@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from aggregator.model.ids import FeedId, StoryId
-from aggregator.storage import announcements, archives, feeds, notable, pruning, stories
+from aggregator.model.ids import FeedId, IssueId, StoryId
+from aggregator.storage import announcements, archives, delivery_pages, feeds, notable, people_pages, pruning, stories
 from aggregator.storage.engine import Database
 from aggregator.storage.feed_claims import select_due
 from aggregator.storage.host_leases import release
@@ -109,3 +109,21 @@ def test_the_best_of_a_crowded_window_are_read_along_their_ranks(db: Database, t
     assert any("ix_stories_rank" in step for step in plan), plan
     assert any("ix_entries_story_id (story_id=?)" in step for step in plan), plan
     assert not [step for step in plan if step.startswith("SCAN entr")], plan
+
+
+def test_people_are_found_by_the_beginning_of_an_address_and_listed_along_an_index(db: Database) -> None:
+    found = explain(db, lambda conn: people_pages.search(conn, "ana", after="ana@example.org"))
+    listed = explain(db, lambda conn: people_pages.list_page(conn, newsletter="weekly", before_id=9_000))
+    ended = explain(db, lambda conn: people_pages.list_page(conn, state="ended", before_id=9_000))
+
+    assert any("ix_subscribers_folded (folded>? AND folded<?)" in step for step in found), found
+    assert any("ix_subscriptions_newsletter_state_id (newsletter=? AND state=? AND id<?)" in step for step in listed)
+    assert any("ix_subscriptions_state_id (state=? AND id<?)" in step for step in ended), ended
+    assert not [step for step in (*found, *listed, *ended) if step.startswith(("SCAN", "USE TEMP B-TREE"))]
+
+
+def test_the_mails_of_an_issue_in_one_state_are_read_a_page_at_a_time(db: Database) -> None:
+    plan = explain(db, lambda conn: delivery_pages.list_deliveries(conn, IssueId(1), "bounced", before_id=9_000))
+
+    assert any("ix_deliveries_issue_id_state_next_try_at_id" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith(("SCAN d", "USE TEMP B-TREE"))], plan
