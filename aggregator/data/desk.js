@@ -73,9 +73,11 @@ for (const list of document.querySelectorAll("[data-sortable]")) {
     event.preventDefault();
     const target = event.target.closest("[data-item]");
     if (target === dragged) return;
-    form.elements.item.value = dragged.dataset.item;
-    form.elements.before.value = target ? target.dataset.item : "";
-    form.elements.list.value = list.dataset.list ?? "";
+    // Not as properties: a collection has methods of such names.
+    const set = (name, value) => { form.elements.namedItem(name).value = value; };
+    set("item", dragged.dataset.item);
+    set("before", target ? target.dataset.item : "");
+    set("list", list.dataset.list ?? "");
     form.requestSubmit();
   });
 }
