@@ -67,7 +67,7 @@ def get_feed_name(name: str) -> str:
 
 def count_columns(text: str) -> int:
     """How many columns ``text`` takes."""
-    return sum(map(_get_width, text))
+    return len(text) if text.isascii() else sum(map(_get_width, text))
 
 
 def cut_text(text: str, columns: int) -> str:
