@@ -35,12 +35,18 @@ def count_by_day(
     top = _count(since, until)
     if limit:
         top = top.limit(limit)
-    days = {slug: [0] * -((since - until) // _DAY) for slug, _, _ in conn.execute(top)}
-    for some in iter_chunks(sorted(days)):
-        query = sa.select(entry_tags.c.slug, entry_tags.c.entry_id, entry_tags.c.effective_at).distinct()
-        for slug, _, effective_at in conn.execute(query.where(*window, entry_tags.c.slug.in_(some))):
-            days[slug][(effective_at - since) // _DAY] += 1
-    return tuple((slug, tuple(counts)) for slug, counts in days.items())
+    slugs = [slug for slug, _, _ in conn.execute(top)]
+    starts = [since + _DAY * number for number in range(-((since - until) // _DAY))]
+    days: dict[str, tuple[int, ...]] = {}
+    for some in iter_chunks(slugs):
+        # An entry has as many rows as there are reasons for its tag.
+        found = sa.select(entry_tags.c.slug, entry_tags.c.entry_id, entry_tags.c.effective_at).distinct()
+        rows = found.where(*window, entry_tags.c.slug.in_(some)).subquery()
+        at = rows.c.effective_at
+        counts = [sa.func.sum(sa.case((sa.and_(at >= start, at < start + _DAY), 1), else_=0)) for start in starts]
+        for slug, *by_day in conn.execute(sa.select(rows.c.slug, *counts).group_by(rows.c.slug)):
+            days[slug] = tuple(map(int, by_day))
+    return tuple((slug, days[slug]) for slug in slugs if slug in days)
 
 
 def count_by_week(conn: Connection, slug: str, *, until: datetime, weeks: int, now: datetime) -> tuple[int, ...]:
