@@ -1,6 +1,6 @@
 """The ledger of an issue as the desk shows it: numbers of the whole, and the people of a state a page at a time.
 
-`sum_up` reads every row of the issue, and belongs beside a request (`web.desk.aside`); `list_deliveries` a page.
+`measure` and `sum_up` read every row of the issue, and belong beside a request (`web.desk.aside`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Connection  # handed on, for what tasks say about it
 
 from aggregator.model.ids import IssueId, SubscriberId
+from aggregator.model.newsletter import Issue
 from aggregator.model.subscriber import DeliveryState, get_domain
 from aggregator.storage.bounces import GIVEN_UP
 from aggregator.storage.deliveries import OPEN, count_states, measure_pace
@@ -73,21 +74,12 @@ class AnswerGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerSum:
-    """An issue's ledger in numbers."""
+class Progress:
+    """How far an issue is."""
 
     states: Mapping[str, int]
-    #: Domain -> state -> mails; those of most people, and how many domains there are.
-    domains: Sequence[tuple[str, Mapping[str, int]]]
-    domain_count: int
-    answers: Sequence[AnswerGroup]
-    last: Sequence[KnownDelivery]
-    #: Mails a minute, over the last five.
+    #: Mails a minute, over the last five; 0 of one that does not go out.
     pace: float
-    #: Subscriptions that ended since it was sent, by reason: whose mail came back, and who left by themselves.
-    left: Mapping[str, int]
-    #: People who should have got it and did not (`storage.sending.count_missed`).
-    missed: int
     #: When the first of those that wait is due; None: nobody waits.
     next_try_at: datetime | None
 
@@ -107,19 +99,41 @@ class LedgerSum:
         return self.waiting / self.pace if self.pace and self.waiting else None
 
 
-def sum_up(conn: Connection, issue_id: IssueId, *, now: datetime, simplify: Callable[[str], str]) -> LedgerSum:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerSum:
+    """What became of an issue's mails, and why."""
+
+    #: Domain -> state -> mails; those of most people, and how many domains there are.
+    domains: Sequence[tuple[str, Mapping[str, int]]]
+    domain_count: int
+    answers: Sequence[AnswerGroup]
+    #: While it goes out.
+    last: Sequence[KnownDelivery]
+    #: Subscriptions that ended since it was sent, by reason: whose mail came back, and who left by themselves.
+    left: Mapping[str, int]
+    #: Of one that is sent: people who should have got it and did not (`storage.sending.count_missed`).
+    missed: int
+
+
+def measure(conn: Connection, issue: Issue, *, now: datetime) -> Progress:
+    """All rows of the issue are counted."""
+    return Progress(
+        states=count_states(conn, issue.id),
+        pace=measure_pace(conn, issue.id, now=now) if issue.state == "sending" else 0.0,
+        next_try_at=_find_next_try(conn, issue.id),
+    )
+
+
+def sum_up(conn: Connection, issue: Issue, *, simplify: Callable[[str], str]) -> LedgerSum:
     """All rows of the issue are read. ``simplify``: a server's words without what differs from mail to mail."""
-    domains, count = _count_domains(conn, issue_id)
+    domains, count = _count_domains(conn, issue.id)
     return LedgerSum(
-        states=count_states(conn, issue_id),
         domains=domains,
         domain_count=count,
-        answers=tuple(group for state in TROUBLED for group in _group_answers(conn, issue_id, state, simplify)),
-        last=_list_last(conn, issue_id),
-        pace=measure_pace(conn, issue_id, now=now),
-        left=_count_left(conn, issue_id),
-        missed=count_missed(conn, issue_id),
-        next_try_at=_find_next_try(conn, issue_id),
+        answers=tuple(group for state in TROUBLED for group in _group_answers(conn, issue.id, state, simplify)),
+        last=_list_last(conn, issue.id) if issue.state == "sending" else (),
+        left=_count_left(conn, issue.id),
+        missed=count_missed(conn, issue.id) if issue.state == "sent" else 0,
     )
 
 

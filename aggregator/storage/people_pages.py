@@ -127,10 +127,7 @@ def sum_up(conn: Connection, *, now: datetime, weeks: int = 26) -> PeopleSum:
 def _count_weeks(
     conn: Connection, column: sa.Column[datetime], begins: Sequence[datetime], which: sa.ColumnElement[bool]
 ) -> list[int]:
-    """In one reading: a sum for each week."""
-    week = timedelta(weeks=1)
-    sums = [
-        sa.func.coalesce(sa.func.sum(sa.case((sa.and_(column >= begin, column < begin + week), 1), else_=0)), 0)
-        for begin in begins
-    ]
-    return [int(number) for number in conn.execute(sa.select(*sums).where(which, column >= begins[0])).one()]
+    """In one reading: how many since each begin, and what lies between two of them."""
+    sums = [sa.func.coalesce(sa.func.sum(sa.case((column >= begin, 1), else_=0)), 0) for begin in begins]
+    since = [int(number) for number in conn.execute(sa.select(*sums).where(which, column >= begins[0])).one()]
+    return [number - later for number, later in zip(since, (*since[1:], 0), strict=True)]

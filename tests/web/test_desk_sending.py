@@ -115,7 +115,13 @@ def aside_dropped(app: object) -> None:
     from aggregator.web.desk import issue_sending
     from aggregator.web.desk import issues as room
 
-    for kept in (issue_sending._MOVING, issue_sending._STILL, room._MOVING, room._STILL):
+    known: tuple[Any, ...] = (
+        *issue_sending._PROGRESS.values(),
+        *issue_sending._SUM.values(),
+        room._MOVING,
+        room._STILL,
+    )
+    for kept in known:
         kept._kept.clear()
 
 

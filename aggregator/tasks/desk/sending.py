@@ -15,7 +15,7 @@ from aggregator.model.account import Change
 from aggregator.model.newsletter import Issue, Newsletter
 from aggregator.pipeline.schedule import describe_schedule, next_slots
 from aggregator.storage import audit, delivery_pages, issue_pages, sending
-from aggregator.storage.delivery_pages import LedgerSum
+from aggregator.storage.delivery_pages import LedgerSum, Progress
 from aggregator.storage.sending import Connection
 from aggregator.tasks import steering
 from aggregator.tasks.group import regroup_stories
@@ -65,12 +65,19 @@ def _look_ahead(app: App, newsletter: Newsletter) -> Coming:
     )
 
 
-def sum_up(app: App, issue_id: int, _state: str = "") -> LedgerSum:
-    """The ledger of an issue in numbers. Reads all of it: for beside a request. ``_state``: so that what was counted
-    before the issue came to be so is not taken for it."""
+def measure(app: App, issue_id: int, _state: str = "") -> Progress:
+    """How far an issue is. Counts all of its ledger: for beside a request. ``_state``: so that what was counted before
+    the issue came to be so is not taken for it."""
     issue = find_issue(app, issue_id)
     with app.db.read() as conn:
-        return delivery_pages.sum_up(conn, issue.id, now=app.now(), simplify=simplify)
+        return delivery_pages.measure(conn, issue, now=app.now())
+
+
+def sum_up(app: App, issue_id: int, _state: str = "") -> LedgerSum:
+    """What became of its mails, and why. Reads all of its ledger: for beside a request."""
+    issue = find_issue(app, issue_id)
+    with app.db.read() as conn:
+        return delivery_pages.sum_up(conn, issue, simplify=simplify)
 
 
 def find_issue(app: App, issue_id: int) -> Issue:

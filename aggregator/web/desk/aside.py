@@ -52,16 +52,21 @@ class Aside(Generic[T]):
         self._lock = threading.Lock()
 
     def get(self, app: App, *about: Hashable, patience: float | None = None) -> T | None:
-        """As it was when it was last counted; None: it has not been, and takes longer than ``patience`` seconds."""
+        """As it was when it was last counted; None: it has not been, and takes longer than ``patience`` seconds.
+
+        Left out, who begins to count waits `PATIENCE_SECONDS`, and who comes while it is counted does not wait at all.
+        """
         kept = self._find(app, about)
         with kept.lock:
             if monotonic() < kept.until:
                 return kept.value
-            done = kept.done
+            done, begins = kept.done, kept.done is None
             if done is None:
                 done = kept.done = threading.Event()
                 threading.Thread(target=self._work, args=(app, about, kept, done), name="aside", daemon=True).start()
-        done.wait(PATIENCE_SECONDS if patience is None else patience)
+        if patience is None:
+            patience = PATIENCE_SECONDS if begins else 0
+        done.wait(patience)
         return kept.value
 
     def _find(self, app: App, about: Hashable) -> _Kept[T]:

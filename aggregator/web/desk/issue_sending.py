@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
+from time import monotonic
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -12,18 +13,22 @@ from starlette.responses import Response
 from aggregator.model.newsletter import Issue
 from aggregator.model.subscriber import get_domain
 from aggregator.storage import audit, delivery_pages, issue_pages
-from aggregator.storage.delivery_pages import STATES, KnownDelivery, LedgerSum
+from aggregator.storage.delivery_pages import STATES, KnownDelivery, LedgerSum, Progress
 from aggregator.tasks.desk import sending
 from aggregator.tasks.issues import describe_issue
+from aggregator.web.desk import aside
 from aggregator.web.desk.aside import Aside
 from aggregator.web.desk.pages import show_page
 from aggregator.web.desk.visit import Action, Done, Fields, Listing, NoFields, Page, Section, Visit
 from aggregator.web.desk.words import N_, FieldError, say
 
 _ON_A_PAGE = 50
-#: The whole ledger of an issue is read for these.
-_MOVING: Aside[LedgerSum] = Aside(sending.sum_up, seconds=2)
-_STILL: Aside[LedgerSum] = Aside(sending.sum_up, seconds=60)
+#: The whole ledger of an issue is read for these: of one that goes out, and of one at rest.
+_PROGRESS: dict[bool, Aside[Progress]] = {
+    True: Aside(sending.measure, seconds=2),
+    False: Aside(sending.measure, seconds=60),
+}
+_SUM: dict[bool, Aside[LedgerSum]] = {True: Aside(sending.sum_up, seconds=3), False: Aside(sending.sum_up, seconds=60)}
 _LINES = 5
 
 
@@ -35,11 +40,19 @@ class CancelFields(Fields):
     sure: Annotated[bool, Field(description="True: nobody else gets it.")] = False
 
 
-def _get_sum(visit: Visit, issue: Issue, **options: float) -> LedgerSum | None:
+def _look(
+    visit: Visit, issue: Issue, patience: float | None = None
+) -> tuple[Progress, LedgerSum] | tuple[Progress | None, None]:
+    """None: there is none, or it is being counted."""
     if issue.state in ("draft", "skipped"):
-        return None
-    kept = _MOVING if issue.state == "sending" else _STILL
-    return kept.get(visit.app, int(issue.id), f"{issue.state} {issue.paused_reason}", **options)
+        return None, None
+    moves, about = issue.state == "sending", (int(issue.id), f"{issue.state} {issue.paused_reason}")
+    # Both are begun before one is waited for, and both together are waited for as long as one.
+    until = monotonic() + (aside.PATIENCE_SECONDS if patience is None else patience)
+    _SUM[moves].get(visit.app, *about, patience=0)
+    progress = _PROGRESS[moves].get(visit.app, *about, patience=patience)
+    found = _SUM[moves].get(visit.app, *about, patience=max(until - monotonic(), 0) if progress else 0)
+    return (progress, found) if progress is not None and found is not None else (progress, None)
 
 
 def _show_issue(visit: Visit) -> Response:
@@ -47,6 +60,7 @@ def _show_issue(visit: Visit) -> Response:
     with visit.app.db.read() as conn:
         held = issue_pages.list_held(conn, issue.id)
         lines = audit.list_changes(conn, subject=f"issue:{issue.id}", limit=_LINES)
+    progress, found = _look(visit, issue)
     newsletter = next((one for one in visit.app.settings.newsletters if one.slug == issue.newsletter), None)
     return show_page(
         visit,
@@ -54,7 +68,8 @@ def _show_issue(visit: Visit) -> Response:
         issue=issue,
         newsletter=newsletter,
         held=held,
-        sum=_get_sum(visit, issue),
+        progress=progress,
+        sum=found,
         lines=lines,
         name_answer=name_answer,
         is_old=sending.is_too_old(visit.app, issue),
@@ -64,7 +79,7 @@ def _show_issue(visit: Visit) -> Response:
 
 def _show_cancel(visit: Visit) -> Response:
     issue = sending.find_issue(visit.app, visit.params["issue"])
-    return show_page(visit, "issue_cancel.html", issue=issue, sum=_get_sum(visit, issue))
+    return show_page(visit, "issue_cancel.html", issue=issue, progress=_look(visit, issue)[0])
 
 
 def name_answer(words: str) -> str:
@@ -163,15 +178,18 @@ def _describe_plain(issue: Issue) -> dict[str, Any]:
 
 def _describe(visit: Visit) -> Any:
     issue = sending.find_issue(visit.app, visit.params["issue"])
-    found = _get_sum(visit, issue, patience=2)
+    progress, found = _look(visit, issue, patience=2)
     document: dict[str, Any] = {**describe_issue(issue), "deliveries": None, "domains": None}
-    if found is not None:
-        minutes = found.minutes_left
+    if progress is not None:
+        minutes = progress.minutes_left
         document |= {
-            "deliveries": dict(found.states),
-            "domains": {name: dict(states) for name, states in found.domains},
-            "mails_a_minute": found.pace,
+            "deliveries": dict(progress.states),
+            "mails_a_minute": progress.pace,
             "minutes_left": None if minutes is None else round(minutes, 1),
+        }
+    if found is not None:
+        document |= {
+            "domains": {name: dict(states) for name, states in found.domains},
             "left_since": dict(found.left),
             "answers": [
                 {"state": one.state, "words": one.words, "mails": one.count, "domains": dict(one.domains)}
