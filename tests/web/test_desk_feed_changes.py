@@ -18,7 +18,7 @@ from tests.fixtures.http_server import TestHttpServer
 from tests.fixtures.program import Program
 from tests.web.conftest import Door, Reply
 from tests.web.desk_door import PASSWORD, Visitor, make_visitor
-from tests.web.test_desk_feeds import add, find_change
+from tests.web.test_desk_feeds import ON_ONE, add, find_change
 
 Serve = Callable[..., Door]
 
@@ -66,6 +66,7 @@ def test_settings_are_said_here_and_go_back(program: Program, serve: Serve) -> N
     assert "Authorization" in log
 
 
+@ON_ONE
 def test_the_second_to_save_sees_what_changed_and_loses_nothing(program: Program, serve: Serve) -> None:
     program.configure()
     with program.app() as app:
@@ -180,6 +181,7 @@ def test_held_entries_are_let_in_or_left_out(program: Program, serve: Serve, htt
     assert waiting == ()
 
 
+@ON_ONE
 def test_programs_change_only_what_they_name(program: Program, serve: Serve) -> None:
     program.configure()
     with program.app() as app:

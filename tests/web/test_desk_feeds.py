@@ -25,6 +25,8 @@ from tests.web.conftest import Door, Reply
 from tests.web.desk_door import PASSWORD, make_visitor
 
 Serve = Callable[..., Door]
+#: Of what asks the database nothing that others do not ask it.
+ON_ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 HTML = "text/html; charset=utf-8"
 RSS = b"""<rss version="2.0"><channel><title>Neural Notes &amp;amp; more</title><link>http://notes.example/</link>
 <item><title>What a gradient wants</title><link>javascript:alert(1)</link><guid>1</guid></item></channel></rss>"""
@@ -120,6 +122,7 @@ def test_one_feed_on_its_page(program: Program, serve: Serve) -> None:
     assert missing == [404] * 3
 
 
+@ON_ONE
 def test_a_page_is_looked_at_and_nothing_is_stored(program: Program, serve: Serve, http_server: TestHttpServer) -> None:
     program.configure()
     home = http_server.add("/", b'<link rel="alternate" type="application/rss+xml" href="/neural">', content_type=HTML)
@@ -143,6 +146,7 @@ def test_a_page_is_looked_at_and_nothing_is_stored(program: Program, serve: Serv
     assert stored == ()
 
 
+@ON_ONE
 def test_looking_ends_in_time_and_only_some_look_at_once(
     program: Program, serve: Serve, http_server: TestHttpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
