@@ -16,6 +16,7 @@ from typing import Any, Protocol, overload
 from aggregator.config import Config
 from aggregator.config.desk import layer_settings, read_rules, read_tags
 from aggregator.config.events import load_lexicon
+from aggregator.config.export import is_written
 from aggregator.config.feeds import read_feed_lists
 from aggregator.config.meanings import load_language_means
 from aggregator.config.settings import build_settings
@@ -135,6 +136,10 @@ class Layers:
         """The settings with the desk's word; what of it cannot be read is told by `problems`."""
         settings, self.problems = layer_settings(self.config, self.base, desk)
         return settings
+
+    def is_written(self, name: str, value: Any) -> bool:
+        """Whether the configuration itself says by now what the desk says of a section."""
+        return is_written(self.config, name, value)
 
     def check_rules(self, raw: Sequence[Any], tag_rules: TagRules) -> Rules:
         """What a list of rules would be. Raises `ConfigError` with every mistake."""

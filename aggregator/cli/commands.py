@@ -14,6 +14,7 @@ from aggregator.cli import (
     db,
     editing,
     entries,
+    export,
     feeds,
     fetch,
     issues,
@@ -57,6 +58,7 @@ def _root(
 
 cli.command("init")(setup.init)
 cli.command("check")(check.check)
+cli.command("export-config")(export.export_config)
 cli.command("run", short_help="Run the daemon until it is told to stop.")(run.run)
 cli.command("worker", short_help="Take jobs beside a daemon, on this or another machine.")(worker.worker)
 cli.command("fetch")(fetch.fetch)

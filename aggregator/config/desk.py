@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from io import StringIO
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -15,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from aggregator.config.document import Document
 from aggregator.config.feeds import list_feed_rules
+from aggregator.config.lines import write_yaml
 from aggregator.config.problems import find_problems
 from aggregator.config.rules import Rule, build_rules, check_rules
 from aggregator.config.schema import Config
@@ -94,13 +94,3 @@ def read_rule_text(text: str) -> dict[str, Any]:
         message = "expected one rule: keys such as name:, when: and tag:"
         raise ConfigError((Problem(file=DESK, line=1, key="", message=message),))
     return {str(key): value for key, value in found.items()}
-
-
-def write_yaml(value: Any) -> str:
-    """As an editor would write it."""
-    yaml = YAML()
-    yaml.default_flow_style = False
-    yaml.width = 120
-    stream = StringIO()
-    yaml.dump(value, stream)
-    return stream.getvalue()

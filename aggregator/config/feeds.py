@@ -37,14 +37,14 @@ def list_feed_places(config: Config) -> dict[str, str]:
     for index, feed in enumerate(config.feeds):
         if not isinstance(feed, OpmlFeeds):
             place = f"{config.path}:{config.find_line('feeds', index)}"
-            places.setdefault(_build_spec(config, feed).url, place)
+            places.setdefault(build_spec(config, feed).url, place)
     return places
 
 
 def list_feed_rules(config: Config) -> tuple[tuple[str, tuple[FeedRule, ...]], ...]:
     """(address, its rules) of the feeds and folders that have rules of their own."""
     named = [feed for feed in config.feeds if not isinstance(feed, OpmlFeeds) and feed.rules]
-    return tuple((_build_spec(config, feed).url, feed.rules) for feed in named)
+    return tuple((build_spec(config, feed).url, feed.rules) for feed in named)
 
 
 def read_feed_lists(config: Config, parse_opml: OpmlParser) -> FeedLists:
@@ -53,7 +53,7 @@ def read_feed_lists(config: Config, parse_opml: OpmlParser) -> FeedLists:
     problems: list[Problem] = []
     for feed in config.feeds:
         if not isinstance(feed, OpmlFeeds):
-            spec = _build_spec(config, feed)
+            spec = build_spec(config, feed)
             specs.setdefault(spec.url, spec)
     for index, feed in enumerate(config.feeds):
         if isinstance(feed, OpmlFeeds) and not feed.is_followed:
@@ -64,7 +64,8 @@ def read_feed_lists(config: Config, parse_opml: OpmlParser) -> FeedLists:
     return FeedLists(specs=tuple(specs.values()), problems=tuple(problems))
 
 
-def _build_spec(config: Config, feed: UrlFeed | FolderFeed) -> FeedSpec:
+def build_spec(config: Config, feed: UrlFeed | FolderFeed) -> FeedSpec:
+    """What the file asks for."""
     spec = _apply_options(FeedSpec(url="", title=feed.title), feed)
     if isinstance(feed, FolderFeed):
         folder = (config.folder / feed.folder).resolve()

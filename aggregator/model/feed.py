@@ -145,6 +145,8 @@ class Feed:
     failure_class: str
     failure_reason: str
     entry_count: int = 0
+    #: The address that it was asked for under, when it has moved since; empty: it has not.
+    asked_url: str = ""
     #: What the desk says in place of what was asked for; `spec` holds it already.
     edits: Mapping[EditedField, FeedEdit] = field(default_factory=dict)
     #: Who may be asked together with it (`fetch.host_key`); empty before the first claim.

@@ -280,7 +280,12 @@ def _find(conn: Connection, url: str) -> RowMapping | None:
 
 def _find_changes(row: RowMapping, spec: FeedSpec, now: datetime) -> dict[str, Any]:
     """The columns in which a stored feed differs from what is asked for now."""
-    edits = {name: replace(one, base=get_field(spec, name)) for name, one in unpack_edits(row["edits"]).items()}
+    # What is asked for by now is said otherwise no more: the next wish counts again.
+    edits = {
+        name: replace(one, base=base)
+        for name, one in unpack_edits(row["edits"]).items()
+        if one.value != (base := get_field(spec, name))
+    }
     asked = spec_values(apply_edits(spec, edits)) | {"edits": pack_edits(edits)}
     changes = {name: value for name, value in asked.items() if row[name] != value}
     if row["asked_url"] and spec.url == row["url"]:

@@ -14,7 +14,7 @@ from aggregator.pipeline.lifecycle import spread_overdue as plan_overdue
 from aggregator.storage import deliveries, feeds, host_leases, meta, migrate
 from aggregator.storage.copying import MARK as COPYING
 from aggregator.tasks.deliver import recover_dead
-from aggregator.tasks.desk.settings import adopt_settings
+from aggregator.tasks.desk.settings import adopt_settings, forget_written
 from aggregator.tasks.hand import get_gap
 from aggregator.tasks.worker import is_dead, worker_name
 
@@ -32,6 +32,7 @@ def prepare_database(app: App) -> None:
     with app.db.write() as conn:
         meta.ensure_identity(conn, site_url=app.settings.site.url, now=app.now())
         counts = feeds.sync_specs(conn, app.settings.feeds, now=app.now(), complete=app.settings.feeds_complete)
+    forget_written(app)
     adopt_settings(app)
     if counts.added or counts.paused:
         log.info("feeds.synced", added=counts.added, updated=counts.updated, paused=counts.paused)

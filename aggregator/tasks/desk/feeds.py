@@ -81,6 +81,8 @@ def undo_edit(app: App, change: Change, *, who: str) -> int:
         now = _tell(feed, names)
         if any(now[name] != change.after[name] for name in names):
             raise UsageError("it was changed since")
+        if not any(name in feed.edits for name in names):
+            raise UsageError("the configuration itself says the same by now")
         back = [name for name in names if name not in change.before["here"]]
         values = {name: change.before[name] for name in names if name in change.before["here"]}
         feed_edits.edit(conn, feed, values, back, who=who, now=app.now())

@@ -9,6 +9,23 @@ from aggregator.storage import audit
 log = get_logger(__name__)
 
 
+def forget_written(app: App) -> None:
+    """What the configuration itself says by now is said by the desk no more: its next words count again."""
+    if app.layers is None:
+        return
+    with app.db.read() as conn:
+        said = audit.list_settings(conn)
+    written = {name: one.value for name, one in said.items() if app.layers.is_written(name, one.value)}
+    if not written:
+        return
+    with app.db.write() as conn:
+        now = app.now()
+        for name in written.keys() & audit.list_settings(conn, lock=True).keys():
+            audit.set_setting(conn, name, None, who="command", now=now)
+            subject = f"setting:{name}"
+            audit.record(conn, who="command", action="setting.written", subject=subject, before=written[name], now=now)
+
+
 def adopt_settings(app: App) -> bool:
     """Let ``app`` have what the desk has said meanwhile; whether that was anything. Costs one row where it was not.
 

@@ -19,6 +19,7 @@ OTHERS = {
     "account.add": N_("An account was made"),
     "account.remove": N_("An account was removed"),
     "account.role": N_("An account may do other things"),
+    "setting.written": N_("The configuration says by now what was set here"),
     "undo": N_("A change was taken back"),
 }
 
