@@ -34,7 +34,7 @@ ORIGINS: Mapping[str, str] = {
 }
 STATES: Mapping[str, str] = {"active": N_("Read"), "paused": N_("Paused")}
 ORDERS: Mapping[str, str] = {
-    "trouble": N_("What needs a decision first"),
+    "trouble": N_("Decisions first"),
     "name": N_("By name"),
     "newest": N_("Newest first"),
 }
