@@ -100,3 +100,18 @@ class Verdict:
     section: str = ""
     #: In the order in which they were taken.
     decisions: tuple[RuleDecision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleStep:
+    """What one rule said of one entry."""
+
+    rule: str
+    holds: bool
+    #: Why it does not hold: the entry is not in its scope, does not meet a condition, or meets one that must not be.
+    part: Literal["", "scope", "when", "not"] = ""
+    #: That condition; of a rule that holds the field whose words are in ``found``.
+    condition: str = ""
+    found: str = ""
+    #: A rule before it that said ``stop``: it was not asked, and would have said this.
+    stopped_by: str = ""

@@ -21,6 +21,7 @@ from aggregator.model.rule import (
     Rule,
     RuleDecision,
     Rules,
+    RuleStep,
     Scope,
     Verdict,
 )
@@ -33,6 +34,8 @@ TEXT_LIMIT = 50_000
 LINE_LIMIT = 2_000
 #: Of the words found that evidence quotes.
 _QUOTED = 80
+#: What was found in an entry that is looked at again and again; then it is searched anew.
+_MOST_FOUND = 500
 #: Rules multiply weights; beyond this nothing is gained.
 MAX_WEIGHT = 100.0
 #: Scripts that are written without spaces, or join endings to words: a character is counted as half a word.
@@ -69,9 +72,12 @@ def decide(subject: RuleSubject, rules: Rules) -> Verdict:
     A tag that a rule puts is there for the rules after it. Weights multiply, the last section stays, and what one rule
     has dropped no other brings back (let an earlier one stop).
     """
-    if not rules.rules:
-        return Verdict()
-    sight = _Sight(subject)
+    return judge(Sight(subject), rules) if rules.rules else Verdict()
+
+
+def judge(sight: Sight, rules: Rules) -> Verdict:
+    """As `decide`, of an entry that is looked at more than once."""
+    sight.forget_rules()
     added: list[TagEvidence] = []
     decisions: list[RuleDecision] = []
     weight, section, hidden = 1.0, "", False
@@ -105,18 +111,33 @@ def _list_decisions(rule: Rule) -> Iterator[RuleDecision]:
 
 
 @dataclass(slots=True)
-class _Sight:
+class Sight:
     """One entry as the rules see it; what costs something is made when it is first asked for."""
 
     subject: RuleSubject
+    #: Those of the taxonomy, and of the rules that were asked so far.
     tags: set[str] = field(default_factory=set)
     feed_names: frozenset[str] = frozenset()
     _bytes: dict[FieldName, bytes] = field(default_factory=dict)
     _length: tuple[int, int] | None = None
+    _found: dict[tuple[FieldName, str], str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.tags = {tag.slug for tag in self.subject.tags}
+        self.forget_rules()
         self.feed_names = frozenset(name.casefold() for name in self.subject.feed_names)
+
+    def forget_rules(self) -> None:
+        """No rule has been asked."""
+        self.tags = {tag.slug for tag in self.subject.tags}
+
+    def find(self, name: FieldName, patterns: Patterns) -> str | None:
+        """What was found in a field, in a few characters; None when nothing was."""
+        key = (name, patterns.expression)
+        if key not in self._found:
+            if len(self._found) >= _MOST_FOUND:
+                self._found.clear()
+            self._found[key] = _find(patterns, self.get_bytes(name))
+        return self._found[key]
 
     def get_bytes(self, name: FieldName) -> bytes:
         """The field as it is searched: cut, made plain, UTF-8."""
@@ -157,47 +178,47 @@ def _is_wide(piece: str) -> bool:
     return any(a <= character <= b for character in (piece[0], piece[-1]) for a, b in _WIDE)
 
 
-def _applies(rule: Rule, sight: _Sight) -> bool:
+def _applies(rule: Rule, sight: Sight) -> bool:
     return _is_in_scope(rule.scope, sight) and _holds_all(rule.when, sight) and not _holds_any(rule.unless, sight)
 
 
-def _is_in_scope(scope: Scope, sight: _Sight) -> bool:
+def _is_in_scope(scope: Scope, sight: Sight) -> bool:
     if not scope.tags and not scope.feeds:
         return True
     named = any(name.casefold() in sight.feed_names for name in scope.feeds)
     return named or any(slug in sight.tags for slug in scope.tags)
 
 
-def _holds_all(asked: Conditions, sight: _Sight) -> bool:
-    return all(_iter_answers(asked, sight))
+def _holds_all(asked: Conditions, sight: Sight) -> bool:
+    return all(holds for _, holds in _iter_answers(asked, sight))
 
 
-def _holds_any(asked: Conditions, sight: _Sight) -> bool:
-    return any(_iter_answers(asked, sight))
+def _holds_any(asked: Conditions, sight: Sight) -> bool:
+    return any(holds for _, holds in _iter_answers(asked, sight))
 
 
-def _iter_answers(asked: Conditions, sight: _Sight) -> Iterator[bool]:
+def _iter_answers(asked: Conditions, sight: Sight) -> Iterator[tuple[str, bool]]:
     """Of each condition that is asked whether it holds; what costs least comes first."""
     if asked.languages:
-        yield any(_speaks(sight.subject.language, language) for language in asked.languages)
+        yield "language", any(_speaks(sight.subject.language, language) for language in asked.languages)
     if asked.tags:
-        yield any(slug in sight.tags for slug in asked.tags)
+        yield "tag", any(slug in sight.tags for slug in asked.tags)
     if asked.older_than is not None:
-        yield sight.get_age() > asked.older_than
+        yield "older_than", sight.get_age() > asked.older_than
     if asked.newer_than is not None:
-        yield sight.get_age() <= asked.newer_than
+        yield "newer_than", sight.get_age() <= asked.newer_than
     for name in _FIELDS:
         patterns: Patterns | None = getattr(asked, name)
         if patterns is not None:
-            yield _find(patterns, sight.get_bytes(name)) is not None
+            yield name, sight.find(name, patterns) is not None
     if asked.min_words is not None:
-        yield sight.count()[0] >= asked.min_words
+        yield "min_words", sight.count()[0] >= asked.min_words
     if asked.max_words is not None:
-        yield sight.count()[0] <= asked.max_words
+        yield "max_words", sight.count()[0] <= asked.max_words
     if asked.min_characters is not None:
-        yield sight.count()[1] >= asked.min_characters
+        yield "min_characters", sight.count()[1] >= asked.min_characters
     if asked.max_characters is not None:
-        yield sight.count()[1] <= asked.max_characters
+        yield "max_characters", sight.count()[1] <= asked.max_characters
 
 
 def _speaks(spoken: str, asked: str) -> bool:
@@ -227,7 +248,7 @@ def compile_expression(expression: str) -> Any:
     return re2.compile(expression, options)
 
 
-def _make_tags(rule: Rule, sight: _Sight) -> Sequence[TagEvidence]:
+def _make_tags(rule: Rule, sight: Sight) -> Sequence[TagEvidence]:
     """Those that the entry does not bear yet."""
     wanted = [(slug, kind) for slug, kind in rule.tags if slug not in sight.tags]
     if not wanted:
@@ -239,14 +260,54 @@ def _make_tags(rule: Rule, sight: _Sight) -> Sequence[TagEvidence]:
     ]
 
 
-def _find_reason(rule: Rule, sight: _Sight) -> tuple[Field, str]:
+def _find_reason(rule: Rule, sight: Sight) -> tuple[Field, str]:
     """The strongest field that the rule looked at, and the words in it."""
     fields: tuple[Literal["title", "text", "url"], ...] = ("title", "text", "url")
     for name in fields:
         patterns: Patterns | None = getattr(rule.when, name)
         if patterns is not None:
-            return name, _find(patterns, sight.get_bytes(name)) or ""
+            return name, sight.find(name, patterns) or ""
     return "feed", ""
+
+
+def trace(sight: Sight, rules: Rules) -> tuple[RuleStep, ...]:
+    """What became of each rule when it was asked about this entry, and what of those that a ``stop`` kept from it."""
+    sight.forget_rules()
+    steps: list[RuleStep] = []
+    stopped = ""
+    for rule in rules.rules:
+        step = _look(rule, sight, stopped)
+        steps.append(step)
+        if step.holds and not stopped:
+            sight.tags |= {slug for slug, _ in rule.tags}
+            stopped = rule.name if rule.stop else ""
+    sight.forget_rules()
+    return tuple(steps)
+
+
+def _look(rule: Rule, sight: Sight, stopped: str) -> RuleStep:
+    if not _is_in_scope(rule.scope, sight):
+        return RuleStep(rule=rule.name, holds=False, part="scope", stopped_by=stopped)
+    for name, holds in _iter_answers(rule.when, sight):
+        if not holds:
+            return RuleStep(rule=rule.name, holds=False, part="when", condition=name, stopped_by=stopped)
+    for name, holds in _iter_answers(rule.unless, sight):
+        if holds:
+            found = _quote(rule.unless, name, sight)
+            return RuleStep(rule=rule.name, holds=False, part="not", condition=name, found=found, stopped_by=stopped)
+    where = next((name for name in _FIELDS if getattr(rule.when, name) is not None), "")
+    return RuleStep(
+        rule=rule.name, holds=True, condition=where, found=_quote(rule.when, where, sight), stopped_by=stopped
+    )
+
+
+def _quote(asked: Conditions, name: str, sight: Sight) -> str:
+    """The words that a pattern of this field found."""
+    for known in _FIELDS:
+        patterns: Patterns | None = getattr(asked, known)
+        if known == name and patterns is not None:
+            return sight.find(known, patterns) or ""
+    return ""
 
 
 def get_fingerprint(rules: Rules) -> str:

@@ -49,14 +49,15 @@ def judge_entries(
     verdicts: dict[EntryId, Verdict] = {}
     for entry in found:
         try:
-            subject = _make_subject(entry, texts.get(entry.id, ""), by_id[entry.feed_id], tags[entry.id])
+            subject = make_subject(entry, texts.get(entry.id, ""), by_id[entry.feed_id], tags[entry.id])
             verdicts[entry.id] = decide(subject, app.settings.rules)
         except Exception:
             log.exception("entry.not_judged", entry=entry.id)
     return verdicts
 
 
-def _make_subject(entry: Entry, html: str, feed: Feed, tags: Sequence[TagEvidence]) -> RuleSubject:
+def make_subject(entry: Entry, html: str, feed: Feed, tags: Sequence[TagEvidence]) -> RuleSubject:
+    """What rules look at. ``tags``: those of the taxonomy."""
     names = (feed.spec.url, entry.feed_url, entry.feed_name, feed.spec.title, feed.title)
     return RuleSubject(
         title=entry.title,

@@ -7,7 +7,7 @@ whole entry: the publisher's categories, the editor's feed tags, its own address
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -107,7 +107,7 @@ def _claim(claims: _Claims, tag: Tag, where: Field, position: int, words: str, r
 
 def _claim_text(claims: _Claims, matcher: Matcher, view: View, where: Field, language: str) -> None:
     for found in iter_found(matcher, view, language):
-        if _is_contradicted(found, view):
+        if is_contradicted(found, view):
             continue
         tag = found.needle.rule.tag
         known = claims.get(tag.slug)
@@ -118,7 +118,7 @@ def _claim_text(claims: _Claims, matcher: Matcher, view: View, where: Field, lan
             _claim(claims, tag, where, found.start, view.shown[found.start : found.end], rule)
 
 
-def _is_contradicted(found: Found, view: View) -> bool:
+def is_contradicted(found: Found, view: View) -> bool:
     """Whether words close by say that another thing of this name is meant."""
     words = found.needle.rule.not_when
     if not words:
@@ -135,7 +135,7 @@ def _drop_unaccompanied(claims: _Claims, matcher: Matcher, views: Sequence[View]
     everything = "\n".join(view.folded for view in views)
     sure = set(claims).difference(waiting)
     while waiting:
-        met = {slug for slug in waiting if _is_accompanied(matcher.by_slug[slug], sure, everything)}
+        met = {slug for slug in waiting if is_accompanied(matcher.by_slug[slug], sure, everything)}
         if not met:
             break
         sure |= met
@@ -144,7 +144,8 @@ def _drop_unaccompanied(claims: _Claims, matcher: Matcher, views: Sequence[View]
         del claims[slug]
 
 
-def _is_accompanied(rule: TagRule, sure: set[str], everything: str) -> bool:
+def is_accompanied(rule: TagRule, sure: Collection[str], everything: str) -> bool:
+    """Whether one of ``only_with`` is there: a tag of ``sure``, or words of ``everything``, folded."""
     return any(word[1:] in sure if word.startswith("#") else holds(everything, word) for word in rule.only_with)
 
 
