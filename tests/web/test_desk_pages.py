@@ -51,7 +51,8 @@ class Room:
     door: Door
     places: Places
 
-    def list_paths(self) -> Iterator[str]:
+    def list_paths(self) -> Iterator[tuple[str, str]]:
+        """Paths of pages as they are written, and with numbers in them."""
         for page in (page for room in ROOMS for page in room.pages):
             names = re.findall(r"\{(\w+)(?::\w+)?\}", page.path)
             assert set(names) <= set(self.places), f"{page.path}: say in this test where such a number comes from"
@@ -59,7 +60,7 @@ class Room:
                 path = page.path
                 for name, value in zip(names, values, strict=True):
                     path = re.sub(rf"\{{{name}(:\w+)?\}}", str(value), path)
-                yield path
+                yield page.path, path
 
 
 @pytest.fixture
@@ -157,7 +158,11 @@ def test_every_page_is_for_everybody_and_runs_nothing(room: Room, browser_page: 
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("heading", name="Overview").wait_for()
-    for path in room.list_paths():
+    missing = {written for written, _ in room.list_paths()}
+    for written, path in room.list_paths():
+        if page.request.get(f"{room.door.url}/admin{path}").status in (404, 422):
+            continue  # a draft has no frozen mail, and what is frozen is no draft
+        missing.discard(written)
         if path.endswith(FILES):
             continue
         answer = page.goto(f"{room.door.url}/admin{path}", wait_until="load")
@@ -171,3 +176,4 @@ def test_every_page_is_for_everybody_and_runs_nothing(room: Room, browser_page: 
         faults[path] = list(find_faults(page))
 
     assert not {path: found for path, found in faults.items() if found}
+    assert not missing
