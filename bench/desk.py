@@ -33,7 +33,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from desk_fill import NOW, Size, open_databases
-from desk_pages import API, DEEP, ROOT, get_keys, get_turn, list_links, list_pages, read_samples
+from desk_pages import API, DEEP, ROOT, get_keys, get_turn, list_links, list_pages, list_previews, read_samples
 from desk_server import NAME, PASSWORD
 from memory import PROJECT
 
@@ -81,16 +81,18 @@ class Client:
             self.cookie = cookie.partition(";")[0]
         return response.status, body, taken
 
-    def log_in(self) -> None:
-        """As a person does; then a token for the API is made at the account's page."""
+    def log_in(self) -> str:
+        """As a person does; then a token for the API is made at the account's page. What forms of this session hold."""
         csrf = self._find_csrf("/login")
         status, _, _ = self.ask(f"{ROOT}/login", {"name": NAME, "password": PASSWORD, "to": "/", "csrf": csrf})
         assert status == 303, status
-        form = {"label": "bench", "role": "viewer", "csrf": self._find_csrf("/account")}
+        csrf = self._find_csrf("/account")
+        form = {"label": "bench", "role": "viewer", "csrf": csrf}
         status, body, _ = self.ask(f"{ROOT}/account/tokens", form)
         found = re.search(r">\s*([A-Za-z0-9_-]{40,})\s*<", body.decode())
         assert status == 200 and found, (status, body)
         self.token = found[1]
+        return csrf
 
     def _find_csrf(self, path: str) -> str:
         status, body, _ = self.ask(ROOT + path)
@@ -111,6 +113,8 @@ class Taken:
     #: A file with all there is, as long as there are rows: it is to begin in time, not to end.
     is_file: bool
     begins: list[float]
+    #: As it should be: of its route another address was answered (a draft has no mails, what was sent is no draft).
+    is_refused: bool = False
 
     @property
     def median(self) -> float:
@@ -118,7 +122,8 @@ class Taken:
 
     @property
     def is_bad(self) -> bool:
-        return self.status != 200 or statistics.median(self.begins if self.is_file else self.times) > GOAL_MS
+        late = statistics.median(self.begins if self.is_file else self.times) > GOAL_MS
+        return late or not (self.status == 200 or self.is_refused)
 
 
 @contextmanager
@@ -140,7 +145,7 @@ def measure(config: Path, runs: int, wanted: str) -> list[Taken]:
     found: list[Taken] = []
     with run_server(config) as port:
         client = Client(port)
-        client.log_in()
+        csrf = client.log_in()
         for route, path in list_pages(read_samples(url)):
             if wanted not in route:
                 continue
@@ -148,15 +153,21 @@ def measure(config: Path, runs: int, wanted: str) -> list[Taken]:
             found.append(taken)
             if taken.status == 200 and route.startswith(ROOT) and not taken.is_file:
                 found += [ask_often(client, route, link, runs) for link in find_further(client, path)]
+        for route, path, form in list_previews(read_samples(url)):
+            if wanted in route:
+                found.append(ask_often(client, route, path, runs, {**form, "csrf": csrf}))
+    answered = {taken.route for taken in found if taken.status == 200}
+    for taken in found:
+        taken.is_refused = taken.status in (404, 409, 422) and taken.route in answered
     return found
 
 
-def ask_often(client: Client, route: str, path: str, runs: int) -> Taken:
+def ask_often(client: Client, route: str, path: str, runs: int, form: dict[str, str] | None = None) -> Taken:
     """One address, and a line of progress."""
-    status, body, first = client.ask(path)
+    status, body, first = client.ask(path, form)
     taken = Taken(route, path, status, len(body), [first], client.is_file, [client.began])
     for _ in range(runs - 1 if status == 200 else 0):
-        taken.times.append(client.ask(path)[2])
+        taken.times.append(client.ask(path, form)[2])
         taken.begins.append(client.began)
     spent = " ".join(f"{one:8.1f}" for one in (min(taken.times), taken.median, max(taken.times)))
     print(f"  {spent} {status} {path}", file=sys.stderr, flush=True)
@@ -211,7 +222,7 @@ def print_table(found: dict[str, list[Taken]]) -> None:
         print(f"| `{route}` | {count} | {' | '.join(cells)} |")
     for kind, some in found.items():
         for taken in some:
-            if taken.status != 200:
+            if taken.status != 200 and not taken.is_refused:
                 print(f"{kind}: {taken.path}: answered {taken.status}")
             elif taken.is_file:
                 begins = statistics.median(taken.begins)

@@ -30,6 +30,11 @@ TURNS = ("before", "after", "below", "above", "from", "page", "older", "cursor",
 CHOICES = 3
 #: What is typed into fields, by words in their names; else the first.
 TYPED = {"q": "openai", "date": "2026-02-25", "day": "2026-02-25", "domain": "mail0.example", "address": "reader77"}
+#: What is typed where an action shows what it would do, by its path. Not here: what takes a file, what makes a token.
+PREVIEWS: Mapping[str, Mapping[str, str]] = {
+    "/issues/{issue:int}/introduction/preview": {"introduction": "Hello **you**. " * 100},
+    "/issues/{issue:int}/subject/preview": {"subject": "What came to pass"},
+}
 _PARAM = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 #: By name of the parameter: statements whose first column are values; from the most to the least usual.
@@ -91,6 +96,15 @@ def list_pages(samples: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]
             continue
         for path in _fill_route(route, samples):
             yield route, path
+
+
+def list_previews(samples: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+    """(route, path, form) of what shows something while one types: each with what a person may have typed."""
+    for action in (action for room in ROOMS for action in room.actions if action.shows):
+        route = f"{ROOT}{action.path}"
+        if (form := PREVIEWS.get(action.path)) is not None:
+            for path in _fill_route(route, samples):
+                yield route, path, form
 
 
 def _fill_route(route: str, samples: Mapping[str, Sequence[str]]) -> Iterator[str]:
