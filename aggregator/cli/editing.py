@@ -27,6 +27,7 @@ from aggregator.model.ids import StoryId
 from aggregator.model.newsletter import Issue, IssueEdits, Newsletter, Section, TooFew
 from aggregator.model.said import say_count
 from aggregator.storage import issues
+from aggregator.storage.drafts import pack_edits
 from aggregator.tasks.drafts import SeenDraft, approve_draft, edit_draft, refuse_draft, see_draft
 from aggregator.tasks.issues import describe_issue
 
@@ -112,7 +113,7 @@ def _read_introduction(path: str | None) -> str | None:
 
 
 def _show(draft: Issue, seen: SeenDraft | TooFew, *, as_json: bool) -> None:
-    document = {**describe_issue(draft), "subject": "", "held": []}
+    document = {**describe_issue(draft), "subject": "", "held": [], "edits": pack_edits(draft.edits) or {}}
     if isinstance(seen, SeenDraft):
         composed = seen.composed
         places = (("top", composed.top), ("brief", composed.brief), ("more", composed.more))

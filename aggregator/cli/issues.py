@@ -73,6 +73,8 @@ def list_issues(
                 document["state"] = f"{document['state']}, rests: {document['paused_reason']}"
             if document["state"] == "draft" and document["review_until"] and not document["approved_at"]:
                 document["state"] = f"draft, waits for a yes until {document['review_until']:%Y-%m-%d %H:%M} UTC"
+            elif document["state"] == "draft" and document["approved_at"]:
+                document["state"] = f"draft, goes out at {document['approved_at']:%Y-%m-%d %H:%M} UTC"
             document["issue"] = f"{document['newsletter']}/{document['slug']}"
     columns = ("issue", "state", "stories", "subject", "mails")
     empty = "No issues in that time." if since or until else "No issues yet. Build one: aggregator issues build"

@@ -77,8 +77,29 @@ def approve(conn: Connection, issue_id: IssueId, *, now: datetime) -> bool:
 
 def schedule(conn: Connection, issue_id: IssueId, at: datetime | None) -> bool:
     """The editor's yes holds from ``at`` on; None: it is taken back. False when it is no draft (any more)."""
+    newsletter = conn.execute(sa.select(issues.c.newsletter).where(issues.c.id == issue_id)).scalar()
+    if newsletter is None:
+        return False
+    lock_issues(conn, newsletter)
     is_draft = (issues.c.id == issue_id, issues.c.state == "draft")
     return bool(conn.execute(sa.update(issues).where(*is_draft).values(approved_at=at, paused_until=None)).rowcount)
+
+
+def holds_yes(conn: Connection, issue_id: IssueId, newsletter: str, approved_at: datetime | None) -> bool:
+    """Whether the editor's yes is as it was; until the transaction's end it stays so."""
+    lock_issues(conn, newsletter)
+    found = conn.execute(sa.select(issues.c.approved_at).where(issues.c.id == issue_id)).first()
+    return found is not None and found.approved_at == approved_at
+
+
+def reopen(conn: Connection, issue_id: IssueId, newsletter: str) -> bool:
+    """What was skipped is a draft again; False when it is none that was, or when a later slot has its window by now."""
+    lock_issues(conn, newsletter)
+    later = issues.alias()
+    mine = sa.select(issues.c.slot_at).where(issues.c.id == issue_id).scalar_subquery()
+    is_last = ~sa.exists().where(later.c.newsletter == newsletter, later.c.slot_at > mine)
+    statement = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "skipped", is_last)
+    return bool(conn.execute(statement.values(state="draft", reason="")).rowcount)
 
 
 def note_failure(conn: Connection, issue_id: IssueId, reason: str, *, again_at: datetime) -> bool:

@@ -13,6 +13,7 @@ from aggregator.app import App
 from aggregator.errors import RenderError, UsageError
 from aggregator.model.ids import StoryId
 from aggregator.model.newsletter import ComposedIssue, Issue, IssueEdits, Newsletter, RenderedIssue, TooFew
+from aggregator.pipeline.compose import UNEDITED
 from aggregator.storage import drafts, issues
 from aggregator.storage.sending import Connection
 from aggregator.tasks.composing import WindowCounts, compose_draft, find_held, glance_at_draft
@@ -57,11 +58,12 @@ def edit_draft(
     change: Callable[[IssueEdits], IssueEdits],
     *,
     then: Then | None = None,
+    known: IssueEdits = UNEDITED,
 ) -> Issue:
     """Change what the editor said of it. Raises `UsageError`, and changes nothing, when ``change`` names a story that
-    the draft does not hold, or when it is no draft any more."""
+    the draft does not hold, or when it is no draft any more. ``known``: what these name is not looked for."""
     before = change(draft.edits)
-    if new := _list_named(before) - _list_named(draft.edits):
+    if new := _list_named(before) - _list_named(draft.edits) - _list_named(known):
         regroup_stories(app)
         if missing := new - find_held(app, newsletter, draft, new):
             numbers = ", ".join(str(number) for number in sorted(missing))

@@ -71,11 +71,10 @@ def settle_draft(app: App, newsletter: Newsletter, draft: Issue) -> bool:
         skip_draft(app, draft, NOT_APPROVED)
         return True
     try:
-        freeze_draft(app, newsletter, draft)
+        return freeze_draft(app, newsletter, draft)
     except RenderError as error:  # a broken template never stops the daemon; a mended one makes the issue
         note_failure(app, draft, error)
         return False
-    return True
 
 
 def get_deadline(newsletter: Newsletter, draft: Issue) -> datetime | None:
@@ -201,20 +200,21 @@ def _free_slug(wanted: str, taken: set[str]) -> str:
 
 
 def freeze_draft(app: App, newsletter: Newsletter, draft: Issue) -> bool:
-    """Compose, render and freeze a slot's draft and hand it to the ledger; False when it is skipped instead."""
+    """Compose, render and freeze a slot's draft and hand it to the ledger, or skip it; False when it is a draft still:
+    the editor let it wait meanwhile."""
     due_at = get_deadline(newsletter, draft) or draft.slot_at
     if app.now() - due_at > MAX_SLOT_AGE:
         skip_draft(app, draft, f"too late: it could not be made within {MAX_SLOT_AGE.days} days")
-        return False
+        return True
     composed = compose_draft(app, newsletter, draft)
     if isinstance(composed, TooFew):
         skip_draft(app, draft, composed.reason)
-        return False
+        return True
     found = _set_for_all(app, composed, draft)
     whole, *variants = found.renderings
     with app.db.write() as conn:
         # One transaction: an issue that a kill leaves frozen but not being sent would wait for somebody to send it.
-        frozen = issues.freeze(
+        frozen = drafts.holds_yes(conn, draft.id, draft.newsletter, draft.approved_at) and issues.freeze(
             conn, draft.id, whole, _items(found.issue), now=app.now(), variants=variants, edits=draft.edits
         )
         if frozen:
@@ -225,8 +225,9 @@ def freeze_draft(app: App, newsletter: Newsletter, draft: Issue) -> bool:
         log.info("issue.frozen", newsletter=newsletter.slug, issue=draft.slug, subject=whole.subject)
     elif now is not None and now.state == "draft":
         # Meanwhile another issue was frozen that holds a story of this one, or the editor changed something.
-        return freeze_draft(app, newsletter, now)
-    return frozen or (now is not None and now.state != "skipped")
+        deadline = get_deadline(newsletter, now)
+        return (deadline is None or deadline <= app.now()) and freeze_draft(app, newsletter, now)
+    return True
 
 
 def set_draft(

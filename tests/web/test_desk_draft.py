@@ -40,7 +40,7 @@ class Paper:
         """Titles by place, as the page has them."""
         text = self.visitor.get("/issues/1/edit").text
         found: dict[str, list[str]] = {}
-        for place, held in re.findall(r'data-list="(\w+)">(.*?)</ol>', text, re.DOTALL):
+        for place, held in re.findall(r'data-list="(\w+)">(.*?)</[ou]l>', text, re.DOTALL):
             found[place] = re.findall(r'class="headline">(?:<a [^>]*>)?([^<]*)<', held)
         return found
 
@@ -92,15 +92,27 @@ def test_stories_are_moved_and_moved_back(paper: Paper) -> None:
     paper.visitor.post("/issues/1/place", item=paper.number(second), list="out")
     away = paper.order()
     (undo,) = re.findall(r'action="/admin(/log/\d+/undo)"', shown.text)
+    paper.visitor.post("/issues/1/subject", subject="Mine")
 
     assert moved.headers["location"].endswith(f"#story-{paper.number(third)}")
     assert dragged == [third, first, second, fourth]
     assert stepped == [first, third, second, fourth]
     assert (away["top"], away["brief"], away["out"]) == ([first, third], [fourth], [second])
     assert second not in paper.mail() and fourth in paper.mail()
-    assert "changed since" in paper.visitor.post(undo).text
-    paper.visitor.post("/issues/1/restore", item=paper.number(second))
+    refused = paper.visitor.post(undo)
+    assert refused.status == 422 and "changed once more since" in refused.text
+    restored = paper.visitor.follow(paper.visitor.post("/issues/1/restore", item=paper.number(second)))
     assert second in paper.order()["top"]
+    (undo,) = re.findall(r'action="/admin(/log/\d+/undo)"', restored.text)
+    paper.visitor.post("/issues/1/subject", subject="Mine again")
+    assert paper.visitor.post(undo).status == 303 and paper.order() == away
+    assert paper.get().edits.subject == "Mine again"
+    paper.visitor.post("/issues/1/place", item=paper.number(first), list="top", end="1")
+    assert paper.order()["top"] == [third, first]
+    paper.visitor.post("/issues/1/place", item=paper.number(first), step="first")
+    assert paper.order()["top"] == [first, third]
+    assert paper.visitor.post("/issues/1/place", item=paper.number(first), step="up").status == 422
+    assert paper.visitor.post("/issues/1/place", item="999", list="top").status == 422
 
 
 def test_words_of_the_editor_stand_in_the_mail_and_the_sources_come_back(paper: Paper) -> None:

@@ -5,8 +5,8 @@ log, and taken back by it. Never sends an issue: what is approved is the ledger'
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
 from typing import Literal
 
 from aggregator.app import App
@@ -20,12 +20,14 @@ from aggregator.storage.drafts import pack_edits, unpack_edits
 from aggregator.storage.sending import Connection
 from aggregator.tasks.desk.sending import Line, find_issue
 from aggregator.tasks.drafts import SeenDraft, approve_draft, edit_draft, see_draft
-from aggregator.tasks.issues import find_newsletter, skip_draft
+from aggregator.tasks.issues import find_newsletter, get_deadline, skip_draft
 from aggregator.tasks.specimen_mail import send_test
 
 #: Where a story may stand; ``out``: in no issue of this draft.
 Place = Literal["top", "brief", "more", "out"]
 SECTIONS: tuple[Section, ...] = ("top", "brief", "more")
+#: An issue is put off by so much at most: those after it wait for it.
+MOST_AHEAD = timedelta(days=31)
 MAX_INTRODUCTION, MAX_SUBJECT, MAX_HEADLINE, MAX_EXCERPT = 20_000, 200, 300, 2_000
 
 
@@ -49,10 +51,10 @@ def place_story(
     place: Place,
     *,
     order: Sequence[StoryId],
-    before: StoryId | None = None,
+    at: int | None = None,
     who: str,
 ) -> int:
-    """Put a story into ``place``, before another story there (None: at the end of those that were put there by hand).
+    """Put a story into ``place``, where so many others stand before it (None: below those put there by hand).
 
     ``order``: what stands in that place now. As much of its beginning as the new order needs is fixed by hand; what
     follows stays as it is composed.
@@ -67,8 +69,9 @@ def place_story(
         others = [number for number in order if number != story_id]
         # What was fixed and is not shown (it came to nothing) stays where it was said to be.
         others += [number for number in fixed if number not in others]
-        at = others.index(before) if before in others else max((others.index(one) + 1 for one in fixed), default=0)
-        wanted = [*others[:at], story_id, *others[at:]]
+        below = max((others.index(one) + 1 for one in fixed), default=0)
+        wanted = list(others)
+        wanted.insert(below if at is None else at, story_id)
         last = max(wanted.index(one) for one in (story_id, *fixed))
         elsewhere = tuple(one for one in kept if one[1] != place and one[0] not in wanted[: last + 1])
         return replace(edits, placed=(*elsewhere, *((one, place) for one in wanted[: last + 1])), dropped=dropped)
@@ -91,7 +94,8 @@ def restore_story(app: App, issue_id: int, story_id: StoryId, *, who: str) -> in
 
 
 def write_story(app: App, issue_id: int, story_id: StoryId, headline: str, excerpt: str, *, who: str) -> int:
-    """Its headline and excerpt in this issue; an empty one is the source's own."""
+    """Its headline and excerpt in this issue, a line each; an empty one is the source's own."""
+    headline, excerpt = " ".join(headline.split()), " ".join(excerpt.split())
 
     def change(edits: IssueEdits) -> IssueEdits:
         others = tuple(text for text in edits.texts if text[0] != story_id)
@@ -131,14 +135,17 @@ def _tell(edits: IssueEdits) -> dict[str, object]:
 
 
 def undo_edit(app: App, change: Change, *, who: str) -> int:
-    """The draft is as it was before, unless it was changed since. Raises `UsageError`."""
+    """What was changed is as it was before, unless it was changed once more since. Raises `UsageError`."""
     newsletter, draft = find_draft(app, int(change.subject.partition(":")[2]))
     lines: list[int] = []
 
+    said, done = unpack_edits(change.before), unpack_edits(change.after)
+    changed = [part.name for part in fields(IssueEdits) if getattr(said, part.name) != getattr(done, part.name)]
+
     def put_back(edits: IssueEdits) -> IssueEdits:
-        if _tell(edits) != change.after:
-            raise UsageError("the draft was changed since: take that back first")
-        return unpack_edits(change.before)
+        if any(getattr(edits, name) != getattr(done, name) for name in changed):
+            raise UsageError("this was changed once more since: take that back first")
+        return replace(edits, **{name: getattr(said, name) for name in changed})
 
     def note(conn: Connection, before: IssueEdits, after: IssueEdits) -> None:
         line = Line(app, who, "undo", draft, before=_tell(before), after={"change": change.id})
@@ -148,7 +155,7 @@ def undo_edit(app: App, change: Change, *, who: str) -> int:
         lines.append(line.number)
 
     # What is put back was held once; whether it is still is found out when the draft is composed.
-    edit_draft(app, newsletter, replace(draft, edits=unpack_edits(change.before)), put_back, then=note)
+    edit_draft(app, newsletter, draft, put_back, then=note, known=said)
     return lines[0]
 
 
@@ -167,6 +174,8 @@ def schedule(app: App, issue_id: int, at: datetime | None, *, who: str) -> int:
     _, draft = find_draft(app, issue_id)
     if at is not None and at <= app.now():
         raise UsageError("this moment is over: approve it to send it now")
+    if at is not None and at > app.now() + MOST_AHEAD:
+        raise UsageError(f"this is more than {MOST_AHEAD.days} days ahead, and later issues would wait for it")
     before, after = (one.isoformat() if one else None for one in (draft.approved_at, at))
     if before == after:
         raise UsageError("nothing is other than it was")
@@ -198,9 +207,28 @@ def undo_schedule(app: App, change: Change, *, who: str) -> int:
 def skip(app: App, issue_id: int, reason: str, *, who: str) -> int:
     """It becomes no issue; what is still new comes in the next one."""
     _, draft = find_draft(app, issue_id)
-    line = Line(app, who, "issue.skip", draft, after={"reason": reason})
+    line = Line(app, who, "issue.skip", draft, before={"reason": draft.reason}, after={"reason": reason})
     if not skip_draft(app, draft, reason, then=line.write):
         raise UsageError(f"{draft.name} is no draft any more")
+    return line.number
+
+
+def undo_skip(app: App, change: Change, *, who: str) -> int:
+    """It is a draft again, as long as its time for review is not over and no later issue has its stories. Raises
+    `UsageError`."""
+    issue = find_issue(app, int(change.subject.partition(":")[2]))
+    deadline = get_deadline(find_newsletter(app, issue.newsletter), issue)
+    if issue.state != "skipped" or issue.reason != change.after["reason"]:
+        raise UsageError(f"{issue.name} is not any more as it was left then")
+    if deadline is not None and deadline <= app.now():
+        raise UsageError("its time for review is over, so it would be decided at once: make an issue by hand")
+    line = Line(app, who, "undo", issue, before=change.after, after={"change": change.id})
+    with app.db.write() as conn:
+        if not drafts.reopen(conn, issue.id, issue.newsletter):
+            raise UsageError("its stories are a later issue's by now")
+        line.write(conn)
+        if not audit.mark_undone(conn, change.id, line.number):
+            raise UsageError("this was taken back already")
     return line.number
 
 

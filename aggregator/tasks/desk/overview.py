@@ -138,7 +138,12 @@ def look(app: App, week: Week | None) -> Standing:
         untagged = figures.count_untagged(conn)
         failed = overview.count_failed_notices(conn)
         next_feed_at = figures.find_next_feed(conn)
-    decisions = [Decision(kind="draft", issue=issue) for issue in waiting if issue.state == "draft"]
+    # One that has a yes waits for nobody, unless it cannot be made.
+    decisions = [
+        Decision(kind="draft", issue=issue)
+        for issue in waiting
+        if issue.state == "draft" and (issue.approved_at is None or issue.reason)
+    ]
     decisions += [Decision(kind="paused", issue=issue) for issue in waiting if issue.paused_reason]
     troubles = week.feeds if week else {}
     decisions += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
@@ -35,7 +36,8 @@ def _test(visit: Visit, sent: TestFields) -> Done:
         line, words = drafts.test(visit.app, number, sent.address, who=visit.account.name)
     except MailError as error:
         raise FieldError({"address": say(N_("The server said: %(words)s"), words=str(error))}) from error
-    return Done(to=f"/issues/{number}/edit#fate", change=line, body={"answer": words})
+    query = urlencode({"to": sent.address})
+    return Done(to=f"/issues/{number}/edit?{query}#fate", change=line, body={"answer": words})
 
 
 def _approve(visit: Visit, _: NoFields) -> Done:
@@ -84,7 +86,7 @@ ROOM = Section(
         ),
         Action(
             name="issue.skip", path=f"{_PATH}/skip", fields=SkipFields, run=_skip, done=N_("The issue was skipped"),
-            page=show_draft,
+            page=show_draft, undo=drafts.undo_skip,
         ),
     ),
 )  # fmt: skip

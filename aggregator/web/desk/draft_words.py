@@ -1,0 +1,156 @@
+"""The words of a draft: subject, introduction, headlines and excerpts, each shown before it is said. Never HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from starlette.responses import Response
+
+from aggregator.app import App
+from aggregator.model.ids import StoryId
+from aggregator.model.newsletter import Issue
+from aggregator.render.introduction import make_web_html
+from aggregator.render.subject import make_subject
+from aggregator.render.words import get_headline
+from aggregator.storage import stories
+from aggregator.storage.stories import StoryQuery
+from aggregator.tasks.desk import drafts
+from aggregator.tasks.desk.sending import find_issue
+from aggregator.tasks.drafts import SeenDraft
+from aggregator.tasks.issues import describe_issue
+from aggregator.web.desk.draft import make_inbox, mark, show_draft
+from aggregator.web.desk.draft_look import glance
+from aggregator.web.desk.pages import show_page
+from aggregator.web.desk.visit import Action, Done, Fields, Section, Visit
+from aggregator.web.desk.words import N_, FieldError, say
+
+_Seen = Annotated[str, Field(max_length=64, description="A mark of the words that are changed, as the page has it.")]
+_Whole = Annotated[Literal["", "1"], Field(description="Within the whole page.")]
+
+
+class StoryFields(Fields):
+    item: Annotated[int, Field(ge=1, le=10**18, description="The story's number.")]
+    headline: Annotated[str, Field(max_length=drafts.MAX_HEADLINE, description="Empty: the source's own.")] = ""
+    excerpt: Annotated[str, Field(max_length=drafts.MAX_EXCERPT, description="Empty: the source's own.")] = ""
+    own: Annotated[Literal["", "1"], Field(description="Both are the source's own, whatever was typed.")] = ""
+    seen: _Seen = ""
+
+
+class IntroductionFields(Fields):
+    introduction: Annotated[str, Field(max_length=drafts.MAX_INTRODUCTION, description="Markdown.")] = ""
+    seen: _Seen = ""
+
+
+class IntroductionPreview(IntroductionFields):
+    whole: _Whole = ""
+
+
+class SubjectFields(Fields):
+    subject: Annotated[str, Field(max_length=drafts.MAX_SUBJECT, description="Empty: as it is composed.")] = ""
+    seen: _Seen = ""
+
+
+class SubjectPreview(SubjectFields):
+    whole: _Whole = ""
+
+
+def tell_done(visit: Visit, line: int, place: str = "") -> Done:
+    """Back to the draft; for programs what it is now."""
+    number = visit.params["issue"]
+    issue = find_issue(visit.app, number)
+    body = {name: value for name, value in describe_issue(issue).items() if name != "deliveries"}
+    return Done(to=f"/issues/{number}/edit{place}", change=line, body={"issue": body})
+
+
+def _check_seen(seen: str, field: str, *words: str) -> None:
+    """Programs that say nothing of what they saw mean what they say."""
+    if seen and seen != mark(*words):
+        message = N_(
+            "Somebody else has changed this meanwhile: below stands what it says now. Save again to put yours there."
+        )
+        raise FieldError({field: say(message)})
+
+
+def _write_story(visit: Visit, sent: StoryFields) -> Done:
+    _, draft = drafts.find_draft(visit.app, visit.params["issue"])
+    story = StoryId(sent.item)
+    stands = next(((one[1], one[2]) for one in draft.edits.texts if one[0] == story), ("", ""))
+    _check_seen(sent.seen, "headline", *stands)
+    own = _find_own(visit.app, draft, story)
+    # The form begins with what stands there: what was left as the source has it is the source's.
+    headline, excerpt = (
+        "" if sent.own or " ".join(said.split()) == " ".join(words.split()) else said
+        for said, words in zip((sent.headline, sent.excerpt), own, strict=True)
+    )
+    line = drafts.write_story(visit.app, int(draft.id), story, headline, excerpt, who=visit.account.name)
+    return tell_done(visit, line, f"#story-{story}")
+
+
+def _find_own(app: App, draft: Issue, story: StoryId) -> tuple[str, str]:
+    with app.db.read() as conn:
+        found = stories.list_stories(conn, StoryQuery(ids={story}, until=draft.window_end))
+    return (get_headline(found[0].lead), found[0].lead.excerpt) if found else ("", "")
+
+
+def _write_introduction(visit: Visit, sent: IntroductionFields) -> Done:
+    _, draft = drafts.find_draft(visit.app, visit.params["issue"])
+    _check_seen(sent.seen, "introduction", draft.edits.introduction)
+    text = sent.introduction.strip()
+    line = drafts.write_introduction(visit.app, int(draft.id), text, who=visit.account.name)
+    return tell_done(visit, line, "#words")
+
+
+def _write_subject(visit: Visit, sent: SubjectFields) -> Done:
+    _, draft = drafts.find_draft(visit.app, visit.params["issue"])
+    _check_seen(sent.seen, "subject", draft.edits.subject)
+    line = drafts.write_subject(visit.app, int(draft.id), sent.subject, who=visit.account.name)
+    return tell_done(visit, line, "#inbox")
+
+
+def _preview_introduction(visit: Visit, sent: IntroductionPreview) -> Response:
+    if sent.whole:
+        return show_draft(replace(visit, sent={"introduction": (sent.introduction,)}))
+    return show_page(visit, "draft_introduction.html", introduction_html=make_web_html(sent.introduction))
+
+
+def _preview_subject(visit: Visit, sent: SubjectPreview) -> Response:
+    newsletter, draft = drafts.find_draft(visit.app, visit.params["issue"])
+    if sent.whole:
+        return show_draft(replace(visit, sent={"subject": (sent.subject,)}))
+    seen = glance(visit.app, newsletter, draft)
+    inbox = make_inbox(visit.app, newsletter, seen if isinstance(seen, SeenDraft) else None)
+    if isinstance(seen, SeenDraft):
+        inbox["subject"] = make_subject(seen.composed, replace(draft.edits, subject=sent.subject))
+    return show_page(visit, "draft_inbox.html", inbox=inbox)
+
+
+_PATH = "/issues/{issue:int}"
+
+
+def _edits(name: str, fields: type[Fields], run: Callable[[Visit, Any], Done], done: str) -> Action:
+    return Action(
+        name=f"issue.{name}", path=f"{_PATH}/{name}", fields=fields, run=run, done=done, page=show_draft,
+        undo=drafts.undo_edit,
+    )  # fmt: skip
+
+
+def _previews(name: str, of: str, fields: type[Fields], run: Callable[[Visit, Any], Response]) -> Action:
+    return Action(
+        name=name, path=f"{_PATH}/{of}/preview", fields=fields, run=run, done=N_("Shown"), page=show_draft,
+        for_viewers=True, shows=True,
+    )  # fmt: skip
+
+
+ROOM = Section(
+    key="issues",
+    actions=(
+        _edits("story", StoryFields, _write_story, N_("A story has other words")),
+        _edits("introduction", IntroductionFields, _write_introduction, N_("The introduction was written")),
+        _edits("subject", SubjectFields, _write_subject, N_("The subject was written")),
+        _previews("issue.preview", "introduction", IntroductionPreview, _preview_introduction),
+        _previews("issue.inbox", "subject", SubjectPreview, _preview_subject),
+    ),
+)
