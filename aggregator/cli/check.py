@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -12,21 +13,23 @@ import typer
 from aggregator.app import build_mailer, load_settings, read_clock
 from aggregator.cli.console import ConfigOption, JsonOption, find_config, print_json, print_line
 from aggregator.config import Config
+from aggregator.config.desk import layer_settings
 from aggregator.config.feeds import read_feed_lists
 from aggregator.config.schema import OpmlFeeds
 from aggregator.config.settings import find_unknown_tags
-from aggregator.errors import AggregatorError, SenderRefused, UsageError
+from aggregator.errors import AggregatorError, Problem, SenderRefused, UsageError
 from aggregator.log import configure_logging
 from aggregator.mail.dkim import build_signer
 from aggregator.mail.headers import prove_headers
 from aggregator.mail.mailbox import open_mailbox
+from aggregator.model.account import DeskSettings
 from aggregator.model.finding import Finding, Light
 from aggregator.model.said import say_count
 from aggregator.model.settings import Settings
 from aggregator.pipeline.opml import parse_opml
 from aggregator.pipeline.schedule import describe_schedule, next_slots
 from aggregator.render.templates import Templates, load_templates
-from aggregator.storage import migrate
+from aggregator.storage import audit, migrate
 from aggregator.storage.engine import open_database
 from aggregator.tasks.check import find_idle_feed_tags, find_template_problems, find_template_warnings
 from aggregator.tasks.interests import describe_interests
@@ -118,11 +121,14 @@ def check(
     for warning in [*found.warnings, *find_idle_feed_tags(settings)]:
         report.tell("warning", "", str(warning))
     report.look("feeds", lambda: _check_lists(found))
-    report.look("tags", lambda: _check_tags(found, settings))
+    desk = _read_desk(found)
+    layered, problems = layer_settings(found, settings, desk)
+    report.look("tags", lambda: _check_tags(found, layered))
     report.look("templates", lambda: _check_templates(settings, templates))
     for warning in find_template_warnings(settings, templates, read_clock()):
         report.tell("warning", "templates", warning)
     report.look("database", lambda: _check_database(found))
+    _tell_desk(desk, problems, report)
     report.look("mail", lambda: _check_mail(found, settings))
     report.look("bounces", lambda: _check_bounces(settings))
     _tell_alerts(settings, report)
@@ -189,6 +195,27 @@ def _check_database(config: Config) -> str:
     if state not in notes:
         raise UsageError(f"{db.url_text} was made by a newer version of this program")
     return f"{db.url_text}: {notes[state]}"
+
+
+def _read_desk(config: Config) -> DeskSettings:
+    """Nothing where the database has no such table yet, or cannot be reached, which is told elsewhere."""
+    try:
+        with closing(open_database(config.database_url)) as db:
+            if migrate.current(db) != "current":
+                return {}
+            with db.read() as conn:
+                return audit.list_settings(conn)
+    except AggregatorError:
+        return {}
+
+
+def _tell_desk(desk: DeskSettings, problems: Iterable[Problem], report: _Report) -> None:
+    """What stands in place of sections of the file, and what of it is not obeyed."""
+    for name, setting in desk.items():
+        how = "in place of" if name == "rules" else "on top of"
+        report.tell("ok", "desk", f"{name} set by {setting.made_by} on {setting.made_at:%Y-%m-%d}, {how} the file's")
+    for problem in problems:
+        report.tell("warning", "desk", f"not obeyed: {problem}")
 
 
 def _check_mail(config: Config, settings: Settings) -> str:

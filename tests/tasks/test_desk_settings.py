@@ -116,3 +116,6 @@ def test_what_cannot_be_read_any_more_stops_nothing(program: Program) -> None:
     with program.app() as app:
         assert names(app) == ["no robots"]
         assert app.layers is not None and "sing" in str(app.layers.problems)
+    told = program.run("check")
+    assert "ok: desk: rules set by anna on " in told.out and "warning: desk: not obeyed: the desk" in told.out
+    assert told.code == 0, told
