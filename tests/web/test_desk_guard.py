@@ -112,6 +112,17 @@ def test_every_page_asks_for_a_login_and_is_kept_by_nobody(program: Program, ser
             assert "unsafe" not in policy or "sandbox" in policy, path
 
 
+def test_viewers_take_no_addresses_out_of_the_house(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        viewer = make_visitor(app, serve(app), "vera", role="viewer")
+        closed = [page.path for room in ROOMS for page in room.pages if page.only_editors]
+        statuses = {path: viewer.get(re.sub(r"\{\w+:int\}", "1", path)).status for path in closed}
+
+    assert "/subscribers/export.csv" in statuses
+    assert set(statuses.values()) == {403}
+
+
 def test_each_action_has_its_words_and_its_name_once(program: Program) -> None:
     names = [action.name for room in ROOMS for action in room.actions]
 

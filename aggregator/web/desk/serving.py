@@ -54,6 +54,9 @@ def make_page_route(app: App, page: Page) -> Route:
         account = find_visitor(app, guard.get_session(request))
         if account is None:
             return login.lead_to_login(app, request)
+        if page.only_editors and not account.may_edit:
+            said = say(N_("You may look at everything here, and change nothing."))
+            return show_refusal(app, 403, said, _make_visit(app, request, account))
         return _shown(page.show, _make_visit(app, request, account))
 
     async def serve(request: Request) -> Response:

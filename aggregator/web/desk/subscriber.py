@@ -114,7 +114,7 @@ ROOM = Section(
     pages=(
         Page(path=_PATH, show=_show_person),
         Page(path=f"{_PATH}/forget", show=_show_forget),
-        Page(path=f"{_PATH}/export.json", show=_export),
+        Page(path=f"{_PATH}/export.json", show=_export, only_editors=True),
     ),
     actions=(
         Action(

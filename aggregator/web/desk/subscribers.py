@@ -152,7 +152,7 @@ ROOM = Section(
         Page(path="/subscribers", show=_show_people),
         Page(path="/subscribers/add", show=_show_add),
         Page(path="/subscribers/bounces", show=_show_bounces),
-        Page(path="/subscribers/export.csv", show=_export),
+        Page(path="/subscribers/export.csv", show=_export, only_editors=True),
     ),
     actions=(
         Action(

@@ -74,6 +74,8 @@ class Page:
 
     path: str
     show: Callable[[Visit], Response]
+    #: Not for viewers: what takes people's addresses out of the house.
+    only_editors: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
