@@ -34,6 +34,8 @@ TYPED = {"q": "openai", "date": "2026-02-25", "day": "2026-02-25", "domain": "ma
 PREVIEWS: Mapping[str, Mapping[str, str]] = {
     "/issues/{issue:int}/introduction/preview": {"introduction": "Hello **you**. " * 100},
     "/issues/{issue:int}/subject/preview": {"subject": "What came to pass"},
+    "/rules/try": {"name": "new", "title": "agent*\nロボット\n/GPT-[5-9]/", "tag": "robotics", "weight": "0.5"},
+    "/rules/write": {"name": "new", "title": "agent*", "drop": "on", "way": "yaml"},
 }
 _PARAM = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
@@ -63,14 +65,14 @@ SAMPLES: Mapping[str, Sequence[str]] = {
         "SELECT slug FROM entry_tags WHERE entry_id < 9000 GROUP BY slug ORDER BY count(*) DESC LIMIT 1",
         "SELECT slug FROM entry_tags WHERE entry_id < 9000 GROUP BY slug ORDER BY count(*) LIMIT 1",
     ),
-    "rule": ("SELECT 'sponsored'",),
+    "rule": ("SELECT 1", "SELECT 3"),
     "change": ("SELECT max(id) FROM audit",),
     "account": ("SELECT max(name) FROM accounts",),
     "token": ("SELECT coalesce(max(id), 1) FROM api_tokens",),
     "notice": ("SELECT max(id) FROM notices",),
     "day": ("SELECT '2026-02-25'",),
 }
-SAME = {"slug": "tag", "name": "rule", "other": "story", "person": "subscriber", "number": "rule", "id": "entry"}
+SAME = {"slug": "tag", "person": "subscriber"}
 
 
 def read_samples(url: str) -> Mapping[str, Sequence[str]]:
