@@ -111,6 +111,15 @@ def test_the_best_of_a_crowded_window_are_read_along_their_ranks(db: Database, t
     assert not [step for step in plan if step.startswith("SCAN entr")], plan
 
 
+def test_the_best_that_no_issue_told_are_read_along_their_ranks(db: Database) -> None:
+    query = StoryQuery(since=NOW - 7 * DAY, until=NOW, combined_only=True)
+    plan = explain(db, lambda conn: stories.list_untold(conn, query, "weekly", limit=100))
+
+    assert any("ix_stories_rank" in step for step in plan), plan
+    assert any("ix_issue_stories_story_id (story_id=?)" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith(("SCAN entr", "SCAN issue"))], plan
+
+
 def test_people_are_found_by_the_beginning_of_an_address_and_listed_along_an_index(db: Database) -> None:
     found = explain(db, lambda conn: people_pages.search(conn, "ana", after="ana@example.org"))
     listed = explain(db, lambda conn: people_pages.list_page(conn, newsletter="weekly", before_id=9_000))
