@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -19,7 +20,7 @@ from aggregator.config.desk import read_rules, read_tags
 from aggregator.config.document import read_document
 from aggregator.config.feeds import build_spec
 from aggregator.config.lines import Item, set_list, write_yaml
-from aggregator.config.schema import Config, OpmlFeeds
+from aggregator.config.schema import Config, FolderFeed, OpmlFeeds, UrlFeed
 from aggregator.config.words import format_duration
 from aggregator.errors import ConfigError
 from aggregator.model.account import DeskSettings
@@ -142,10 +143,10 @@ def _set_feeds(config: Config, raw: Sequence[Any], feeds: Sequence[Feed], notes:
         if known:
             _set_options(values[known[0]], feed)
         elif feed.spec.origin == "added":
-            added.append((None, _write_spec(feed.spec, feed.spec.url)))
+            added += _fit(_write_spec(feed.spec, feed.spec.url), notes)
         elif feed.spec.origin == "opml":
             if feed.edits:
-                added.append((None, _write_spec(feed.spec, feed.asked_url or feed.spec.url)))
+                added += _fit(_write_spec(feed.spec, feed.asked_url or feed.spec.url), notes)
             if feed.asked_url:
                 notes.append(f"a list names {feed.asked_url}, which has moved: mend it in the list: {feed.spec.url}")
     paused = sum(feed.state == "paused" for feed in feeds)
@@ -154,6 +155,18 @@ def _set_feeds(config: Config, raw: Sequence[Any], feeds: Sequence[Feed], notes:
     if any("headers" in feed.edits or (feed.spec.origin == "added" and feed.spec.headers) for feed in feeds):
         notes.append("it holds the values of headers that were set at the desk: keep it to yourself")
     return [*enumerate(values), *added]
+
+
+def _fit(values: dict[str, Any], notes: list[str]) -> list[Item]:
+    """A new feed without what the file would be refused for: commands and lists take a longer title, for one."""
+    form, place = (UrlFeed, "url") if "url" in values else (FolderFeed, "folder")
+    try:
+        form.model_validate(values)
+    except ValidationError as error:
+        wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
+        notes.append(f"{values[place]}: the file would be refused for its {', '.join(sorted(wrong))}, left out")
+        return [(None, {key: value for key, value in values.items() if key not in wrong})] if place not in wrong else []
+    return [(None, values)]
 
 
 def _set_options(values: dict[str, Any], feed: Feed) -> None:

@@ -162,6 +162,10 @@ def _move_listed(app: App) -> None:
     desk.move_feed(app, number, "https://c.example/new", who="anna")
 
 
+def _add_odd(app: App) -> None:
+    desk.add_feed(app, FeedSpec(url="https://u%40@e.example/", origin="added"), who="anna")
+
+
 def _say_what_is_not_known(app: App) -> None:
     with app.db.write() as conn:
         audit.set_setting(conn, "rules", [{"name": "x", "sing": True}], who="anna", now=app.now())
@@ -172,6 +176,7 @@ def _say_what_is_not_known(app: App) -> None:
     ("say", "told"),
     [
         (_pause, "1 feed paused"),
+        (_add_odd, "https://u%40@e.example/: the file would be refused for its url"),
         (_move_listed, "mend it in the list: https://c.example/new"),
         (_say_what_is_not_known, "cannot be read any more"),
     ],
@@ -183,6 +188,18 @@ def test_what_the_file_cannot_say_is_told(program: Program, say: Callable[[App],
     result = program.run("export-config")
 
     assert result.code == 0 and told in result.err and result.out == program.config.read_text()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_the_file_would_be_refused_for_is_left_out(program: Program) -> None:
+    write_file(program)
+    with program.app() as app:
+        desk.add_feed(app, replace(NEW, title="x" * 201), who="anna")
+    result = program.run("export-config", "--out", "new.yaml")
+    *_, added = load_config(program.folder / "new.yaml", {}).feeds
+
+    assert "the file would be refused for its title" in result.err
+    assert (added.title, added.language, added.weight) == ("", "ja", 1.5)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
