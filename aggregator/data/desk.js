@@ -1,6 +1,7 @@
 // What makes the desk's pages quick. All of them work without it: it only does sooner what a button does as well.
 //
-// data-live="URL" data-into="ID" on a form: while one types, its fields are sent to URL and what comes back stands in ID.
+// data-live="URL" data-into="ID" on a form: while one types, its fields are sent to URL and what comes back stands in ID;
+//   with data-live-now once at the beginning, too.
 // data-refresh="SECONDS" on an element with an id: it is fetched anew from its own page as long as the page is seen.
 // data-submit on a select or checkbox: a change sends its form.
 // data-sortable on a list, data-item="ID" on each item: items can be dragged; then the form that data-sortable names (an
@@ -28,6 +29,7 @@ for (const form of document.querySelectorAll("form[data-live]")) {
     } catch { /* the button says more */ }
   });
   form.addEventListener("input", look);
+  if ("liveNow" in form.dataset) look();
 }
 
 for (const part of document.querySelectorAll("[data-refresh][id]")) {
