@@ -89,8 +89,11 @@ def _make(row: Row[Any]) -> Change:
     )
 
 
-def get_settings_mark(conn: Connection) -> str:
-    """Opaque; another one after each change of what the desk sets."""
+def get_settings_mark(conn: Connection, *, lock: bool = False) -> str:
+    """Opaque; another one after each change of what the desk sets. ``lock``: nothing is set before this transaction
+    has ended."""
+    if lock:
+        lock_name(conn, _SETTINGS_MARK)
     return str(meta.get_value(conn, _SETTINGS_MARK) or "")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from aggregator.app import App
 from aggregator.log import get_logger
@@ -24,10 +25,11 @@ from aggregator.pipeline.query import VERSION as WORDS_VERSION
 from aggregator.pipeline.query import make_words
 from aggregator.pipeline.rules import get_fingerprint as fingerprint_rules
 from aggregator.pipeline.tag import find_tags, get_fingerprint
-from aggregator.storage import changes, entries, feeds, meta, rules
+from aggregator.storage import audit, changes, entries, feeds, meta, rules
 from aggregator.storage.changes import MadeWith
 from aggregator.storage.entries import EntryQuery
 from aggregator.storage.search_index import save_words
+from aggregator.tasks.desk.settings import adopt_settings, get_mark, is_outdated
 from aggregator.tasks.rules import judge_entries
 
 log = get_logger(__name__)
@@ -115,6 +117,7 @@ def _tag_all(app: App) -> Tagged:
 
 
 def _tag_some(app: App) -> Tagged:
+    mark = get_mark(app)
     with app.db.read() as conn:
         claimed = changes.claim_changes(conn, CHUNK)
         if not claimed:
@@ -128,13 +131,28 @@ def _tag_some(app: App) -> Tagged:
     tags |= {number: (*tags[number], *verdict.tags) for number, verdict in verdicts.items()}
     words = {entry.id: _make_words(entry, texts[entry.id], verdicts.get(entry.id)) for entry in found}
     with app.db.write() as conn:
-        changes.note_taxonomy(conn, _get_basis(app))
-        judged = rules.save_verdicts(conn, verdicts)
-        changed = changes.save_tags(conn, tags, claimed)
-        reworded = save_words(conn, words)
-        if changed or judged or reworded:
-            meta.renew_revision(conn)
-    return Tagged(read=len(claimed), changed=max(changed, judged))
+        outdated = is_outdated(app, conn, mark)
+        changed = 0 if outdated else _save(app, conn, tags, claimed, verdicts, words)
+    if outdated:  # the desk has set other rules meanwhile, maybe at another machine: these entries once more
+        adopt_settings(app)
+    return Tagged(read=len(claimed), changed=changed)
+
+
+def _save(
+    app: App,
+    conn: audit.Connection,
+    tags: Mapping[EntryId, tuple[TagEvidence, ...]],
+    claimed: Mapping[EntryId, datetime],
+    verdicts: Mapping[EntryId, Verdict],
+    words: Mapping[EntryId, str],
+) -> int:
+    changes.note_taxonomy(conn, _get_basis(app))
+    judged = rules.save_verdicts(conn, verdicts)
+    changed = changes.save_tags(conn, tags, claimed)
+    reworded = save_words(conn, words)
+    if changed or judged or reworded:
+        meta.renew_revision(conn)
+    return max(changed, judged)
 
 
 def _make_text(entry_id: EntryId, contents: Mapping[EntryId, str]) -> str:

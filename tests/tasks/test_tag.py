@@ -16,6 +16,7 @@ from aggregator.storage.entries import EntryQuery
 from aggregator.storage.search import search
 from aggregator.storage.search_index import save_words
 from aggregator.tasks import tag
+from aggregator.tasks.desk.rules import set_rules
 from aggregator.tasks.due import defer_due, get_tasks
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.tag import Tagged, is_retagging, plan_retagging, retag_some, retag_stored, tag_waiting
@@ -64,6 +65,20 @@ def retag_all(app: App) -> Tagged:
         some = retag_some(app)
         done = Tagged(read=done.read + some.read, changed=done.changed + some.changed)
     return done
+
+
+def test_what_the_desk_sets_meanwhile_counts_for_what_another_process_tags(stored: Program) -> None:
+    """Which has not looked since: its work is done once more, and no mixture is left."""
+    with stored.app() as app, stored.app() as other:
+        rule = {"name": "violins", "when": {"title": "violin"}, "tag": "violins"}
+        set_rules(app, [rule], who="anna", action="rule.add")
+        with app.db.write() as conn:
+            changes.note_changes(conn, [EntryId(number) for number in range(1, 6)], now=app.now())
+        tag_waiting(other)
+        slugs = get_slugs(app)
+
+        assert slugs[1] == ["violins"] and "violins" not in sum(slugs[2:], slugs[0])
+        assert is_retagging(app) and is_retagging(other), "what waited before the change is judged, too"
 
 
 def test_a_new_tag_is_put_on_stored_entries_and_only_their_stories_lose_their_score(stored: Program) -> None:

@@ -9,6 +9,16 @@ from aggregator.storage import audit
 log = get_logger(__name__)
 
 
+def get_mark(app: App) -> str:
+    """Of what the desk has said as far as ``app`` obeys it; to be asked before `App.settings` is read."""
+    return app.layers.mark if app.layers is not None else ""
+
+
+def is_outdated(app: App, conn: audit.Connection, mark: str) -> bool:
+    """Whether the desk has said more since ``mark``. If not, it says nothing before this transaction has ended."""
+    return app.layers is not None and audit.get_settings_mark(conn, lock=True) != mark
+
+
 def forget_written(app: App) -> None:
     """What the configuration itself says by now is said by the desk no more: its next words count again."""
     if app.layers is None:
