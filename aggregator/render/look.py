@@ -9,7 +9,7 @@ Look = Literal["light", "dark"]
 #: As templates write it: the media query that asks for the dark.
 _DARK = re.compile(r"@media\s*\(\s*prefers-color-scheme\s*:\s*dark\s*\)", re.IGNORECASE)
 #: What tells programs that the mail has colours of its own for both.
-_BOTH = re.compile(r"(color-scheme\s*:\s*)light dark", re.IGNORECASE)
+_BOTH = re.compile(r"""(color-scheme\s*:\s*|color-schemes?"\s+content=")light dark""", re.IGNORECASE)
 
 
 def set_look(mail_html: str, look: Look) -> str:

@@ -48,6 +48,7 @@ def test_a_draft_is_seen_changed_and_shown_again(drafted: Program) -> None:
 
     assert [held["story"] for held in after["held"]] == [third, second]
     assert after == again
+    assert (after["edits"]["placed"], after["edits"]["dropped"]) == ([[third, "top"]], [first])
     assert (after["subject"], after["is_edited"], before["is_edited"]) == ("Mine", True, False)
     assert seen.code == 0
     assert "<strong>you</strong>" in (drafted.folder / "look" / "weekly-2025-W49.html").read_text()

@@ -138,6 +138,34 @@ def test_a_change_while_the_issue_is_rendered_is_not_lost(paper: Paper, monkeypa
         assert approve_draft(app, paper.newsletter(app), draft).subject == "Just in time"
 
 
+def test_a_yes_that_is_withdrawn_while_the_issue_is_rendered_holds_it_back(
+    paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chosen moment is obeyed beyond the time for review; until the last moment another may be chosen."""
+    paper.configure(newsletter={"review": "manual", "review_for": "1h", "after_review": "skip"})
+    with paper.app() as app:
+        draft = start(paper, app)
+        chosen = paper.clock.at + timedelta(hours=3)
+        with app.db.write() as conn:
+            assert drafts.schedule(conn, draft.id, chosen)
+
+        def render_slowly(*args: object, **options: object) -> object:
+            with app.db.write() as conn:
+                assert drafts.schedule(conn, draft.id, chosen + HOUR)
+            return typesetter.set_issue(*args, **options)  # type: ignore[arg-type]
+
+        states = []
+        with monkeypatch.context() as patch:
+            patch.setattr(issue_task, "set_issue", render_slowly)
+            for hours in (2, 1):
+                paper.clock.move(hours=hours)
+                make_due_issues(app)
+                states.append(get_only(app).state)
+        paper.clock.move(hours=1)
+        make_due_issues(app)
+        assert [*states, get_only(app).state] == ["draft", "draft", "sending"]
+
+
 def test_a_kill_between_rendering_and_freezing_leaves_the_draft(paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
     paper.configure()
     with paper.app() as app:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from aggregator.app import App
+from aggregator.model.ids import StoryId
 from aggregator.model.newsletter import Issue, PlannedSlot
-from aggregator.render.look import set_look
 from aggregator.storage import issues
+from aggregator.storage.drafts import pack_edits, unpack_edits
 from aggregator.tasks.desk.sending import find_issue
 from aggregator.tasks.issues import make_due_issues
 from tests.fixtures.program import Program
@@ -116,77 +117,103 @@ def test_stories_are_moved_and_moved_back(paper: Paper) -> None:
 
 
 def test_words_of_the_editor_stand_in_the_mail_and_the_sources_come_back(paper: Paper) -> None:
-    number = paper.number(TITLES[0])
-    paper.visitor.post(
-        "/issues/1/story", item=number, headline="Better <b>said</b>", excerpt="In my words & no others."
-    )
-    paper.visitor.post(
-        "/issues/1/introduction", introduction="Good **morning** <script>alert(1)</script> [x](javascript:1)"
-    )
-    paper.visitor.post("/issues/1/subject", subject="My subject")
-    page, mail, text = paper.visitor.get("/issues/1/edit").text, paper.mail(), paper.mail("?part=text")
-    preview = paper.visitor.post("/issues/1/introduction/preview", introduction="*so* <img src=x onerror=1>").text
+    number, visitor = paper.number(TITLES[0]), paper.visitor
+    visitor.post("/issues/1/story", item=number, headline="Better <b>said</b>", excerpt="In my words\n& no others.")
+    visitor.post("/issues/1/introduction", introduction="Good **morning** <script>alert(1)</script> [x](javascript:1)")
+    visitor.post("/issues/1/subject", subject="My <i>subject</i>")
+    page, mail, text = visitor.get("/issues/1/edit").text, paper.mail(), paper.mail("?part=text")
+    frame = visitor.get("/issues/1/draft.html?look=dark")
 
     assert "Better &lt;b&gt;said&lt;/b&gt;" in mail and "In my words &amp; no others." in mail
-    assert "Better <b>said</b>" in text and "Good morning" in text.replace("**", "")
+    assert "Better <b>said</b>" in text and "In my words & no others." in text
     assert "<strong>morning</strong>" in mail and "<script" not in mail and 'href="javascript' not in mail
-    assert "My subject" in page and TITLES[0] in page  # the source's own, in grey
-    assert preview.strip().startswith("<p><em>so</em>") and "<img" not in preview
-    paper.visitor.post("/issues/1/story", item=number, headline="", excerpt="")
-    assert TITLES[0] in paper.mail()
+    assert "My &lt;i&gt;subject&lt;/i&gt;" in page and TITLES[0] in page  # the source's own, beside
+    assert "sandbox" in frame.headers["content-security-policy"] and "@media all" in frame.text
+    visitor.post("/issues/1/story", item=number, headline=TITLES[0], excerpt="In my words & no others.")
+    assert [(head, bool(excerpt)) for _, head, excerpt in paper.get().edits.texts] == [("", True)]
+    visitor.post("/issues/1/story", item=number, headline="Whatever", own="1")
+    assert not paper.get().edits.texts and TITLES[0] in paper.mail()
+
+
+def test_words_are_seen_before_they_are_saved(paper: Paper) -> None:
+    visitor = paper.visitor
+    part = visitor.post("/issues/1/introduction/preview", introduction="*so* <img src=x onerror=1>").text
+    whole = visitor.post("/issues/1/introduction/preview", introduction="*so*", whole="1").text
+    line = visitor.post("/issues/1/subject/preview", subject="").text
+    mine = visitor.post("/issues/1/subject/preview", subject="Mine <b>").text
+
+    assert part.strip().startswith("<p><em>so</em>") and "<img" not in part
+    assert "<h1" in whole and "<p><em>so</em></p>" in whole and "*so*</textarea>" in whole
+    assert "AI Weekly" in line and TITLES[0] in line and "Mine &lt;b&gt;" in mine
+    assert not paper.get().edits.introduction and not paper.get().edits.subject
 
 
 def test_the_second_of_two_editors_sees_the_first(paper: Paper) -> None:
-    text = paper.visitor.get("/issues/1/edit").text
-    seen = re.findall(r'name="seen" value="(\w+)">\s*<p class="field"><label for="introduction"', text)[0]
+    def find_seen(text: str, name: str) -> str:
+        (found,) = re.findall(rf'name="seen" value="(\w+)">\s*<p class="field"><label for="{name}"', text)
+        return str(found)
+
+    text, number = paper.visitor.get("/issues/1/edit").text, paper.number(TITLES[0])
+    seen, of_story = find_seen(text, "introduction"), find_seen(text, f"headline-{number}")
     assert paper.visitor.post("/issues/1/introduction", introduction="Anna's", seen=seen).status == 303
     late = paper.visitor.post("/issues/1/introduction", introduction="Ben's", seen=seen)
-    again = re.findall(r'name="seen" value="(\w+)">\s*<p class="field"><label for="introduction"', late.text)[0]
-    decided = paper.visitor.post("/issues/1/introduction", introduction="Ben's", seen=again)
+    decided = paper.visitor.post(
+        "/issues/1/introduction", introduction="Ben's", seen=find_seen(late.text, "introduction")
+    )
+    paper.visitor.post("/issues/1/story", item=number, headline="Anna's", seen=of_story)
+    story = paper.visitor.post("/issues/1/story", item=number, headline="Ben's", seen=of_story)
 
     assert late.status == 422 and "Anna&#39;s" in late.text and "Ben&#39;s</textarea>" in late.text
     assert decided.status == 303 and paper.get().edits.introduction == "Ben's"
+    assert story.status == 422 and 'value="Ben&#39;s"' in story.text and "<q>Anna&#39;s</q>" in story.text
 
 
-def test_a_chosen_moment_is_kept_by_the_daemon_whoever_acts_or_not(paper: Paper) -> None:
-    at = paper.times[0] + timedelta(hours=30)
-    late = paper.visitor.post("/issues/1/schedule", at=(paper.times[0] - timedelta(hours=1)).isoformat())
-    odd = paper.visitor.post("/issues/1/schedule", at="next Tuesday")
-    chosen = paper.visitor.post("/issues/1/schedule", at=at.isoformat())
+def test_a_test_goes_to_oneself_and_a_moment_is_chosen(paper: Paper) -> None:
+    at, visitor = paper.times[0] + timedelta(hours=30), paper.visitor
+    sent = visitor.follow(visitor.post("/issues/1/test", address="me@example.org"))
+    wrong = visitor.post("/issues/1/test", address="no address")
+    late, odd, far = (
+        visitor.post("/issues/1/schedule", at=moment)
+        for moment in ((paper.times[0] - timedelta(hours=1)).isoformat(), "next Tuesday", "2099-01-01T08:00")
+    )
+    chosen = visitor.follow(visitor.post("/issues/1/schedule", at=at.isoformat()))
+    (undo,) = re.findall(r'action="/admin(/log/\d+/undo)"', chosen.text)
     states = []
-    for hours in (25, 31):
-        paper.times[0] += timedelta(hours=hours) - timedelta(hours=25 * (hours == 31))
+    for hours in (25, 6):
+        paper.times[0] += timedelta(hours=hours)
         make_due_issues(paper.app)
         states.append(paper.get().state)
 
-    assert (late.status, odd.status, chosen.status) == (422, 422, 303)
-    assert states == ["draft", "sending"]
-
-
-def test_a_test_goes_to_oneself_and_the_issue_to_nobody(paper: Paper) -> None:
-    sent = paper.visitor.follow(paper.visitor.post("/issues/1/test", address="me@example.org"))
-    wrong = paper.visitor.post("/issues/1/test", address="no address")
-
-    assert "A test was sent" in sent.text and wrong.status == 422
+    assert "A test was sent" in sent.text and 'value="me@example.org"' in sent.text and wrong.status == 422
     assert [mail.recipients for mail in paper.smtp.mails] == [("me@example.org",)]
-    assert "test" in str(paper.smtp.mails[0].message["Subject"]).lower() and paper.get().state == "draft"
+    assert "test" in str(paper.smtp.mails[0].message["Subject"]).lower()
+    assert (late.status, odd.status, far.status) == (422, 422, 422)
+    assert "whoever acts or not" in chosen.text
+    assert states == ["draft", "sending"] and "no draft any more" in visitor.post(undo).text
 
 
-def test_yes_freezes_it_and_no_says_why(paper: Paper) -> None:
-    yes = paper.visitor.post("/issues/1/approve")
-    twice = paper.visitor.post("/issues/1/approve")
-    gone = paper.visitor.get("/issues/1/edit")
+def test_no_says_why_and_is_taken_back_and_yes_freezes_it(paper: Paper) -> None:
+    visitor = paper.visitor
+    no = visitor.follow(visitor.post("/issues/1/skip", reason="holidays"))
+    skipped = paper.get()
+    (undo,) = re.findall(r'action="/admin(/log/\d+/undo)"', no.text)
+    again = visitor.post(undo)
+    back = paper.get()
+    yes, twice = visitor.post("/issues/1/approve"), visitor.post("/issues/1/approve")
+    gone = visitor.get("/issues/1/edit")
 
+    assert (skipped.state, skipped.reason) == ("skipped", "holidays")
+    assert (again.status, back.state, back.reason) == (303, "draft", "")
     assert yes.status == 303 and paper.get().state == "sending"
-    assert "no draft any more" in twice.text
-    assert "no draft any more" in gone.text
-    assert paper.visitor.post("/issues/1/skip", reason="no").status == 422
+    assert "no draft any more" in twice.text and "no draft any more" in gone.text
+    assert visitor.post("/issues/1/skip", reason="no").status == 422
 
 
-def test_a_look_is_the_mails_own(paper: Paper) -> None:
-    light, dark = paper.mail("?look=light"), paper.mail("?look=dark")
+def test_edits_of_an_earlier_program_are_read() -> None:
+    """Without words for stories."""
+    stored = {"subject": "S", "introduction": "", "placed": [[3, "top"]], "dropped": [4]}
+    edits = unpack_edits(stored)
 
-    assert "prefers-color-scheme" not in light + dark
-    assert "@media not all" in light and "@media all" in dark
-    assert set_look("a{color-scheme:light dark}", "dark") == "a{color-scheme:dark}"
-    assert "sandbox" in paper.visitor.get("/issues/1/draft.html").headers["content-security-policy"]
+    assert edits.texts == () and pack_edits(edits) == stored
+    told = replace(edits, texts=((StoryId(3), "Head", ""),))
+    assert unpack_edits(pack_edits(told)) == told
