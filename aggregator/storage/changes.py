@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from aggregator.model.ids import EntryId
+from aggregator.model.ids import EntryId, FeedId
 from aggregator.model.tag import TagEvidence
 from aggregator.storage import meta
 from aggregator.storage.bulk import insert_rows
@@ -113,6 +113,22 @@ def note_older(conn: Connection, below: int, limit: int, *, now: datetime) -> in
     ids = list(conn.scalars(query))
     note_changes(conn, ids, now=now)
     return min(ids, default=0)
+
+
+def note_feed(conn: Connection, feed_id: FeedId, *, now: datetime) -> None:
+    """From now on all entries of a feed wait."""
+    lock_entries(conn)
+    theirs = sa.select(entries.c.id, sa.literal(now, entry_changes.c.changed_at.type)).where(
+        entries.c.feed_id == feed_id
+    )
+    statement = insert(conn, entry_changes).from_select(["entry_id", "changed_at"], theirs)
+    conn.execute(statement.on_conflict_do_update(index_elements=["entry_id"], set_={"changed_at": now}))
+
+
+def forget_feed_scores(conn: Connection, feed_id: FeedId) -> None:
+    """The stories that a feed tells are to be scored anew."""
+    told = sa.select(entries.c.story_id).where(entries.c.feed_id == feed_id, entries.c.story_id.is_not(None))
+    conn.execute(sa.update(stories).where(stories.c.id.in_(told), stories.c.score.is_not(None)).values(score=None))
 
 
 def count_older(conn: Connection, below: int) -> int:

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from aggregator.app import App
-from aggregator.model.ids import EntryId
+from aggregator.model.ids import EntryId, FeedId
 from aggregator.pipeline.query import make_words, read_query
-from aggregator.storage import changes, entries, meta, stories
+from aggregator.storage import audit, changes, entries, meta, stories
 from aggregator.storage.entries import EntryQuery
 from aggregator.storage.search import search
 from aggregator.storage.search_index import save_words
 from aggregator.tasks import tag
+from aggregator.tasks.desk.feeds import edit_feed, undo_edit
 from aggregator.tasks.desk.rules import set_rules
 from aggregator.tasks.due import defer_due, get_tasks
 from aggregator.tasks.group import regroup_stories
@@ -65,6 +66,26 @@ def retag_all(app: App) -> Tagged:
         some = retag_some(app)
         done = Tagged(read=done.read + some.read, changed=done.changed + some.changed)
     return done
+
+
+def test_what_is_stored_of_a_feed_follows_what_the_desk_says_of_it(stored: Program) -> None:
+    """Its tags at the next round, its weight in the scores; and when that is taken back."""
+    with stored.app() as app:
+        number = edit_feed(app, FeedId(1), {"tags": ["openai"], "weight": 3.0}, who="anna")
+        with app.db.read() as conn:
+            unscored = len(stories.find_unscored(conn, limit=10))
+            change = audit.get(conn, number)
+        tag_waiting(app)
+        tagged = get_slugs(app)
+        regroup_stories(app)
+        assert change is not None
+        undo_edit(app, change, who="anna")
+        with app.db.read() as conn:
+            again = len(stories.find_unscored(conn, limit=10))
+        tag_waiting(app)
+
+        assert all("openai" in slugs for slugs in tagged) and not any("openai" in slugs for slugs in get_slugs(app))
+        assert unscored == again > 0
 
 
 def test_what_the_desk_sets_meanwhile_counts_for_what_another_process_tags(stored: Program) -> None:

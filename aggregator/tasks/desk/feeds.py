@@ -5,7 +5,7 @@ Values of headers may be secrets: no line of the log holds one. Never fetches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -16,8 +16,9 @@ from aggregator.model.feed import Feed, FeedSpec, Move
 from aggregator.model.feed_edit import EDITED_FIELDS, EditedField, get_field
 from aggregator.model.ids import FeedId
 from aggregator.pipeline.urls import is_web_url
-from aggregator.storage import audit, feed_edits, feeds
+from aggregator.storage import audit, changes, feed_edits, feeds
 from aggregator.storage.audit import Connection
+from aggregator.storage.locks import lock_entries, lock_stories
 
 #: What the audit log calls it when headers were changed: their names, never their values.
 _HIDDEN = "..."
@@ -38,6 +39,7 @@ def edit_feed(
     """
     now = app.now()
     with app.db.write() as conn:
+        _lock(conn, {*values, *taken_back})
         feed = _get(conn, feed_id)
         wanted = {name: value for name, value in values.items() if value != get_field(feed.spec, name)}
         back = [name for name in taken_back if name in feed.edits]
@@ -47,6 +49,7 @@ def edit_feed(
         _ask_sooner(conn, feed, wanted, now)
         after = _get(conn, feed_id)
         names = [name for name in EDITED_FIELDS if name in wanted or name in back]
+        _let_follow(conn, feed.id, names, now)
         before_, after_ = _tell(feed, names), _tell(after, names)
         return _record(app, conn, who, "feed.edit", feed, before=before_, after=after_)
 
@@ -57,6 +60,22 @@ def _tell(feed: Feed, names: Sequence[EditedField]) -> dict[str, Any]:
     if "headers" in found:
         found["headers"] = [[name, _HIDDEN] for name, _ in feed.spec.headers]
     return found | {"here": [name for name in names if name in feed.edits]}
+
+
+def _lock(conn: Connection, names: Collection[EditedField]) -> None:
+    """For `_let_follow`, before any row is written."""
+    if "weight" in names:
+        lock_stories(conn)
+    if "tags" in names:
+        lock_entries(conn)
+
+
+def _let_follow(conn: Connection, feed_id: FeedId, names: Sequence[EditedField], now: datetime) -> None:
+    """What was stored before is tagged, and scored, as the feed is now; by the next rounds."""
+    if "tags" in names:
+        changes.note_feed(conn, feed_id, now=now)
+    if "weight" in names:
+        changes.forget_feed_scores(conn, feed_id)
 
 
 def _ask_sooner(conn: Connection, feed: Feed, wanted: Mapping[EditedField, Any], now: datetime) -> None:
@@ -78,6 +97,7 @@ def undo_edit(app: App, change: Change, *, who: str) -> int:
         raise UsageError("the values of headers are kept in no log: they cannot be put back")
 
     def put_back(conn: Connection, feed: Feed) -> None:
+        _lock(conn, names)
         now = _tell(feed, names)
         if any(now[name] != change.after[name] for name in names):
             raise UsageError("it was changed since")
@@ -86,6 +106,7 @@ def undo_edit(app: App, change: Change, *, who: str) -> int:
         back = [name for name in names if name not in change.before["here"]]
         values = {name: change.before[name] for name in names if name in change.before["here"]}
         feed_edits.edit(conn, feed, values, back, who=who, now=app.now())
+        _let_follow(conn, feed.id, names, app.now())
 
     return _undo(app, change, who, put_back)
 
