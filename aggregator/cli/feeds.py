@@ -56,6 +56,7 @@ from aggregator.render.feed_documents import (
     say_hints,
 )
 from aggregator.storage import feed_edits, feeds, fetchlog, held, hubs
+from aggregator.tasks.desk.feeds import can_be_removed
 from aggregator.tasks.discover import check_move
 
 commands = new_group("The feeds that are read.")
@@ -160,7 +161,7 @@ def remove_feed(feed: FeedArgument, config: ConfigOption = None, yes: YesOption 
     with open_program(settings) as app:
         found = find_feed(app, feed)
         url = found.spec.url
-        if found.spec.origin != "added" and found.state == "active":
+        if not can_be_removed(found):
             raise UsageError(
                 f"{url} is read because of {found.spec.list_url or _find_place(settings, url)}: remove it there"
             )

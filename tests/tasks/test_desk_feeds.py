@@ -114,6 +114,9 @@ def test_an_added_feed_comes_and_goes_and_one_of_the_file_stays(program: Program
         desk.undo_removal(app, line(app, removed), who="anna")
         with pytest.raises(UsageError, match="configuration"):
             desk.remove_feed(app, ONE, who="anna")
+        desk.pause_feed(app, ONE, "", who="anna")
+        with pytest.raises(UsageError, match="configuration"):
+            desk.remove_feed(app, ONE, who="anna")
         with pytest.raises(UsageError, match="no http"):
             desk.move_feed(app, ONE, "javascript:x", who="anna")
         desk.undo_addition(app, line(app, added), who="anna")

@@ -228,11 +228,17 @@ def fetch_soon(app: App, feed_id: FeedId, *, who: str) -> int:
         return _record(app, conn, who, "feed.fetch", feed)
 
 
+def can_be_removed(feed: Feed) -> bool:
+    """Whether nothing would bring it back: what the configuration names comes back at the next start."""
+    named = feed.spec.origin != "added" and feed.paused_reason != feeds.GONE
+    return not named or (bool(feed.spec.list_url) and feed.state == "paused")
+
+
 def remove_feed(app: App, feed_id: FeedId, *, who: str) -> int:
     """An added feed leaves the list; its entries stay. Raises `NotFound`; `UsageError` for one of the configuration."""
     with app.db.write() as conn:
         feed = _get(conn, feed_id)
-        if feed.spec.origin != "added" and feed.state == "active":
+        if not can_be_removed(feed):
             raise UsageError("it stands in the configuration: remove it there, or pause it here")
         feeds.remove(conn, feed.id, now=app.now())
         before = {"state": feed.state, "reason": feed.paused_reason}

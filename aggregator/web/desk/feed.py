@@ -20,6 +20,7 @@ from aggregator.pipeline.urls import is_web_url
 from aggregator.render.feed_documents import say_hints
 from aggregator.storage import audit, entries, feed_health, feed_pages, feeds, fetchlog, held, hubs
 from aggregator.storage.entries import EntryQuery
+from aggregator.tasks.desk.feeds import can_be_removed
 from aggregator.web.desk import feed_words
 from aggregator.web.desk.feed_fields import make_seen, say_interval
 from aggregator.web.desk.pages import show_page
@@ -95,6 +96,7 @@ def show_feed(visit: Visit, **more: Any) -> Response:
         "feed.html",
         feed=feed,
         is_removed=feed.paused_reason == feeds.REMOVED,
+        can_be_removed=can_be_removed(feed),
         is_due=feed.state == "active" and feed.next_due_at <= app.now(),
         is_web=is_web_url(feed.spec.url),
         place=_find_place(app, feed),
