@@ -82,7 +82,7 @@ ROOM = Section(
         ),
         Action(
             name="issue.schedule", path=f"{_PATH}/schedule", fields=ScheduleFields, run=_schedule,
-            done=N_("The moment was chosen"), page=show_draft, undo=drafts.undo_schedule,
+            done=N_("When it goes out was decided"), page=show_draft, undo=drafts.undo_schedule,
         ),
         Action(
             name="issue.skip", path=f"{_PATH}/skip", fields=SkipFields, run=_skip, done=N_("The issue was skipped"),
