@@ -29,13 +29,20 @@ TURNS = ("before", "after", "below", "above", "from", "page", "older", "cursor",
 #: Choices of one field that are asked.
 CHOICES = 3
 #: What is typed into fields, by words in their names; else the first.
-TYPED = {"q": "openai", "date": "2026-02-25", "day": "2026-02-25", "domain": "mail0.example", "address": "reader77"}
+TYPED = {
+    "q": "openai",
+    "entry": "900000",
+    "date": "2026-02-25",
+    "day": "2026-02-25",
+    "domain": "mail0.example",
+    "address": "reader77",
+}
 #: What is typed where an action shows what it would do, by its path. Not here: what takes a file, what makes a token.
 PREVIEWS: Mapping[str, Mapping[str, str]] = {
     "/issues/{issue:int}/introduction/preview": {"introduction": "Hello **you**. " * 100},
     "/issues/{issue:int}/subject/preview": {"subject": "What came to pass"},
     "/rules/try": {"name": "new", "title": "agent*\nロボット\n/GPT-[5-9]/", "tag": "robotics", "weight": "0.5"},
-    "/rules/write": {"name": "new", "title": "agent*", "drop": "on", "way": "yaml"},
+    "/rules/write": {"name": "new", "title": "agent*", "drop": "true"},
 }
 _PARAM = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
