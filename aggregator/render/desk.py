@@ -22,18 +22,17 @@ def get_desk_assets() -> Mapping[str, bytes]:
     return dict(load_assets(_ASSETS).values())
 
 
-def render_desk(
-    name: str, site: Site, templates: Templates, /, *, language: str = "", base: str | None = None, **values: Any
-) -> str:
-    """Template ``name``, in ``language`` or that of the site. ``base``: what the desk's paths begin with (``/admin``),
-    if not where the site lives."""
+def render_desk(name: str, site: Site, templates: Templates, /, *, language: str = "", **values: Any) -> str:
+    """Template ``name``, in ``language`` or that of the site. ``root``, which links to public pages begin with, is a
+    whole address: the desk may be at another."""
     said = replace(site, language=language or site.language)
-    root = get_root(site)
+    path = get_root(site)
     return templates.render(
         name,
         site=said,
-        root=root,
-        desk=f"{root}/admin" if base is None else base,
+        root=site.url,
+        desk=f"{path}/admin",
+        api=f"{path}/api/v1",
         say=Idiom(language=said.language, timezone=site.timezone),
         assets={plain: hashed for plain, (hashed, _) in load_assets(_ASSETS).items()},
         version=__version__,

@@ -43,9 +43,10 @@ def get(conn: Connection, account_id: AccountId) -> Account | None:
     return _make(row) if row else None
 
 
-def find(conn: Connection, name: str) -> tuple[Account, str] | None:
-    """The account of a name with its password's hash."""
-    row = conn.execute(sa.select(accounts).where(accounts.c.name == name)).first()
+def find(conn: Connection, name: str, *, lock: bool = False) -> tuple[Account, str] | None:
+    """The account of a name with its password's hash; ``lock``: both stay so until the transaction ends."""
+    query = sa.select(accounts).where(accounts.c.name == name)
+    row = conn.execute(query.with_for_update() if lock else query).first()
     return (_make(row), row.password) if row else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +56,17 @@ def mark_undone(conn: Connection, change_id: int, by: int) -> bool:
     """False: it was taken back already."""
     found = (audit.c.id == change_id, audit.c.undone_by.is_(None))
     return conn.execute(sa.update(audit).where(*found).values(undone_by=by)).rowcount > 0
+
+
+def has_later(conn: Connection, change: Change, actions: Sequence[str]) -> bool:
+    """Whether one of ``actions`` was done to the same subject since, and stands."""
+    later = sa.select(audit.c.id).where(
+        audit.c.subject == change.subject,
+        audit.c.id > change.id,
+        audit.c.action.in_(actions),
+        audit.c.undone_by.is_(None),
+    )
+    return conn.execute(later.limit(1)).first() is not None
 
 
 def get(conn: Connection, change_id: int) -> Change | None:

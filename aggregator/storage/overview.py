@@ -29,9 +29,10 @@ def count_by_language(conn: Connection, days: Sequence[datetime]) -> dict[str, t
     return dict(sorted(found.items(), key=lambda one: (-sum(one[1]), one[0])))
 
 
-def count_failed_notices(conn: Connection) -> int:
-    """Webhooks and alerts that were given up."""
-    return _count(conn, sa.select(notices.c.id).where(notices.c.state == "failed").limit(_MOST))
+def count_failed_notices(conn: Connection, since: datetime) -> int:
+    """Webhooks and alerts since then that were given up."""
+    failed = (notices.c.state == "failed", notices.c.created_at >= since)
+    return _count(conn, sa.select(notices.c.id).where(*failed).limit(_MOST))
 
 
 def count_joined_and_left(conn: Connection, since: datetime) -> tuple[int, int]:

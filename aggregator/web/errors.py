@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from aggregator.app import App
 from aggregator.errors import RenderError
@@ -75,21 +76,28 @@ def _hide_token(path: str) -> str:
 
 
 def show_error(request: Request, error: Exception) -> Response:
-    """For Starlette's own refusals: 404, and 405 with Allow (RFC 9110 15.5.6)."""
-    status, headers = getattr(error, "status_code", 500), getattr(error, "headers", None)
-    return _get_pages(request).answer(status, headers)
+    """For Starlette's own refusals: 400, 404, 413, and 405 with Allow (RFC 9110 15.5.6)."""
+    return _answer(request, getattr(error, "status_code", 500), getattr(error, "headers", None))
 
 
 def show_unavailable(request: Request, error: Exception) -> Response:
     """The database is away."""
     request.app.state.error_log.tell("web.unavailable", request.scope["path"], reason=str(error))
-    return _get_pages(request).answer(503)
+    return _answer(request, 503)
 
 
 def show_fault(request: Request, error: Exception) -> Response:
     """A bug."""
     request.app.state.error_log.tell("web.fault", request.scope["path"], exc_info=error)
-    return _get_pages(request).answer(500)
+    return _answer(request, 500)
+
+
+def _answer(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """A page; for programs JSON, as the API's document says."""
+    if not request.scope["path"].startswith("/api/"):
+        return _get_pages(request).answer(status, headers)
+    told = {**_NO_STORE, **_RETRY.get(status, {}), **(headers or {})}
+    return JSONResponse({"error": HTTPStatus(status).phrase, "fields": {}}, status_code=status, headers=told)
 
 
 def _get_pages(request: Request) -> ErrorPages:

@@ -22,7 +22,11 @@ def guard_routes(
     """The application that answers by ``routes``; ``fields`` are the headers."""
     found = Starlette(
         routes=list(routes),
-        exception_handlers={404: show_error, 405: show_error, StorageError: show_unavailable, 500: show_fault},
+        exception_handlers={
+            **dict.fromkeys((400, 404, 405, 413), show_error),
+            StorageError: show_unavailable,
+            500: show_fault,
+        },
     )
     # A redirect would be built from the Host header, which is anybody's to write.
     found.router.redirect_slashes = False

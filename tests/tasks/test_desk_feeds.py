@@ -140,3 +140,19 @@ def test_a_redirect_waits_is_refused_waits_again_and_is_adopted(program: Program
         assert between.move is None and between.alarm == ""
         assert again.move is not None and again.move.times == 3
         assert get(app).spec.url == "https://d.example/f"
+
+
+def test_nobody_is_undone_by_an_older_line(program: Program) -> None:
+    """Added, removed, added again by another: the first line takes nothing back; nor does a pause of the same words."""
+    program.configure(feeds=[{"url": ADDRESS}])
+    spec = FeedSpec(url="https://c.example/feed", origin="added")
+    with program.app() as app:
+        number, added = desk.add_feed(app, spec, who="anna")
+        desk.remove_feed(app, number, who="ben")
+        desk.add_feed(app, spec, who="carl")
+        first = desk.pause_feed(app, ONE, "", who="anna")
+        desk.resume_feed(app, ONE, who="ben")
+        desk.pause_feed(app, ONE, "", who="anna")
+        for undo, said in ((desk.undo_addition, added), (desk.undo_pause, first)):
+            with pytest.raises(UsageError, match="since"):
+                undo(app, line(app, said), who="anna")

@@ -10,6 +10,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 
+from aggregator.model.settings import Site
 from aggregator.tasks.desk.accounts import create_account, find_program, make_token
 from aggregator.web.desk.api import make_document
 from tests.fixtures.program import Program
@@ -59,10 +60,11 @@ def _check(operation: Any) -> None:
 
 
 def test_the_document_names_every_action_once(program: Program) -> None:
-    document = make_document("AI News")
+    document = make_document(Site(title="AI News", url="https://news.example.org/ai"))
     names = [call["operationId"] for path in document["paths"].values() for call in path.values()]
 
     assert len(names) == len(set(names))
+    assert document["servers"] == [{"url": "/ai/api/v1"}]
     assert json.loads(json.dumps(document)) == document
 
 

@@ -119,8 +119,26 @@ def test_viewers_take_no_addresses_out_of_the_house(program: Program, serve: Ser
         closed = [page.path for room in ROOMS for page in room.pages if page.only_editors]
         statuses = {path: viewer.get(re.sub(r"\{\w+:int\}", "1", path)).status for path in closed}
 
-    assert "/subscribers/export.csv" in statuses
+    assert {"/subscribers/export.csv", "/feeds.opml"} <= set(statuses)
     assert set(statuses.values()) == {403}
+
+
+def test_programs_are_answered_in_json_whatever_they_send(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        door = serve(app)
+        editor = make_visitor(app, door)
+        account = find_visitor(app, editor.cookie.removeprefix("desk="))
+        assert account is not None
+        token = {"Authorization": f"Bearer {make_token(app, account, 'tests', 'editor')}"}
+        deep = b'{"x": ' + b"[" * 900 + b"]" * 900 + b"}"
+        replies = [
+            door.ask("/api/v1/log/1/undo", "POST", headers=token, body=body) for body in (b"[]", b"{", deep, b"\xff")
+        ]
+        other = door.ask("/api/v1/log", "DELETE", headers=token)
+
+    assert [reply.status for reply in replies] == [422] * 4
+    assert other.status == 405 and other.headers["content-type"] == "application/json"
 
 
 def test_each_action_has_its_words_and_its_name_once(program: Program) -> None:

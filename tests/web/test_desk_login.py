@@ -111,6 +111,31 @@ def test_a_new_password_logs_everybody_of_the_account_out(program: Program, serv
     assert again == [401, 303]
 
 
+def test_the_old_password_is_not_guessed_for_ever(program: Program, serve: Serve) -> None:
+    program.configure()
+    with program.app() as app:
+        visitor = make_visitor(app, serve(app))
+        tried = [
+            visitor.post("/account/password", old_password=guess, new_password="another long password").text
+            for guess in ["wrong"] * MOST_FAILURES["pair"] + [PASSWORD]
+        ]
+
+    assert all("not your password" in text for text in tried[:-1])
+    assert "too many wrong passwords" in tried[-1]
+
+
+def test_a_site_below_a_path_has_its_desk_there_and_alone_at_its_own_address(program: Program, serve: Serve) -> None:
+    program.configure(site={"title": "AI News", "url": "http://news.example.org/ai", "timezone": "Europe/Berlin"})
+    with program.app() as app:
+        create_account(app, "anna", PASSWORD, role="editor")
+        with run_server(create_server(create_desk(app))) as door:
+            leads = door.ask("/admin/").headers["location"]
+            page = door.ask(leads)
+
+    assert leads == "/ai/admin/login"
+    assert page.status == 200 and 'action="/ai/admin/login"' in page.text
+
+
 def test_what_was_typed_survives_the_end_of_a_session(program: Program, serve: Serve) -> None:
     program.configure()
     typed = "Hours of work <b>&amp;</b>\n\n第二段落"

@@ -176,7 +176,9 @@ def send_the_issue(hands: Hands, morning: Morning) -> None:
     page.reload()
     expect(page.get_by_text("no such user here").first).to_be_visible()
     _, mail = morning.smtp.mails
-    text = mail.message.get_body(("plain",)).get_content()
+    part = mail.message.get_body(("plain",))
+    assert part is not None
+    text = part.get_content()
     assert mail.recipients == ("ann@example.org",) and "Good morning" in text.replace("**", "")
     assert text.index(TOLD[2][1]) < text.index(TOLD[0][1])
 

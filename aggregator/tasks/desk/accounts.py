@@ -8,27 +8,31 @@ from __future__ import annotations
 
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from hashlib import sha256
+from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from aggregator.app import App
-from aggregator.errors import NotFound, UsageError
+from aggregator.errors import NotFound, StorageError, UsageError
 from aggregator.model.account import Account, Role
 from aggregator.storage import accounts, audit
 from aggregator.storage.audit import Connection
 
-#: A session ends so long after its last use, and is not written down more often than this.
-SESSION, RENEWED_EVERY = timedelta(days=14), timedelta(minutes=5)
+#: A session ends so long after its last use, which is not written down more often than this.
+SESSION, RENEWED_EVERY = timedelta(days=14), timedelta(days=1)
 #: Failed logins count for so long: of one name from one network, of one network, of one name from anywhere.
 FAILURES_COUNT_FOR = timedelta(minutes=15)
 MOST_FAILURES = {"pair": 5, "network": 20, "name": 50}
 #: Shorter passwords are refused; longer ones would only keep the machine busy.
 PASSWORD_LENGTHS = range(12, 1025)
+#: Each hash takes 64 MB and a core for a moment.
+_TURNS = BoundedSemaphore(2)
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}\Z")
 #: What `who` is for changes made by command line.
 COMMAND = "command"
@@ -78,7 +82,7 @@ def check_password(password: str) -> str:
 def create_account(app: App, name: str, password: str, *, role: Role, who: str = COMMAND) -> Account:
     """Raises `UsageError`: the name or the password will not do, or the name is taken."""
     name = check_name(name)
-    hashed = _get_hasher().hash(check_password(password))
+    hashed = _hash(check_password(password))
     with app.db.write() as conn:
         made = accounts.add(conn, name, role=role, password_hash=hashed, now=app.now())
         if made is None:
@@ -89,7 +93,7 @@ def create_account(app: App, name: str, password: str, *, role: Role, who: str =
 
 def change_password(app: App, name: str, password: str, *, who: str = COMMAND) -> None:
     """Every session and token of the account ends. Raises `NotFound`, `UsageError`."""
-    hashed = _get_hasher().hash(check_password(password))
+    hashed = _hash(check_password(password))
     with app.db.write() as conn:
         account = _find(conn, name)
         accounts.set_password(conn, account.id, hashed, now=app.now())
@@ -151,26 +155,51 @@ def log_in(app: App, name: str, password: str, network: str) -> Login:
         return Login()
     account, hashed = found
     token = secrets.token_urlsafe(32)
+    better = _hash(password) if _get_hasher().check_needs_rehash(hashed) else ""
     with app.db.write() as conn:
+        if accounts.find(conn, name, lock=True) != found:
+            return Login()  # it has another password by now, or is gone
         accounts.forget_failures(conn, keys["pair"])
-        if _get_hasher().check_needs_rehash(hashed):
-            accounts.renew_hash(conn, account.id, _get_hasher().hash(password))
+        if better:
+            accounts.renew_hash(conn, account.id, better)
         accounts.open_session(conn, account.id, hash_token(token), now=now, expires_at=now + SESSION)
     return Login(account=account, token=token)
 
 
+def _hash(password: str) -> str:
+    with _TURNS:
+        return _get_hasher().hash(password)
+
+
 def _verify(hashed: str, password: str) -> bool:
     try:
-        return _get_hasher().verify(hashed, password)
+        with _TURNS:
+            return _get_hasher().verify(hashed, password)
     except (VerificationError, InvalidHashError):
         return False
 
 
 def has_password(app: App, account: Account, password: str) -> bool:
-    """Whether it is the account's own, for what is asked twice."""
+    """Whether it is the account's own, for what is asked twice. Raises `UsageError` for who has guessed too often."""
+    key, now = f"own:{account.name}", app.now()
     with app.db.read() as conn:
+        failed = accounts.count_failures(conn, [key], since=now - FAILURES_COUNT_FOR)
         found = accounts.find(conn, account.name)
-    return found is not None and len(password) < PASSWORD_LENGTHS.stop and _verify(found[1], password)
+    if failed.get(key, 0) >= MOST_FAILURES["pair"]:
+        raise UsageError("too many wrong passwords: please try again later")
+    if found is not None and len(password) < PASSWORD_LENGTHS.stop and _verify(found[1], password):
+        return True
+    with app.db.write() as conn:
+        accounts.add_failure(conn, [key], now=now, forget_before=now - FAILURES_COUNT_FOR)
+    return False
+
+
+def set_language(app: App, account: Account, language: str) -> int:
+    """Of the desk's own words, for this account; the line in the log."""
+    with app.db.write() as conn:
+        accounts.set_language(conn, account.id, language)
+        said = {"before": account.language, "after": language}
+        return _record(app, conn, account.name, "account.language", account, **said)
 
 
 def find_visitor(app: App, token: str) -> Account | None:
@@ -184,7 +213,7 @@ def find_visitor(app: App, token: str) -> Account | None:
         return None
     account, seen_at = found
     if now - seen_at > RENEWED_EVERY:
-        with app.db.write() as conn:
+        with suppress(StorageError), app.db.write() as conn:  # who only looks needs nothing written
             accounts.renew_session(conn, hashed, now=now, expires_at=now + SESSION)
     return account
 
@@ -222,6 +251,6 @@ def find_program(app: App, token: str) -> Account | None:
         return None
     account, known = found
     if known.seen_at is None or now - known.seen_at > RENEWED_EVERY:
-        with app.db.write() as conn:
+        with suppress(StorageError), app.db.write() as conn:
             accounts.mark_token(conn, known.id, now=now)
     return account if known.role == "editor" else replace(account, role="viewer")

@@ -94,7 +94,8 @@ def undo_import(app: App, change: Change, *, who: str) -> int:
             after={"change": change.id},
             now=app.now(),
         )
-        audit.mark_undone(conn, change.id, line)
+        if not audit.mark_undone(conn, change.id, line):
+            raise UsageError("this was taken back already")
     return line
 
 

@@ -22,6 +22,8 @@ from aggregator.storage.locks import lock_entries, lock_stories
 
 #: What the audit log calls it when headers were changed: their names, never their values.
 _HIDDEN = "..."
+#: What decides whether a feed is read.
+_COMING_AND_GOING = ("feed.add", "feed.remove", "feed.pause", "feed.resume")
 
 
 def edit_feed(
@@ -92,8 +94,8 @@ def _ask_sooner(conn: Connection, feed: Feed, wanted: Mapping[EditedField, Any],
 
 def undo_edit(app: App, change: Change, *, who: str) -> int:
     """What held before holds again, unless something else was said since. Raises `UsageError`."""
-    names = [cast(EditedField, name) for name in change.before if name in EDITED_FIELDS and name != "headers"]
-    if not names:
+    names = [cast(EditedField, name) for name in change.before if name in EDITED_FIELDS]
+    if "headers" in names:
         raise UsageError("the values of headers are kept in no log: they cannot be put back")
 
     def put_back(conn: Connection, feed: Feed) -> None:
@@ -202,8 +204,11 @@ def undo_pause(app: App, change: Change, *, who: str) -> int:
     """It is asked again."""
 
     def put_back(conn: Connection, feed: Feed) -> None:
-        if feed.paused_reason != change.after["reason"] or not feeds.resume(conn, feed.id, now=app.now()):
+        _check_last(conn, change)
+        if feed.paused_reason != change.after["reason"]:
             raise UsageError("it was changed since")
+        # What it failed before stays known: nobody has tried whether it works.
+        feed_edits.restore(conn, feed.id, now=app.now())
 
     return _undo(app, change, who, put_back)
 
@@ -212,10 +217,17 @@ def undo_resume(app: App, change: Change, *, who: str) -> int:
     """It rests again, for the reason that it had."""
 
     def put_back(conn: Connection, feed: Feed) -> None:
+        _check_last(conn, change)
         if not feed_edits.pause(conn, feed.id, change.before["reason"]):
             raise UsageError("it was changed since")
 
     return _undo(app, change, who, put_back)
+
+
+def _check_last(conn: Connection, change: Change) -> None:
+    """Nobody has let it rest, go on, come or go since. Raises `UsageError`."""
+    if audit.has_later(conn, change, _COMING_AND_GOING):
+        raise UsageError("it was changed since")
 
 
 def fetch_soon(app: App, feed_id: FeedId, *, who: str) -> int:
@@ -270,6 +282,9 @@ def undo_addition(app: App, change: Change, *, who: str) -> int:
     """It is not read any more; entries that came stay."""
 
     def put_back(conn: Connection, feed: Feed) -> None:
+        _check_last(conn, change)
+        if not can_be_removed(feed):
+            raise UsageError("it stands in the configuration by now: remove it there, or pause it here")
         feeds.remove(conn, feed.id, now=app.now())
 
     return _undo(app, change, who, put_back)

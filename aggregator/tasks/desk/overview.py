@@ -136,7 +136,7 @@ def look(app: App, week: Week | None) -> Standing:
         waiting = issues.list_issues(conn, states=("draft", "sending", "ready"))
         due = figures.find_due_feeds(conn, now)
         untagged = figures.count_untagged(conn)
-        failed = overview.count_failed_notices(conn)
+        failed = overview.count_failed_notices(conn, now - timedelta(days=DAYS))
         next_feed_at = figures.find_next_feed(conn)
     # One that has a yes waits for nobody, unless it cannot be made.
     decisions = [

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from aggregator.model.account import Role
 from aggregator.storage import accounts
-from aggregator.tasks.desk.accounts import change_password, end_token, has_password, make_token
+from aggregator.tasks.desk.accounts import change_password, end_token, has_password, make_token, set_language
 from aggregator.web.desk.pages import show_page
 from aggregator.web.desk.visit import Action, Done, Fields, NoFields, Page, Section, Visit
 from aggregator.web.desk.words import N_, FieldError, say
@@ -48,9 +48,7 @@ def _change_password(visit: Visit, sent: PasswordFields) -> Done:
 
 
 def _set_language(visit: Visit, sent: LanguageFields) -> Done:
-    with visit.app.db.write() as conn:
-        accounts.set_language(conn, visit.account.id, sent.language)
-    return Done(to="/account")
+    return Done(to="/account", change=set_language(visit.app, visit.account, sent.language))
 
 
 def _make_token(visit: Visit, sent: TokenFields) -> Response:

@@ -13,6 +13,8 @@ from starlette.routing import Route
 
 from aggregator import __version__
 from aggregator.app import App
+from aggregator.model.settings import Site
+from aggregator.render.links import get_root
 from aggregator.tasks.desk.accounts import find_program, find_visitor
 from aggregator.web.desk import guard
 from aggregator.web.desk.login import is_open
@@ -44,7 +46,7 @@ def list_api_routes(app: App) -> list[Route]:
         known = find_program(app, token) if token else find_visitor(app, guard.get_session(request))
         if known is None:
             return refuse_call(401, {"": say(N_("Show a token: Authorization: Bearer ..."))})
-        return JSONResponse(make_document(app.settings.site.title))
+        return JSONResponse(make_document(app.settings.site))
 
     async def serve(request: Request) -> Response:
         return await run_in_threadpool(show, request)
@@ -58,7 +60,7 @@ def list_api_routes(app: App) -> list[Route]:
     ]
 
 
-def make_document(title: str) -> dict[str, Any]:
+def make_document(site: Site) -> dict[str, Any]:
     """All of it: each listing and each action that is not about a session."""
     paths: dict[str, dict[str, Any]] = {}
     schemas: dict[str, Any] = {"Refusal": _describe_refusal(), "Done": _describe_done()}
@@ -70,8 +72,8 @@ def make_document(title: str) -> dict[str, Any]:
                 paths.setdefault(_plain(action.path), {})["post"] = _describe_action(room.key, action, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": f"{title}: the desk", "version": __version__},
-        "servers": [{"url": "/api/v1"}],
+        "info": {"title": f"{site.title}: the desk", "version": __version__},
+        "servers": [{"url": f"{get_root(site)}/api/v1"}],
         "security": [{"token": []}],
         "paths": paths,
         "components": {
@@ -100,7 +102,7 @@ def _describe_listing(room: str, listing: Listing) -> dict[str, Any]:
         "tags": [room],
         "summary": listing.summary,
         "parameters": [*_list_parameters(listing.path), *asked],
-        "responses": {"200": _answer("What was asked for.", {}), **_list_refusals("401", "404", "422")},
+        "responses": {"200": _answer("What was asked for.", {}), **_list_refusals("401", "403", "404", "422")},
     }
 
 

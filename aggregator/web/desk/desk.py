@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from aggregator.app import App
 from aggregator.render.desk import get_desk_assets
+from aggregator.render.links import get_root
 from aggregator.web.desk.api import list_api_routes
 from aggregator.web.desk.login import list_login_routes
 from aggregator.web.desk.rooms import ROOMS
@@ -36,9 +37,13 @@ class Desk:
         self.security = make_security_fields(app.settings.site, DESK_HEADERS)
         #: All of them, for those who want to list them.
         self.routes = list_routes(app)
+        #: What a proxy would have taken off where the site lives below a path; the desk's own listener has none.
+        self._path = get_root(app.settings.site)
         self._routes = guard_routes(self.routes, app, errors=errors, error_log=error_log, fields=self.security)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._path and scope["type"] == "http" and scope["path"].startswith(f"{self._path}/"):
+            scope = {**scope, "path": scope["path"].removeprefix(self._path)}
         await self._routes(scope, receive, send)
 
 

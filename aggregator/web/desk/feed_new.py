@@ -142,7 +142,7 @@ ROOM = Section(
     pages=(
         Page(path="/feeds/new", show=show_new),
         Page(path="/feeds/lists", show=show_lists),
-        Page(path="/feeds.opml", show=_export),
+        Page(path="/feeds.opml", show=_export, only_editors=True),
     ),
     actions=(
         Action(

@@ -23,7 +23,7 @@ from aggregator.web.desk.visit import Visit
 from aggregator.web.desk.words import N_
 
 #: Names of fields that are never shown again.
-_SECRET = ("password", guard.CSRF_FIELD)
+_SECRET = ("password", "header_value", guard.CSRF_FIELD)
 _KEPT = "kept:"
 _MOST_BYTES = 1024 * 1024
 #: Logins tried at one time: each takes 64 MB and a core for a moment, and none may take a reader's thread.

@@ -95,12 +95,12 @@ async def read_json(request: Request) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        found = json.loads(body)
+        found = _clean(json.loads(body))
     except (ValueError, RecursionError):
         raise FieldError({"": say(N_("The body is no JSON."))}) from None
     if not isinstance(found, dict):
         raise FieldError({"": say(N_("The body is no JSON object."))})
-    return {clean_text(name): _clean(value) for name, value in found.items()}
+    return found
 
 
 def _clean(value: Any) -> Any:

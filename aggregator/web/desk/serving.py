@@ -57,7 +57,9 @@ def make_page_route(app: App, page: Page) -> Route:
         if page.only_editors and not account.may_edit:
             said = say(N_("You may look at everything here, and change nothing."))
             return show_refusal(app, 403, said, _make_visit(app, request, account))
-        return _shown(page.show, _make_visit(app, request, account))
+        response = _shown(page.show, _make_visit(app, request, account))
+        guard.set_session(request, response, guard.get_session(request))  # it lasts from now on, again
+        return response
 
     async def serve(request: Request) -> Response:
         return await run_in_threadpool(answer, request)
@@ -122,7 +124,6 @@ def _make_visit(app: App, request: Request, account: Account) -> Visit:
     adopt_settings(app)
     query = dict(request.query_params)
     done = query.pop("done", "")
-    here = request.scope["path"].removeprefix("/admin") or "/"
     change = None
     if done.isascii() and done.isdigit() and len(done) < 19:
         with app.db.read() as conn:
@@ -134,7 +135,6 @@ def _make_visit(app: App, request: Request, account: Account) -> Visit:
         query={name: clean_text(value)[:1000] for name, value in query.items()},
         csrf=guard.make_csrf(app, guard.get_session(request)),
         done=change if change is not None and change.who == account.name else None,
-        here=f"{here}?{urlencode(query)}" if query else here,
     )
 
 
@@ -160,6 +160,8 @@ def make_listing_route(app: App, listing: Listing) -> Route:
         program = _find_program(app, request)
         if isinstance(program, Response):
             return program
+        if listing.only_editors and not program.may_edit:
+            return refuse_call(403, {"": say(N_("You may look at everything here, and change nothing."))})
         query = {name: clean_text(value)[:1000] for name, value in request.query_params.items()}
         visit = Visit(app=app, account=program, params=dict(request.path_params), query=query)
         return _tell(lambda: listing.read(visit))

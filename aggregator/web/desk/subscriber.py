@@ -134,5 +134,7 @@ ROOM = Section(
             done=N_("Somebody was forgotten"), page=_show_forget,
         ),
     ),
-    listings=(Listing(path=_PATH, read=_read, summary="Everything that is kept about one subscriber."),),
+    listings=(
+        Listing(path=_PATH, read=_read, summary="Everything that is kept about one subscriber.", only_editors=True),
+    ),
 )  # fmt: skip

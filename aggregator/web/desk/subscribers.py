@@ -164,6 +164,7 @@ ROOM = Section(
         Listing(
             path="/subscribers",
             read=_list,
+            only_editors=True,
             summary="Subscriptions, newest first; or those of people whose address begins in some way.",
             query={
                 "newsletter": "Only to this one.",

@@ -44,8 +44,6 @@ class Visit:
     csrf: str = ""
     #: What was done last, by its line in the audit log.
     done: Change | None = None
-    #: Path with query of the page itself, below the desk's root.
-    here: str = "/"
 
     def get_sent(self, name: str, otherwise: object = "") -> str:
         """What a field shows: what was typed into it, else ``otherwise``."""
@@ -88,6 +86,8 @@ class Listing:
     summary: str
     #: Names of query parameters with what they mean.
     query: Mapping[str, str] = field(default_factory=dict)
+    #: Not for tokens that may only look: people's addresses.
+    only_editors: bool = False
 
 
 Undo = Callable[..., int]
