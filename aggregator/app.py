@@ -20,7 +20,9 @@ from aggregator.config.export import is_written
 from aggregator.config.feeds import read_feed_lists
 from aggregator.config.meanings import load_language_means
 from aggregator.config.settings import build_settings
-from aggregator.config.taxonomy import load_tag_rules
+from aggregator.config.tag_drafts import Draft
+from aggregator.config.tag_rules import list_written
+from aggregator.config.taxonomy import SHIPPED, load_tag_rules, read_drafts
 from aggregator.errors import Problem
 from aggregator.log import get_logger
 from aggregator.model.account import DeskSettings
@@ -29,7 +31,7 @@ from aggregator.model.lane import Lane
 from aggregator.model.mailing import Ledger
 from aggregator.model.rule import Rules
 from aggregator.model.settings import Settings
-from aggregator.model.tag import TagRules
+from aggregator.model.tag import Alias, TagRules
 from aggregator.pipeline.opml import parse_opml
 from aggregator.render.templates import Templates, load_templates
 from aggregator.sandbox import ParseSandbox
@@ -131,6 +133,8 @@ class Layers:
     mark: str = ""
     #: What of it cannot be read any more.
     problems: tuple[Problem, ...] = ()
+    #: Made when it is first asked for: it takes longer than a page may.
+    _drafts: Mapping[str, Draft] | None = field(default=None, repr=False)
 
     def read(self, desk: DeskSettings) -> Settings:
         """The settings with the desk's word; what of it cannot be read is told by `problems`."""
@@ -148,6 +152,16 @@ class Layers:
     def check_tags(self, added: Mapping[str, Any]) -> TagRules:
         """What the taxonomy would be with these on top. Raises `ConfigError` with every mistake."""
         return read_tags(self.config, added)
+
+    def list_tag_names(self, slug: str) -> list[tuple[Alias, str, str]]:
+        """What the files write of a tag's names: how it is read, as it stands there, and where (``tags.yaml:41``)."""
+        if self._drafts is None:
+            self._drafts = read_drafts(self.config.tag_files)
+        draft = self._drafts.get(slug)
+        return [
+            (alias, written, f"{Path(file).name if Path(file) == SHIPPED else file}:{line}")
+            for alias, written, (file, line) in (list_written(draft) if draft else ())
+        ]
 
 
 @contextmanager

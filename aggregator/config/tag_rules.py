@@ -61,7 +61,7 @@ def _iter_aliases(reading: Reading, draft: Draft, tag: Tag) -> Iterator[Alias]:
     texts += [(text, (file, line)) for text, file, line in draft.lists.get("aliases", ())]
     seen: set[Alias] = set()
     for text, place in texts:
-        alias = _read_alias(text, exact)
+        alias = read_alias(text, exact)
         if alias.pattern and not _FAMILY.fullmatch(text.lstrip("=~")):
             reading.complain(place, f"{draft.slug}.aliases", f"{text!r}: two plain letters or more stand before a '#'")
         elif not any(character.isalnum() for character in alias.text):
@@ -77,7 +77,7 @@ def _iter_aliases(reading: Reading, draft: Draft, tag: Tag) -> Iterator[Alias]:
             yield Alias(text=text, exact_case=exact, pattern=True)
 
 
-def _read_alias(text: str, exact: bool) -> Alias:
+def read_alias(text: str, exact: bool) -> Alias:
     """``ja:=Text``: only in Japanese, capitals as they stand; ``~Text``: any case although the tag says exact.
 
     ``Text#``: with a version after it.
@@ -98,6 +98,15 @@ def _spell_family(text: str) -> str:
     """The pattern of a name with ``#`` in it; a space in a pattern stands for a hyphen, too."""
     pattern = text.removesuffix("#").replace("-", " ").replace("#", NUMBER)
     return pattern + VERSION if text.endswith("#") else pattern
+
+
+def list_written(draft: Draft) -> list[tuple[Alias, str, tuple[str, int]]]:
+    """What was written of the tag's names, but for patterns: how it is read, as it stands there, and where."""
+    exact = draft.values.get("case") == "exact"
+    names = [draft.values[key] for key in (*KINDS, *NAMES) if key in draft.values]
+    written = [(name, draft.place) for name in names if draft.values.get("match_name") != "no"]
+    written += [(text, (file, line)) for text, file, line in draft.lists.get("aliases", ())]
+    return [(read_alias(text, exact), text, place) for text, place in written]
 
 
 def _iter_words(reading: Reading, draft: Draft, key: str) -> Iterator[str]:

@@ -72,6 +72,14 @@ def _load(files: Sequence[Path], added: str = "") -> TagRules:
     return TagRules(rules=rules)
 
 
+def read_drafts(paths: Sequence[Path]) -> dict[str, Draft]:
+    """Every tag as the files write it, with where; of files that `load_tag_rules` has read without a mistake."""
+    reading = Reading()
+    for path in (SHIPPED, *(path for path in paths if path != SHIPPED)):
+        _read_file(reading, path)
+    return reading.drafts
+
+
 # Reading
 
 

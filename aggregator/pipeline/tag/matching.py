@@ -60,6 +60,11 @@ class Matcher:
 @lru_cache(maxsize=4)
 def get_matcher(rules: TagRules) -> Matcher:
     """Built once for one taxonomy (compared by identity)."""
+    return build_matcher(rules)
+
+
+def build_matcher(rules: TagRules) -> Matcher:
+    """For a few rules that nobody will ask for again."""
     needles: dict[str, list[Needle]] = {}
     labels: dict[str, list[TagRule]] = {}
     hosts: dict[str, list[TagRule]] = {}

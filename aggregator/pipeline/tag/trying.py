@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,7 @@ from aggregator.model.language import get_primary
 from aggregator.model.tag import Alias, Field, TagRule, TagRules
 from aggregator.pipeline.tag import TEXT_LIMIT, TITLE_LIMIT, is_accompanied, is_contradicted
 from aggregator.pipeline.tag.folding import View, fold_label, is_bounded, view_text
-from aggregator.pipeline.tag.matching import get_matcher, iter_found
+from aggregator.pipeline.tag.matching import Matcher, build_matcher, iter_found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,25 +84,37 @@ def _stands_in(word: str, text: str) -> bool:
     return place >= 0 and is_bounded(text, place, place + len(word))
 
 
-def narrow(rules: TagRules, rule: TagRule, neighbours: Sequence[Neighbour]) -> TagRules:
+def narrow(rules: TagRules, rule: TagRule, neighbours: Sequence[Neighbour]) -> Matcher:
     """``rule`` with those of ``rules`` whose names may take its words: as good as the whole taxonomy, and quick."""
     slugs = {one.slug for one in neighbours if one.relation != "shorter"}
-    return TagRules(rules=(rule, *(other for other in rules.rules if other.tag.slug in slugs)))
+    return build_matcher(TagRules(rules=(rule, *(other for other in rules.rules if other.tag.slug in slugs))))
 
 
-def find_hits(narrowed: TagRules, rule: TagRule, text: Text, bears: Collection[str]) -> tuple[Hit, ...]:
+def find_hits(matcher: Matcher, rule: TagRule, text: Text, bears: Collection[str]) -> tuple[Hit, ...]:
     """Each alias of ``rule`` that counts in an entry, once. ``bears``: the slugs of its tags."""
-    hits = {hit.alias: hit for hit in _iter_hits(narrowed, rule, text)}
+    hits = {hit.alias: hit for hit in _iter_hits(matcher, rule, text)}
     if hits and rule.only_with and not is_accompanied(rule, bears, f"{text.title.folded}\n{text.text.folded}"):
         return ()
     return tuple(hits.values())
 
 
-def _iter_hits(narrowed: TagRules, rule: TagRule, text: Text) -> Iterator[Hit]:
+def _iter_hits(matcher: Matcher, rule: TagRule, text: Text) -> Iterator[Hit]:
     """The strongest field last."""
-    matcher = get_matcher(narrowed)
     fields: tuple[tuple[Field, View], ...] = (("text", text.text), ("title", text.title))
     for where, view in fields:
         for found in iter_found(matcher, view, text.language):
             if found.needle.rule is rule and not is_contradicted(found, view):
                 yield Hit(field=where, found=view.shown[found.start : found.end], alias=found.needle.alias)
+
+
+def match_aliases(rule: TagRule, found: Iterable[str]) -> dict[str, Alias]:
+    """Of words found in texts the name that they are; what is none (any more) is left out."""
+    matcher = build_matcher(TagRules(rules=(rule,)))
+    languages = dict.fromkeys(("", *(one for alias in rule.aliases for one in alias.languages)))
+    known: dict[str, Alias] = {}
+    for words in found:
+        for language in languages:
+            hit = next(iter_found(matcher, view_text(words, language), language), None)
+            if hit is not None:
+                known.setdefault(words, hit.needle.alias)
+    return known

@@ -25,6 +25,8 @@ from aggregator.web.desk import (
     subscriber,
     subscriber_lists,
     subscribers,
+    tag_form,
+    tags,
 )
 from aggregator.web.desk.pages import DONE, UNDONE
 from aggregator.web.desk.visit import Action, Section
@@ -47,6 +49,8 @@ ROOMS: tuple[Section, ...] = (
     feed_new.ROOM,
     rules.ROOM,
     rule.ROOM,
+    tag_form.ROOM,
+    tags.ROOM,
     subscribers.ROOM,
     subscriber_lists.ROOM,
     subscriber.ROOM,
