@@ -87,7 +87,7 @@ class Client:
         status, _, _ = self.ask(f"{ROOT}/login", {"name": NAME, "password": PASSWORD, "to": "/", "csrf": csrf})
         assert status == 303, status
         csrf = self._find_csrf("/account")
-        form = {"label": "bench", "role": "viewer", "csrf": csrf}
+        form = {"label": "bench", "role": "editor", "csrf": csrf}  # who reads addresses
         status, body, _ = self.ask(f"{ROOT}/account/tokens", form)
         found = re.search(r">\s*([A-Za-z0-9_-]{40,})\s*<", body.decode())
         assert status == 200 and found, (status, body)
