@@ -25,7 +25,11 @@ _GONE = "webhooks gone"
 
 
 def note(conn: Connection, events: Sequence[Event], targets: Mapping[str, Collection[str]], *, now: datetime) -> int:
-    """A row for each event and each target that is told of its kind; how many were new."""
+    """A row for each event and each target that is told of its kind; how many were new.
+
+    Of a target that is being left alone (`hold_back`) what is new waits like all else.
+    """
+    held = _find_held(conn, targets) if events else {}
     rows = [
         {
             "kind": event.kind,
@@ -35,7 +39,7 @@ def note(conn: Connection, events: Sequence[Event], targets: Mapping[str, Collec
             "state": "waiting",
             "lease_owner": "",
             "attempts": 0,
-            "next_try_at": now,
+            "next_try_at": max(now, held.get(target, now)),
             "code": 0,
             "reply_text": "",
             "created_at": now,
@@ -46,6 +50,16 @@ def note(conn: Connection, events: Sequence[Event], targets: Mapping[str, Collec
     ]
     statement = insert(conn, notices).on_conflict_do_nothing(index_elements=["target", "kind", "subject"])
     return sum(conn.execute(statement.values(**row)).rowcount for row in rows)
+
+
+def _find_held(conn: Connection, targets: Collection[str]) -> dict[str, datetime]:
+    """When the first of what waits for each target is to be tried."""
+    first = sa.func.min(notices.c.next_try_at)
+    waiting = (notices.c.state == "waiting", notices.c.target.in_(sorted(targets)))
+    found: dict[str, datetime] = dict(
+        conn.execute(sa.select(notices.c.target, first).where(*waiting).group_by(notices.c.target)).all()
+    )
+    return found
 
 
 def find_told(conn: Connection, kind: EventKind, subjects: Collection[str], targets: Collection[str]) -> frozenset[str]:

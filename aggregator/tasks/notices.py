@@ -43,10 +43,9 @@ _NOT_NOW = frozenset({408, 425, 429})
 
 def has_due(app: App) -> bool:
     """Whether it is time to look for what has happened, or something waits to be told."""
-    if not app.settings.alerts.targets:
-        return False
     with app.db.read() as conn:
-        return is_look_due(conn, app) or notices.has_due(conn, now=app.now())
+        # What waits for a target that is configured no more is given up, be it the last one.
+        return (bool(app.settings.alerts.targets) and is_look_due(conn, app)) or notices.has_due(conn, now=app.now())
 
 
 def tell(app: App, *, pause: Callable[[float], bool]) -> None:
