@@ -22,8 +22,8 @@ _Item = Annotated[int, Field(ge=1, le=10**18, description="The story's number.")
 class PlaceFields(Fields):
     item: _Item
     list: Annotated[Literal["", "top", "brief", "more", "out"], Field(description="Where it is to stand.")] = ""
-    before: Annotated[str, Field(max_length=18, pattern="^[0-9]*$", description="Before this story there.")] = ""
-    end: Annotated[Literal["", "1"], Field(description="Last there; else below those that were put there.")] = ""
+    before: Annotated[int | None, Field(ge=1, le=10**18, description="Before this story there.")] = None
+    end: Annotated[bool, Field(description="Last there; else below those that were put there by hand.")] = False
     step: Annotated[
         Literal["", "up", "down", "first", "out"],
         Field(description="Within where it stands, or out of the issue; in place of `list` and `before`."),
@@ -53,8 +53,8 @@ def _read(sent: PlaceFields, places: Mapping[str, Sequence[Story]]) -> tuple[dra
     if not sent.list:
         raise FieldError({"list": say(N_("This is missing."))})
     others = [one.id for one in places.get(sent.list, ()) if one.id != sent.item]
-    if sent.before and int(sent.before) in others:
-        return sent.list, others.index(StoryId(int(sent.before)))
+    if sent.before in others:
+        return sent.list, others.index(StoryId(sent.before))
     # Of those that are only on the web a page shows the first ones: their end is not the end.
     return sent.list, len(others) if sent.end and sent.list != "more" else None
 

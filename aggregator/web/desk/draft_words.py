@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 from starlette.responses import Response
@@ -28,14 +28,14 @@ from aggregator.web.desk.visit import Action, Done, Fields, Section, Visit
 from aggregator.web.desk.words import N_, FieldError, say
 
 _Seen = Annotated[str, Field(max_length=64, description="A mark of the words that are changed, as the page has it.")]
-_Whole = Annotated[Literal["", "1"], Field(description="Within the whole page.")]
+_Whole = Annotated[bool, Field(description="Within the whole page.")]
 
 
 class StoryFields(Fields):
     item: Annotated[int, Field(ge=1, le=10**18, description="The story's number.")]
     headline: Annotated[str, Field(max_length=drafts.MAX_HEADLINE, description="Empty: the source's own.")] = ""
     excerpt: Annotated[str, Field(max_length=drafts.MAX_EXCERPT, description="Empty: the source's own.")] = ""
-    own: Annotated[Literal["", "1"], Field(description="Both are the source's own, whatever was typed.")] = ""
+    own: Annotated[bool, Field(description="Both are the source's own, whatever was typed.")] = False
     seen: _Seen = ""
 
 
@@ -45,7 +45,7 @@ class IntroductionFields(Fields):
 
 
 class IntroductionPreview(IntroductionFields):
-    whole: _Whole = ""
+    whole: _Whole = False
 
 
 class SubjectFields(Fields):
@@ -54,7 +54,7 @@ class SubjectFields(Fields):
 
 
 class SubjectPreview(SubjectFields):
-    whole: _Whole = ""
+    whole: _Whole = False
 
 
 def tell_done(visit: Visit, line: int, place: str = "") -> Done:
