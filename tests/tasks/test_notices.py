@@ -89,14 +89,15 @@ def test_a_webhook_that_is_away_hears_all_of_it_later(program: Program, http_ser
         assert [row[:3] for row in list_rows(press.app)] == [("story.new", "done", 200)] * 2
 
 
-@once
 def test_what_happens_meanwhile_waits_with_all_else(program: Program) -> None:
     """A target that is left alone is not asked again by every new event."""
     program.configure()
     with program.app() as app, app.db.write() as conn:
         now, url = app.now(), "https://hook.example/in"
         kinds = {url: ("feed.broken",), "mail:ann@example.org": ("feed.broken",)}
-        first, second = (Event(kind="feed.broken", subject=f"feed:{number}", body={}) for number in (1, 2))
+        first, second = (
+            Event(kind="feed.broken", subject=f"feed:{number}", at=now, text="Broken.") for number in (1, 2)
+        )
         notices.note(conn, [first], kinds, now=now)
         notices.hold_back(conn, url, now + timedelta(hours=2))
         notices.note(conn, [second], kinds, now=now)
@@ -108,6 +109,7 @@ def test_what_happens_meanwhile_waits_with_all_else(program: Program) -> None:
     assert claimed == {url: 0, "mail:ann@example.org": 2}
 
 
+@once
 def test_after_three_days_an_event_is_given_up(program: Program, http_server: Any) -> None:
     hook = Hook(http_server)
     with open_alerts(program, hook) as press:
