@@ -135,6 +135,7 @@ def test_words_of_the_editor_stand_in_the_mail_and_the_sources_come_back(paper: 
     assert not paper.get().edits.texts and TITLES[0] in paper.mail()
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_words_are_seen_before_they_are_saved(paper: Paper) -> None:
     visitor = paper.visitor
     part = visitor.post("/issues/1/introduction/preview", introduction="*so* <img src=x onerror=1>").text
@@ -148,6 +149,7 @@ def test_words_are_seen_before_they_are_saved(paper: Paper) -> None:
     assert not paper.get().edits.introduction and not paper.get().edits.subject
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_second_of_two_editors_sees_the_first(paper: Paper) -> None:
     def find_seen(text: str, name: str) -> str:
         (found,) = re.findall(rf'name="seen" value="(\w+)">\s*<p class="field"><label for="{name}"', text)
