@@ -28,7 +28,7 @@ def export_config(
         typer.Option(metavar="FILE", help="Write it there instead; never over a file.", show_default=False),
     ] = None,
 ) -> None:
-    """Print config.yaml with what was set at the desk written into it.
+    """Print config.yaml with what the desk has set in it.
 
     Feeds that were added, moved or set otherwise, rules and tags. What was not changed stays as it is written, with its
     remarks, and secrets stay where they are.
