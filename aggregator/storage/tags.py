@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -14,6 +15,8 @@ from aggregator.storage.engine import iter_chunks
 from aggregator.storage.schema import entries, entry_tags
 
 _DAY, _WEEK = timedelta(days=1), timedelta(weeks=1)
+#: Counted by one statement, which has a column for each: the first issue of all looks back for years.
+_DAYS = 100
 
 
 def list_tags(
@@ -31,22 +34,35 @@ def count_by_day(
 
     A day is 24 hours counted from ``since``, oldest first; the last may be shorter.
     """
-    window = (entry_tags.c.effective_at >= since, entry_tags.c.effective_at < until, _is_shown())
     top = _count(since, until)
     if limit:
         top = top.limit(limit)
     slugs = [slug for slug, _, _ in conn.execute(top)]
     starts = [since + _DAY * number for number in range(-((since - until) // _DAY))]
-    days: dict[str, tuple[int, ...]] = {}
+    days: dict[str, list[int]] = {slug: [] for slug in slugs}
+    for part in iter_chunks(starts, _DAYS):
+        counted = _count_days(conn, slugs, part, until)
+        for slug, by_day in days.items():
+            by_day += counted.get(slug, [0] * len(part))
+    return tuple((slug, tuple(by_day)) for slug, by_day in days.items() if any(by_day))
+
+
+def _count_days(
+    conn: Connection, slugs: Sequence[str], starts: Sequence[datetime], until: datetime
+) -> dict[str, list[int]]:
+    """Of each tag that is there, entries of each day that begins with one of ``starts``."""
+    at = entry_tags.c.effective_at
+    window = (at >= starts[0], at < min(starts[-1] + _DAY, until), _is_shown())
+    days: dict[str, list[int]] = {}
     for some in iter_chunks(slugs):
         # An entry has as many rows as there are reasons for its tag.
-        found = sa.select(entry_tags.c.slug, entry_tags.c.entry_id, entry_tags.c.effective_at).distinct()
+        found = sa.select(entry_tags.c.slug, entry_tags.c.entry_id, at).distinct()
         rows = found.where(*window, entry_tags.c.slug.in_(some)).subquery()
-        at = rows.c.effective_at
-        counts = [sa.func.sum(sa.case((sa.and_(at >= start, at < start + _DAY), 1), else_=0)) for start in starts]
+        day = [(rows.c.effective_at >= start, rows.c.effective_at < start + _DAY) for start in starts]
+        counts = [sa.func.sum(sa.case((sa.and_(*bounds), 1), else_=0)) for bounds in day]
         for slug, *by_day in conn.execute(sa.select(rows.c.slug, *counts).group_by(rows.c.slug)):
-            days[slug] = tuple(map(int, by_day))
-    return tuple((slug, days[slug]) for slug in slugs if slug in days)
+            days[slug] = list(map(int, by_day))
+    return days
 
 
 def count_by_week(conn: Connection, slug: str, *, until: datetime, weeks: int, now: datetime) -> tuple[int, ...]:
