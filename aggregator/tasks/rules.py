@@ -58,7 +58,7 @@ def judge_entries(
 
 def make_subject(entry: Entry, html: str, feed: Feed, tags: Sequence[TagEvidence]) -> RuleSubject:
     """What rules look at. ``tags``: those of the taxonomy."""
-    names = (feed.spec.url, entry.feed_url, entry.feed_name, feed.spec.title, feed.title)
+    names = (feed.spec.url, feed.asked_url, entry.feed_url, entry.feed_name, feed.spec.title, feed.title)
     return RuleSubject(
         title=entry.title,
         text=html_to_text(html),

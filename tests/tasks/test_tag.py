@@ -11,7 +11,7 @@ import pytest
 from aggregator.app import App
 from aggregator.model.ids import EntryId, FeedId
 from aggregator.pipeline.query import make_words, read_query
-from aggregator.storage import audit, changes, entries, meta, stories
+from aggregator.storage import audit, changes, entries, feed_edits, feeds, meta, stories
 from aggregator.storage.entries import EntryQuery
 from aggregator.storage.search import search
 from aggregator.storage.search_index import save_words
@@ -86,6 +86,18 @@ def test_what_is_stored_of_a_feed_follows_what_the_desk_says_of_it(stored: Progr
 
         assert all("openai" in slugs for slugs in tagged) and not any("openai" in slugs for slugs in get_slugs(app))
         assert unscored == again > 0
+
+
+def test_a_rule_for_a_feed_holds_when_the_feed_has_moved(stored: Program) -> None:
+    """It names the address that the file has."""
+    with stored.app() as app:
+        with app.db.write() as conn:
+            scope = f"feed:{feeds.get_feeds(conn, [FeedId(1)])[FeedId(1)].spec.url}"
+            assert feed_edits.move(conn, FeedId(1), "https://moved.example/feed")
+        set_rules(app, [{"name": "ours", "scope": scope, "tag": "ours"}], who="anna", action="rule.add")
+        retag_all(app)
+
+        assert all("ours" in slugs for slugs in get_slugs(app))
 
 
 def test_what_the_desk_sets_meanwhile_counts_for_what_another_process_tags(stored: Program) -> None:
