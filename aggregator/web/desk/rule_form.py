@@ -49,6 +49,7 @@ class RuleFields(Fields):
     weight: _Word = ""
     section: Annotated[str, Field(max_length=200)] = ""
     stop: Annotated[bool, Field(description="No later rule is asked.")] = False
+    off: Annotated[bool, Field(description="It is kept, and not asked.")] = False
     seen: Annotated[str, Field(max_length=64, description="Of the rule that was changed.")] = ""
     number: Annotated[str, Field(max_length=6, pattern="^[0-9]*$", description="Tried in place of this one.")] = ""
     whole: Annotated[bool, Field(description="The whole page, not only what it would do.")] = False
@@ -60,7 +61,7 @@ _COMMAS = {"language": "language", "bears": "tag"}
 _PLAIN = ("older_than", "newer_than", "min_words", "max_words")
 #: Names of all fields that make a rule.
 NAMES = tuple(name for name in RuleFields.model_fields if name not in ("way", "yaml", "seen", "number", "whole"))
-SWITCHES = ("drop", "stop")
+SWITCHES = ("drop", "stop", "off")
 
 
 def mark(value: Any) -> str:
@@ -87,6 +88,7 @@ def make_raw(sent: RuleFields) -> dict[str, Any]:
         "weight": _read_number(sent.weight),
         "section": sent.section,
         "stop": sent.stop,
+        "off": sent.off,
     }
     return raw | {name: value for name, value in parts.items() if value not in ("", [], {}, False)}
 
@@ -132,7 +134,7 @@ def spread(raw: Mapping[str, Any]) -> dict[str, Any] | None:
         if not prefix:
             values |= {key: _show(part.get(key)) for key in _PLAIN}
     values |= {"tag": ", ".join(_list(raw.get("tag"))), "section": _show(raw.get("section"))}
-    values |= {"weight": _show(raw.get("weight")), "drop": raw.get("drop") is True, "stop": raw.get("stop") is True}
+    values |= {"weight": _show(raw.get("weight"))} | {name: raw.get(name) is True for name in SWITCHES}
     try:
         again = make_raw(RuleFields(**values))
     except ValueError:

@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from aggregator.app import App
-from aggregator.errors import NotFound
+from aggregator.errors import ConfigError, NotFound
 from aggregator.model.account import Setting
 from aggregator.model.rule import Rule, RuleAction
 from aggregator.storage import rules as stored
@@ -46,6 +46,8 @@ class Listed:
     raw: Mapping[str, Any]
     #: None: it cannot be read.
     rule: Rule | None
+    #: It is not asked.
+    off: bool
     #: ``config.yaml:41``; empty: it was set here.
     place: str
     #: By action; None: not counted yet.
@@ -81,16 +83,35 @@ def _list(app: App, counts: Counts | None) -> tuple[list[Listed], list[Listed], 
             Listed(
                 number=number,
                 raw=raw,
-                rule=by_name.pop(name.strip(), None),
+                rule=by_name.pop(name.strip(), None) or _read(app, raw),
+                off=isinstance(raw, Mapping) and raw.get("off") is True,
                 place=place,
                 decided=None if decided is None else decided.get(name.strip(), {}),
             )
         )
     own = [
-        Listed(number=0, raw={}, rule=rule, place="", decided=None if decided is None else decided.get(rule.name, {}))
+        Listed(
+            number=0,
+            raw={},
+            rule=rule,
+            off=False,
+            place="",
+            decided=None if decided is None else decided.get(rule.name, {}),
+        )
         for rule in by_name.values()
     ]
     return own, listed, said
+
+
+def _read(app: App, raw: Any) -> Rule | None:
+    """One that is not asked, as it would be; None: it cannot be read."""
+    if not isinstance(raw, Mapping) or app.layers is None:
+        return None
+    try:
+        alone = {key: value for key, value in raw.items() if key != "off"}
+        return app.layers.check_rules([alone], app.settings.tag_rules).rules[-1]
+    except ConfigError:
+        return None
 
 
 def _sum(counts: Counts) -> dict[str, Counter[str]]:
@@ -149,12 +170,29 @@ def _move(visit: Visit, sent: MoveFields) -> Done:
     return _set(visit, [*rest[:place], raw, *rest[place:]], said, "rule.move", raw, place + 1)
 
 
-def _remove(visit: Visit, sent: SeenFields) -> Done:
+def _find(visit: Visit, sent: SeenFields) -> tuple[list[Mapping[str, Any]], Any, int]:
     listed, said = _take(visit, sent.seen)
-    number = visit.params["rule"]
+    number: int = visit.params["rule"]
     if not 1 <= number <= len(listed):
         raise NotFound(f"no rule {number}")
+    return listed, said, number
+
+
+def _remove(visit: Visit, sent: SeenFields) -> Done:
+    listed, said, number = _find(visit, sent)
     return _set(visit, [*listed[: number - 1], *listed[number:]], said, "rule.remove", listed[number - 1])
+
+
+def _turn_off(visit: Visit, sent: SeenFields) -> Done:
+    listed, said, number = _find(visit, sent)
+    listed[number - 1] = {**listed[number - 1], "off": True}
+    return _set(visit, listed, said, "rule.off", listed[number - 1], number)
+
+
+def _turn_on(visit: Visit, sent: SeenFields) -> Done:
+    listed, said, number = _find(visit, sent)
+    listed[number - 1] = {key: value for key, value in listed[number - 1].items() if key != "off"}
+    return _set(visit, listed, said, "rule.on", listed[number - 1], number)
 
 
 def _set(visit: Visit, wanted: Any, said: Any, action: str, raw: Mapping[str, Any], number: int = 0) -> Done:
@@ -205,6 +243,14 @@ ROOM = Section(
         Action(
             name="rule.remove", path="/rules/{rule:int}/remove", fields=SeenFields, run=_remove,
             done=N_("A rule was removed"), page=show_rules, undo=undo,
+        ),
+        Action(
+            name="rule.off", path="/rules/{rule:int}/off", fields=SeenFields, run=_turn_off,
+            done=N_("A rule was turned off"), page=show_rules, undo=undo,
+        ),
+        Action(
+            name="rule.on", path="/rules/{rule:int}/on", fields=SeenFields, run=_turn_on,
+            done=N_("A rule was turned on"), page=show_rules, undo=undo,
         ),
         Action(
             name="rules.reset", path="/rules/reset", fields=SeenFields, run=_reset,
