@@ -129,6 +129,7 @@ def test_words_of_the_editor_stand_in_the_mail_and_the_sources_come_back(paper: 
     assert "<strong>morning</strong>" in mail and "<script" not in mail and 'href="javascript' not in mail
     assert "My &lt;i&gt;subject&lt;/i&gt;" in page and TITLES[0] in page  # the source's own, beside
     assert "sandbox" in frame.headers["content-security-policy"] and "@media all" in frame.text
+    assert "a{pointer-events:none}" in frame.text
     visitor.post("/issues/1/story", item=number, headline=TITLES[0], excerpt="In my words & no others.")
     assert [(head, bool(excerpt)) for _, head, excerpt in paper.get().edits.texts] == [("", True)]
     visitor.post("/issues/1/story", item=number, headline="Whatever", own="1")

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from weakref import WeakKeyDictionary
 
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from aggregator.app import App
 from aggregator.errors import NotFound
@@ -19,7 +19,7 @@ from aggregator.tasks.desk import drafts
 from aggregator.tasks.desk.sending import find_issue
 from aggregator.tasks.drafts import SeenDraft, glance_at
 from aggregator.web.desk.aside import Aside
-from aggregator.web.desk.issue_mail import MAIL_POLICY, hide_links
+from aggregator.web.desk.issue_mail import MAIL_POLICY, hide_links, show_still
 from aggregator.web.desk.visit import Page, Section, Visit
 
 #: Drafts that are kept as they were seen last.
@@ -71,10 +71,10 @@ def _show_mail(visit: Visit) -> Response:
     seen = glance(visit.app, newsletter, draft)
     if isinstance(seen, TooFew):
         raise NotFound(seen.reason)
-    headers = {"Content-Security-Policy": MAIL_POLICY}
     if visit.query.get("part") == "text":
+        headers = {"Content-Security-Policy": MAIL_POLICY}
         return PlainTextResponse(hide_links(seen.rendered.mail_text), headers=headers)
-    return HTMLResponse(set_look(hide_links(seen.rendered.mail_html), get_look(visit)), headers=headers)
+    return show_still(set_look(seen.rendered.mail_html, get_look(visit)))
 
 
 ROOM = Section(key="issues", pages=(Page(path="/issues/{issue:int}/draft.html", show=_show_mail),))

@@ -34,7 +34,13 @@ def _show_mail(visit: Visit) -> Response:
 
 def _show_frame(visit: Visit) -> Response:
     _, rendered = _read(visit)
-    return HTMLResponse(hide_links(rendered.mail_html), headers={"Content-Security-Policy": MAIL_POLICY})
+    return show_still(rendered.mail_html)
+
+
+def show_still(mail_html: str) -> Response:
+    """To be looked at in a frame: a link that is pressed by mistake tries nothing that the frame would refuse."""
+    html = hide_links(mail_html).replace("</head>", "<style>a{pointer-events:none}</style></head>", 1)
+    return HTMLResponse(html, headers={"Content-Security-Policy": MAIL_POLICY})
 
 
 def hide_links(text: str) -> str:
