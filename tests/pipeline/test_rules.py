@@ -16,7 +16,17 @@ from aggregator.config.rules import build_rules
 from aggregator.model.rule import RuleDecision, Rules, Verdict
 from aggregator.model.tag import TagEvidence
 from aggregator.pipeline import rules as stage
-from aggregator.pipeline.rules import RuleSubject, compile_expression, count_text, decide, get_fingerprint, prepare_text
+from aggregator.pipeline.rules import (
+    RuleSubject,
+    Sight,
+    compile_expression,
+    count_text,
+    decide,
+    get_fingerprint,
+    judge,
+    prepare_text,
+    trace,
+)
 
 NOW = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
 OPENAI = TagEvidence(slug="openai", kind="org", field="title", found="OpenAI", rule="alias")
@@ -224,3 +234,30 @@ def test_words_of_scripts_without_spaces_are_counted_by_characters() -> None:
     assert count_text("one two three") == (3, 11)
     assert count_text("日本の技術 is new") == (5, 10)
     assert count_text("") == (0, 0)
+
+
+def test_a_trace_says_of_each_rule_why_it_holds_or_not_and_what_a_stop_kept_from_it() -> None:
+    rules = make_rules(
+        {"scope": "feed:Other News", "drop": True},
+        {"when": {"text": "réunion"}, "tag": "islands"},
+        {"when": {"title": "chess", "language": "ja"}, "drop": True},
+        {"when": {"tag": "islands"}, "not": {"url": ["2025", "2026"]}, "drop": True},
+        {"when": {"tag": "islands"}, "stop": True},
+        {"when": {"author": "doe"}, "weight": 2},
+    )
+    sight = Sight(SUBJECT)
+    steps = trace(sight, rules)
+    assert [(one.holds, one.part, one.condition, one.found) for one in steps] == [
+        (False, "scope", "", ""),
+        (True, "", "text", "Réunion"),
+        (False, "when", "language", ""),
+        (False, "not", "url", "/2026/"),
+        (True, "", "", ""),
+        (True, "", "author", "Doe"),
+    ]
+    assert [one.stopped_by for one in steps] == ["", "", "", "", "", "rule 4"]
+    assert judge(sight, rules) == judge(sight, rules) == decide(SUBJECT, rules)
+
+
+def test_what_is_turned_off_is_not_asked() -> None:
+    assert make_rules({"drop": True, "off": True}, {"weight": 2}).rules == make_rules({}, {"weight": 2}).rules[1:]

@@ -13,11 +13,11 @@ from aggregator.model.ids import EntryId
 from aggregator.pipeline.rules import trace
 from aggregator.tasks.desk.rules import list_rules, set_rules, undo
 from aggregator.tasks.desk.samples import Sample, find_seen, take_sample
-from aggregator.tasks.desk.trial import Trial, try_rule
+from aggregator.tasks.desk.trial import try_rule
 from aggregator.web.desk import rule_words
 from aggregator.web.desk.aside import Aside
 from aggregator.web.desk.pages import show_page
-from aggregator.web.desk.rule_form import RuleFields, blame, get_values, make_raw, mark, show_yaml, spread
+from aggregator.web.desk.rule_form import ACTIONS, RuleFields, blame, get_values, make_raw, mark, show_yaml, spread
 from aggregator.web.desk.rules import get_said
 from aggregator.web.desk.visit import Action, Done, Page, Section, Visit
 from aggregator.web.desk.words import N_, FieldError, say
@@ -86,18 +86,26 @@ def _try(visit: Visit, sent: RuleFields) -> Response:
 
 
 def _run(visit: Visit, listed: list[Mapping[str, Any]], number: int, sent: RuleFields) -> dict[str, Any]:
-    # One that is turned off is tried as if it were not.
-    mine = {key: value for key, value in make_raw(sent).items() if key != "off"}
+    mine = _finish(make_raw(sent))
     wanted, index = _place(listed, number, mine)
     assert visit.app.layers is not None
     try:
         rules = visit.app.layers.check_rules(wanted, visit.app.settings.tag_rules)
     except ConfigError as error:
         raise blame(error, index, sent.way) from error
-    rule = next(rule for rule in rules.rules if rule.name == str(mine.get("name", "")).strip())
+    rule = next(rule for rule in rules.rules if rule.name == str(mine["name"]).strip())
     sample = SAMPLE.get(visit.app, patience=PATIENCE)
-    trial: Trial | None = try_rule(sample, rules, rule.name) if sample else None
+    trial = try_rule(sample, rules, rule.name) if sample else None
     return {"trial": trial, "rule": rule, "waits": sample is None, "taken_at": sample.taken_at if sample else None}
+
+
+def _finish(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule that is being written, so that it can be tried: with a name, turned on, and doing nothing at worst."""
+    mine = {key: value for key, value in raw.items() if key != "off"}
+    mine["name"] = mine.get("name") or "…"
+    if not any(mine.get(action) not in (None, "", [], False) for action in ACTIONS):
+        mine["weight"] = 1
+    return mine
 
 
 def _place(listed: list[Mapping[str, Any]], number: int, raw: dict[str, Any]) -> tuple[list[Mapping[str, Any]], int]:

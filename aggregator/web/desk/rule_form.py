@@ -61,6 +61,8 @@ _COMMAS = {"language": "language", "bears": "tag"}
 _PLAIN = ("older_than", "newer_than", "min_words", "max_words")
 #: Names of all fields that make a rule.
 NAMES = tuple(name for name in RuleFields.model_fields if name not in ("way", "yaml", "seen", "number", "whole"))
+#: Without one of these a rule does nothing.
+ACTIONS = ("drop", "tag", "weight", "section", "stop")
 SWITCHES = ("drop", "stop", "off")
 
 

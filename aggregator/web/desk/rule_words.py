@@ -97,7 +97,9 @@ def list_actions(rule: Rule) -> list[Said]:
     found = [say(N_("puts the tag %(tag)s on it"), tag=slug) for slug, _ in rule.tags]
     if rule.drop:
         found.append(say(N_("hides it")))
-    if rule.weight is not None:
+    if rule.weight == 1:
+        found.append(say(N_("nothing yet")))
+    elif rule.weight is not None:
         found.append(say(N_("weighs it × %(weight)s"), weight=f"{rule.weight:g}"))
     if rule.section:
         found.append(say(N_("puts it into the section %(section)s"), section=rule.section))
