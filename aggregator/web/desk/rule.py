@@ -60,6 +60,7 @@ def _show_form(visit: Visit, *, number: int, raw: Mapping[str, Any], way: str, *
         "values": get_values(visit, values or {}),
         "yaml": visit.get_sent("yaml", show_yaml(raw)),
         "seen": mark(raw),
+        "stands": show_yaml(raw) if visit.sent and visit.get_sent("seen") != mark(raw) else "",
         "tried": None,
         "words": rule_words,
     }
