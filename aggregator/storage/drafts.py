@@ -75,13 +75,17 @@ def approve(conn: Connection, issue_id: IssueId, *, now: datetime) -> bool:
     return bool(conn.execute(statement.values(approved_at=now, paused_until=None)).rowcount)
 
 
-def schedule(conn: Connection, issue_id: IssueId, at: datetime | None) -> bool:
-    """The editor's yes holds from ``at`` on; None: it is taken back. False when it is no draft (any more)."""
+def schedule(conn: Connection, issue_id: IssueId, at: datetime | None, *, before: datetime | None) -> bool:
+    """The editor's yes holds from ``at`` on; None: it is taken back. ``before``: what was to hold until now.
+
+    False when it is no draft (any more), or when somebody else has said something meanwhile.
+    """
     newsletter = conn.execute(sa.select(issues.c.newsletter).where(issues.c.id == issue_id)).scalar()
     if newsletter is None:
         return False
     lock_issues(conn, newsletter)
-    is_draft = (issues.c.id == issue_id, issues.c.state == "draft")
+    stands = issues.c.approved_at.is_(None) if before is None else issues.c.approved_at == before
+    is_draft = (issues.c.id == issue_id, issues.c.state == "draft", stands)
     return bool(conn.execute(sa.update(issues).where(*is_draft).values(approved_at=at, paused_until=None)).rowcount)
 
 
@@ -92,13 +96,16 @@ def holds_yes(conn: Connection, issue_id: IssueId, newsletter: str, approved_at:
     return found is not None and found.approved_at == approved_at
 
 
-def reopen(conn: Connection, issue_id: IssueId, newsletter: str) -> bool:
-    """What was skipped is a draft again; False when it is none that was, or when a later slot has its window by now."""
+def reopen(conn: Connection, issue_id: IssueId, newsletter: str, *, reason: str) -> bool:
+    """What was skipped for ``reason`` is a draft again; False when it is none that was, or when a later slot has its
+    window by now."""
     lock_issues(conn, newsletter)
     later = issues.alias()
     mine = sa.select(issues.c.slot_at).where(issues.c.id == issue_id).scalar_subquery()
     is_last = ~sa.exists().where(later.c.newsletter == newsletter, later.c.slot_at > mine)
-    statement = sa.update(issues).where(issues.c.id == issue_id, issues.c.state == "skipped", is_last)
+    statement = sa.update(issues).where(
+        issues.c.id == issue_id, issues.c.state == "skipped", issues.c.reason == reason, is_last
+    )
     return bool(conn.execute(statement.values(state="draft", reason="")).rowcount)
 
 

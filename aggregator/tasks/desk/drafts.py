@@ -18,7 +18,7 @@ from aggregator.model.story import Story
 from aggregator.storage import audit, drafts
 from aggregator.storage.drafts import pack_edits, unpack_edits
 from aggregator.storage.sending import Connection
-from aggregator.tasks.desk.sending import Line, find_issue
+from aggregator.tasks.desk.sending import Line, find_issue, simplify
 from aggregator.tasks.drafts import SeenDraft, approve_draft, edit_draft, see_draft
 from aggregator.tasks.issues import find_newsletter, get_deadline, skip_draft
 from aggregator.tasks.specimen_mail import send_test
@@ -181,8 +181,8 @@ def schedule(app: App, issue_id: int, at: datetime | None, *, who: str) -> int:
         raise UsageError("nothing is other than it was")
     line = Line(app, who, "issue.schedule", draft, before={"at": before}, after={"at": after})
     with app.db.write() as conn:
-        if not drafts.schedule(conn, draft.id, at):
-            raise UsageError(f"{draft.name} is no draft any more")
+        if not drafts.schedule(conn, draft.id, at, before=draft.approved_at):
+            raise UsageError(f"{draft.name} was decided otherwise meanwhile: look at it, and say it again")
         line.write(conn)
     return line.number
 
@@ -194,10 +194,12 @@ def undo_schedule(app: App, change: Change, *, who: str) -> int:
     if now != change.after["at"]:
         raise UsageError("it was scheduled otherwise since")
     at = datetime.fromisoformat(change.before["at"]) if change.before["at"] else None
+    if at is not None and at <= app.now():
+        raise UsageError("the moment before is over: approve it to send it now")
     line = Line(app, who, "undo", draft, before=change.after, after={"change": change.id})
     with app.db.write() as conn:
-        if not drafts.schedule(conn, draft.id, at):
-            raise UsageError(f"{draft.name} is no draft any more")
+        if not drafts.schedule(conn, draft.id, at, before=draft.approved_at):
+            raise UsageError("it was scheduled otherwise since")
         line.write(conn)
         if not audit.mark_undone(conn, change.id, line.number):
             raise UsageError("this was taken back already")
@@ -224,7 +226,7 @@ def undo_skip(app: App, change: Change, *, who: str) -> int:
         raise UsageError("its time for review is over, so it would be decided at once: make an issue by hand")
     line = Line(app, who, "undo", issue, before=change.after, after={"change": change.id})
     with app.db.write() as conn:
-        if not drafts.reopen(conn, issue.id, issue.newsletter):
+        if not drafts.reopen(conn, issue.id, issue.newsletter, reason=issue.reason):
             raise UsageError("its stories are a later issue's by now")
         line.write(conn)
         if not audit.mark_undone(conn, change.id, line.number):
@@ -241,7 +243,7 @@ def test(app: App, issue_id: int, address: str, *, who: str) -> tuple[int, str]:
         raise UsageError(f"it would be skipped now: {seen.reason}")
     words = send_test(app, draft.id, address, draft=seen.rendered)
     # To whom is not written down: who looks through the log later need not know it.
-    line = Line(app, who, "issue.test", draft, after={"answer": words})
+    line = Line(app, who, "issue.test", draft, after={"answer": simplify(words)})
     with app.db.write() as conn:
         line.write(conn)
     return line.number, words
