@@ -14,7 +14,8 @@ from aggregator.model.feed_edit import EDITED_FIELDS, EditedField, FeedEdit, set
 from aggregator.storage.schema import feeds
 
 _SAME = (
-    "id", "asked_url", "state", "paused_reason", "title", "site_url", "language", "atom_id", "rights", "author", "feed_updated_at",
+    "id", "asked_url", "state", "paused_reason", "title", "site_url", "language", "atom_id", "rights", "author",
+    "feed_updated_at",
     "etag", "last_modified", "body_hash", "last_fetched_at", "last_status", "first_imported_at", "next_due_at",
     "next_due_reason", "failures", "failure_class", "failure_reason", "host_key", "document_entries",
     "largest_document", "gone_since", "strikes", "alarm",
