@@ -95,6 +95,7 @@ def spend(hands: Hands, morning: Morning) -> None:
     find_and_mend_a_feed(hands, morning)
     add_a_feed(hands, morning)
     merge_two_stories(hands, morning)
+    write_a_rule(hands, morning)
     edit_the_issue(hands, morning)
     send_the_issue(hands, morning)
 
@@ -132,6 +133,21 @@ def merge_two_stories(hands: Hands, morning: Morning) -> None:
     with morning.app.db.read() as conn:
         told = stories.list_stories(conn, StoryQuery(since=datetime.now(UTC) - timedelta(days=7)))
     assert {TOLD[1][1], TOLD[3][1]} in [{entry.title for entry in story.entries} for story in told]
+
+
+def write_a_rule(hands: Hands, morning: Morning) -> None:
+    page = hands.page
+    hands.press(page.get_by_role("link", name="Rules", exact=True))
+    hands.press(page.get_by_role("link", name="Write a rule"))
+    hands.write(page.get_by_label("Name", exact=True), "no banks")
+    hands.write(page.get_by_label("has one of these in its title, one a line"), "bank")
+    hands.tick(page.get_by_label("It hides the entry from readers"))
+    if hands.way == "no script":
+        hands.press(page.get_by_role("button", name="See what it does"))
+    expect(page.locator(".tried")).to_contain_text(TOLD[3][1])
+    hands.press(page.get_by_role("button", name="Save the rule"))
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    assert "no banks" in [rule.name for rule in morning.app.settings.rules.rules]
 
 
 def edit_the_issue(hands: Hands, morning: Morning) -> None:
@@ -180,7 +196,8 @@ def send_the_issue(hands: Hands, morning: Morning) -> None:
     assert part is not None
     text = part.get_content()
     assert mail.recipients == ("ann@example.org",) and "Good morning" in text.replace("**", "")
-    assert text.index(TOLD[2][1]) < text.index(TOLD[0][1])
+    held = [text.index(title) for _, title in (*TOLD, *LOST) if title in text]
+    assert len(held) > 2 and text.index(TOLD[2][1]) == min(held)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
