@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aggregator.model.ids import EntryId
-from aggregator.model.tag import TagEvidence
-from aggregator.storage.engine import iter_chunks
 from aggregator.storage.schema import entries, entry_tags
 
 _WEEK = timedelta(weeks=1)
@@ -31,40 +28,11 @@ def count_weeks(conn: Connection, *, until: datetime, weeks: int) -> dict[str, t
     return {row[0]: tuple(int(number) for number in row[1:]) for row in conn.execute(query)}
 
 
-def list_evidence(conn: Connection, slug: str, *, limit: int) -> tuple[tuple[EntryId, TagEvidence], ...]:
-    """Of the newest entries that bear a tag, why they do; newest first."""
-    # Found along the index first: the rest of a row is read of those alone.
-    newest = (
-        sa.select(entry_tags.c.entry_id, entry_tags.c.effective_at)
-        .where(entry_tags.c.slug == slug)
-        .order_by(entry_tags.c.effective_at.desc(), entry_tags.c.entry_id.desc())
-        .limit(limit)
-    )
-    ids = [row.entry_id for row in conn.execute(newest)]
-    rows: dict[int, Any] = {}
-    for some in iter_chunks(sorted(ids)):
-        query = sa.select(entry_tags).where(entry_tags.c.entry_id.in_(some), entry_tags.c.slug == slug)
-        rows |= {row.entry_id: row for row in conn.execute(query)}
-    return tuple(
-        (
-            EntryId(number),
-            TagEvidence(
-                slug=slug, kind=row.kind, field=row.field, found=row.found, rule=row.rule, count=row.count,
-            ),
-        )
-        for number in ids
-        if (row := rows.get(number)) is not None
-    )  # fmt: skip
-
-
-def count_beside(conn: Connection, ids: Collection[EntryId]) -> dict[str, int]:
-    """slug -> how many of these entries bear it."""
-    found: dict[str, int] = {}
-    for some in iter_chunks(sorted(ids)):
-        query = sa.select(entry_tags.c.slug, sa.func.count()).where(entry_tags.c.entry_id.in_(some))
-        for slug, number in conn.execute(query.group_by(entry_tags.c.slug)):
-            found[slug] = found.get(slug, 0) + number
-    return found
+def list_newest(conn: Connection, slug: str, *, limit: int) -> tuple[EntryId, ...]:
+    """Of entries that bear a tag, newest first."""
+    order = (entry_tags.c.effective_at.desc(), entry_tags.c.entry_id.desc())
+    query = sa.select(entry_tags.c.entry_id).where(entry_tags.c.slug == slug).order_by(*order).limit(limit)
+    return tuple(EntryId(number) for number in conn.execute(query).scalars())
 
 
 def list_titles(conn: Connection, ids: Collection[EntryId]) -> dict[EntryId, str]:

@@ -20,14 +20,14 @@ from aggregator.model.tag import Alias, TagEvidence, TagRule, TagRules
 from aggregator.pipeline.tag.candidates import Candidate, Title, find_candidates
 from aggregator.pipeline.tag.folding import fold_label
 from aggregator.pipeline.tag.trying import Neighbour, find_hits, find_neighbours, match_aliases, narrow
-from aggregator.storage import audit, meta, tag_counts
+from aggregator.storage import audit, entries, meta, tag_counts
 from aggregator.storage.engine import lock_name
 from aggregator.tasks.desk.rules import TAGS, get_setting, set_tags
 from aggregator.tasks.desk.samples import Sample
 
 WEEKS = 12
 #: Of the newest entries that bear a tag so many are looked at, and so many of those titles are shown.
-NEWEST, TITLES = 500, 10
+NEWEST, TITLES = 300, 10
 #: Titles that are searched for names, and names that are found at most.
 SEARCHED, NAMES = 10_000, 200
 #: Names of which an editor said that they are none; the oldest are forgotten.
@@ -94,10 +94,13 @@ def find_rule(rules: TagRules, slug: str) -> TagRule:
 
 def see_reasons(app: App, rule: TagRule) -> Reasons:
     """Of the newest entries that bear the tag."""
+    slug = rule.tag.slug
     with app.db.read() as conn:
-        evidence = tag_counts.list_evidence(conn, rule.tag.slug, limit=NEWEST)
-        beside = tag_counts.count_beside(conn, [number for number, _ in evidence])
-        titles = tag_counts.list_titles(conn, [number for number, _ in evidence[:TITLES]])
+        ids = tag_counts.list_newest(conn, slug, limit=NEWEST)
+        tags = entries.get_tags(conn, ids)
+        titles = tag_counts.list_titles(conn, ids[:TITLES])
+    evidence = [(number, one) for number in ids for one in tags.get(number, ()) if one.slug == slug]
+    beside = Counter(one.slug for number in ids for one in tags.get(number, ()) if one.slug != slug)
     found = Counter(one.found for _, one in evidence if one.rule in ("alias", "pattern"))
     by_alias: Counter[Alias] = Counter()
     others: Counter[tuple[str, str]] = Counter()
@@ -110,7 +113,6 @@ def see_reasons(app: App, rule: TagRule) -> Reasons:
     for _, one in evidence:
         if one.rule not in ("alias", "pattern"):
             others[_find_origin(one)] += 1
-    beside.pop(rule.tag.slug, None)
     return Reasons(
         entries=len(evidence),
         by_alias=by_alias,

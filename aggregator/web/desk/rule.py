@@ -24,7 +24,7 @@ from aggregator.web.desk.words import N_, FieldError, say
 
 #: What a rule, or a name of a tag, is tried on is a minute old at most.
 SAMPLE: Aside[Sample] = Aside(take_sample, seconds=60)
-#: Somebody who asks for a trial waits so long, in seconds; who opens a form does not.
+#: Somebody who asks for a trial waits so long for it, in seconds.
 PATIENCE = 3.0
 
 
@@ -51,7 +51,6 @@ def _show_form(visit: Visit, *, number: int, raw: Mapping[str, Any], way: str, *
     values = spread(raw) if raw else {}
     if values is None or way not in ("fields", "yaml"):
         way = "yaml" if values is None else "fields"
-    SAMPLE.get(visit.app, patience=0)
     shown: dict[str, Any] = {
         "number": number,
         "raw": raw,

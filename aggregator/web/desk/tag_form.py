@@ -153,7 +153,6 @@ def _try_tag(visit: Visit, sent: TagFields) -> Response:
 
 
 def _show_new(visit: Visit) -> Response:
-    SAMPLE.get(visit.app, patience=0)
     names = [name for name in TagFields.model_fields if name != "whole"]
     values = {name: visit.get_sent(name, visit.query.get(name, "")) for name in names}
     return show_page(visit, "tag_new.html", values=values, tried=None, words=tag_words)

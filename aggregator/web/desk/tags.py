@@ -21,7 +21,6 @@ from aggregator.tasks.desk.retagging import get_progress
 from aggregator.web.desk import tag_words
 from aggregator.web.desk.aside import Aside
 from aggregator.web.desk.pages import show_page
-from aggregator.web.desk.rule import SAMPLE
 from aggregator.web.desk.visit import Action, Done, Fields, Listing, Page, Section, Visit
 from aggregator.web.desk.words import N_
 
@@ -29,6 +28,8 @@ from aggregator.web.desk.words import N_
 COUNTS: Aside[tags.Counts] = Aside(tags.count_tags, seconds=600)
 NAMES: Aside[tuple[Candidate, ...]] = Aside(tags.find_names, seconds=600)
 _ON_A_PAGE = 50
+#: A page waits so long for numbers that have not been counted yet, in seconds.
+_PATIENCE = 0.02
 
 
 class NameFields(Fields):
@@ -77,7 +78,7 @@ def _is_called(rule: TagRule, words: str) -> bool:
 
 
 def _show_tags(visit: Visit) -> Response:
-    counts = COUNTS.get(visit.app)
+    counts = COUNTS.get(visit.app, patience=_PATIENCE)
     rows = _list_rows(visit, counts)
     begin = min(visit.get_page("after") or 0, len(rows))
     return show_page(
@@ -108,8 +109,7 @@ def show_tag(visit: Visit, slug: str, **more: Any) -> Response:
     rules = visit.app.settings.tag_rules
     rule = tags.find_rule(rules, slug)
     added = tags.get_added(visit.app)
-    counts = COUNTS.get(visit.app)
-    SAMPLE.get(visit.app, patience=0)
+    counts = COUNTS.get(visit.app, patience=_PATIENCE)
     shown: dict[str, Any] = {
         "rule": rule,
         "names": list_names(visit, rule, added),
