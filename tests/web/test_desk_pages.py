@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Dialog, Page
 
 from aggregator.app import App
 from aggregator.model.newsletter import PlannedSlot
@@ -25,7 +26,7 @@ from tests.fixtures.program import Program
 from tests.fixtures.smtp_server import FOR_EVER, SmtpServer
 from tests.web.conftest import Door, write_rss
 from tests.web.desk_door import PASSWORD
-from tests.web.test_hostile import RUN, VECTORS, write_hostile
+from tests.web.test_hostile import RUN, VECTORS, read_vectors, write_hostile
 
 OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (
@@ -64,7 +65,14 @@ class Room:
 
 
 @pytest.fixture
+def vectors() -> list[str]:
+    """What stands in every field of the feed that means harm."""
+    return VECTORS[:24]
+
+
+@pytest.fixture
 def room(
+    vectors: list[str],
     program: Program,
     http_server: Any,
     make_smtp_server: Callable[..., SmtpServer],
@@ -75,7 +83,7 @@ def room(
     server.answer("RCPT", f"550 5.1.1 {SCRIPT} no such user", to="bad@example.org", times=FOR_EVER)
     program.configure(
         feeds=[
-            {"url": http_server.add("/hostile", write_hostile(VECTORS[:24])), "title": f"Harm {SCRIPT}"},
+            {"url": http_server.add("/hostile", write_hostile(vectors)), "title": f"Harm {SCRIPT}"},
             {"url": http_server.add("/calm", write_rss([("https://a.example/1", "OpenAI shows a new model")]))},
             {"url": http_server.url + f"/gone?{RUN}"},
         ],
@@ -148,16 +156,20 @@ def find_faults(page: Page) -> Iterator[str]:
             yield f"{theme} {width}: {wide} pixels wide"
 
 
+def enter(room: Room, page: Page) -> None:
+    page.get_by_label("Name").fill("anna")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("heading", name="Overview").wait_for()
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_every_page_is_for_everybody_and_runs_nothing(room: Room, browser_page: Page) -> None:
     page = browser_page
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     page.goto(f"{room.door.url}/admin/login")
     faults = {"/login": list(find_faults(page))}
-    page.get_by_label("Name").fill("anna")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_role("heading", name="Overview").wait_for()
+    enter(room, page)
     missing = {written for written, _ in room.list_paths()}
     for written, path in room.list_paths():
         if page.request.get(f"{room.door.url}/admin{path}").status in (404, 422):
@@ -177,3 +189,33 @@ def test_every_page_is_for_everybody_and_runs_nothing(room: Room, browser_page: 
 
     assert not {path: found for path, found in faults.items() if found}
     assert not missing
+
+
+class TestCorpus:
+    """The corpus's vectors in titles, addresses and tags of feeds; what a server and a list of people say is harmful,
+    too."""
+
+    @pytest.fixture
+    def vectors(self, corpus: Path) -> list[str]:
+        return read_vectors(corpus)
+
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    def test_no_vector_runs_at_the_desk(self, room: Room, browser_page: Page) -> None:
+        ran: list[str] = []
+
+        def note(dialog: Dialog) -> None:
+            ran.append(dialog.message)
+            dialog.dismiss()
+
+        browser_page.on("dialog", note)
+        browser_page.goto(f"{room.door.url}/admin/login")
+        enter(room, browser_page)
+        with room.app.db.read() as conn:
+            held = entries.list_entries(conn, EntryQuery(limit=25))
+        for path in [*(path for _, path in room.list_paths()), *(f"/entries/{entry.id}" for entry in held)]:
+            if browser_page.request.get(f"{room.door.url}/admin{path}").status in (404, 422) or path.endswith(FILES):
+                continue
+            browser_page.goto(f"{room.door.url}/admin{path}", wait_until="load")
+            assert browser_page.evaluate("window.pwned === undefined"), path
+
+        assert not ran
