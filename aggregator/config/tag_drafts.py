@@ -21,6 +21,10 @@ class Draft:
     values: dict[str, str] = field(default_factory=dict)
     lists: dict[str, list[tuple[str, str, int]]] = field(default_factory=dict)
 
+    def copy(self) -> Draft:
+        """One that may be written into."""
+        return Draft(self.slug, self.place, dict(self.values), {key: list(items) for key, items in self.lists.items()})
+
     def locate(self, key: str, text: str) -> tuple[str, int]:
         """Where ``text`` was written in the list ``key``; where the tag stands when it was not."""
         for written, file, line in self.lists.get(key, ()):
@@ -31,9 +35,15 @@ class Draft:
 
 @dataclass(slots=True)
 class Reading:
+    """All that was read so far."""
+
     drafts: dict[str, Draft] = field(default_factory=dict)
     contexts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+
+    def copy(self) -> Reading:
+        """One that more may be laid over; its drafts are the same."""
+        return Reading(dict(self.drafts), dict(self.contexts), list(self.problems))
 
     def complain(self, place: tuple[str, int], key: str, message: str) -> None:
         self.problems.append(Problem(file=place[0], line=place[1], key=key, message=message))

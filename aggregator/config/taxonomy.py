@@ -18,7 +18,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from aggregator.config.tag_drafts import KINDS, NAMES, Draft, Reading, suggest
 from aggregator.config.tag_rules import build_rule, check_aliases, check_parents
 from aggregator.errors import ConfigError
-from aggregator.model.tag import TagRules
+from aggregator.model.tag import TagRule, TagRules
 
 #: The taxonomy that comes with the program; always read first.
 SHIPPED = Path(__file__).parent.parent / "data" / "taxonomy.yaml"
@@ -47,23 +47,51 @@ def load_tag_rules(paths: Sequence[Path], *, added: str = "") -> TagRules:
     A later file may name a known slug again: names replace, lists are added to, ``replace: yes`` begins anew and
     ``remove: yes`` takes the tag away. Raises `ConfigError` with all mistakes of all files.
     """
-    files = (SHIPPED, *(path for path in paths if path != SHIPPED))
-    return _load(files, added) if len(files) > 1 or added else _load_alone(SHIPPED)
+    own = [path for path in paths if path != SHIPPED]
+    return _lay_over(own, added) if own or added else _load_shipped()
 
 
 @cache
-def _load_alone(path: Path) -> TagRules:
+def _load_shipped() -> TagRules:
     """The same object each time: what ships never changes under a running program, and matchers are kept by it."""
-    return _load((path,))
+    return _check(_read_shipped(), tuple(_build_shipped().values()))
 
 
-def _load(files: Sequence[Path], added: str = "") -> TagRules:
+@cache
+def _read_shipped() -> Reading:
+    """Most of the work of loading; to be copied before anything is laid over it."""
     reading = Reading()
-    for path in files:
+    _read_file(reading, SHIPPED)
+    return reading
+
+
+@cache
+def _build_shipped() -> dict[str, TagRule]:
+    reading = _read_shipped()
+    return {slug: rule for slug, draft in reading.drafts.items() if (rule := build_rule(reading, draft)) is not None}
+
+
+def _read_all(own: Sequence[Path], added: str = "") -> Reading:
+    reading = _read_shipped().copy()
+    for path in own:
         _read_file(reading, path)
     if added:
         _read_node(reading, YAML(typ="rt").compose(added), DESK)
-    rules = tuple(rule for draft in reading.drafts.values() if (rule := build_rule(reading, draft)) is not None)
+    return reading
+
+
+def _lay_over(own: Sequence[Path], added: str) -> TagRules:
+    shipped, reading = _read_shipped(), _read_all(own, added)
+    # What nothing was laid over is built already, unless the words that it speaks of are others.
+    built = _build_shipped() if reading.contexts == shipped.contexts else {}
+    rules = [
+        built[slug] if slug in built and draft is shipped.drafts.get(slug) else build_rule(reading, draft)
+        for slug, draft in reading.drafts.items()
+    ]
+    return _check(reading, tuple(rule for rule in rules if rule is not None))
+
+
+def _check(reading: Reading, rules: tuple[TagRule, ...]) -> TagRules:
     if not reading.problems:
         check_parents(reading, rules)
         check_aliases(reading, rules)
@@ -74,10 +102,7 @@ def _load(files: Sequence[Path], added: str = "") -> TagRules:
 
 def read_drafts(paths: Sequence[Path]) -> dict[str, Draft]:
     """Every tag as the files write it, with where; of files that `load_tag_rules` has read without a mistake."""
-    reading = Reading()
-    for path in (SHIPPED, *(path for path in paths if path != SHIPPED)):
-        _read_file(reading, path)
-    return reading.drafts
+    return _read_all([path for path in paths if path != SHIPPED]).drafts
 
 
 # Reading
@@ -86,7 +111,7 @@ def read_drafts(paths: Sequence[Path]) -> dict[str, Draft]:
 def _read_file(reading: Reading, path: Path) -> None:
     file = str(path)
     try:
-        node = _compose_kept(path) if path == SHIPPED else _compose(path)
+        node = YAML(typ="rt").compose(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reading.complain((file, 0), "", f"cannot be read: {error}")
         return
@@ -122,16 +147,6 @@ def _read_once(reading: Reading, slug: str, body: Node, place: tuple[str, int], 
         _lay(reading, _read_row(reading, slug, kind, body.value, place))
     else:
         _read_tag(reading, slug, body, place)
-
-
-def _compose(path: Path) -> Node | None:
-    return YAML(typ="rt").compose(path.read_text(encoding="utf-8-sig"))  # type: ignore[no-any-return]
-
-
-@cache
-def _compose_kept(path: Path) -> Node | None:
-    """For the shipped file: it is most of the work of loading, and never changes under a running program."""
-    return _compose(path)
 
 
 def _iter_items(
@@ -213,7 +228,8 @@ def _lay(reading: Reading, fresh: Draft) -> None:
         )
     elif slug.endswith(_FORMATS):
         reading.complain(place, slug, "ends like an address of its own feed: the tag's page could not be reached")
-    draft = reading.drafts.get(slug) or Draft(slug, place)
+    known = reading.drafts.get(slug)
+    draft = known.copy() if known else Draft(slug, place)
     if fresh.values.get("remove") == "yes":
         if slug not in reading.drafts:
             reading.complain(place, f"{slug}.remove", f"there is no tag {slug!r}{suggest(slug, tuple(reading.drafts))}")
