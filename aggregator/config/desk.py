@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isfinite
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -82,6 +83,9 @@ def read_rule_text(text: str) -> dict[str, Any]:
     if len(text) > MAX_TEXT:
         raise ConfigError((Problem(file=DESK, line=0, key="", message=f"a rule has at most {MAX_TEXT:,} characters"),))
     try:
+        # An alias makes much of little text, and a loop of none.
+        if any(getattr(event, "anchor", None) for event in YAML(typ="safe", pure=True).parse(text)):
+            raise ValueError("anchors and aliases are not taken here")
         found = YAML(typ="safe", pure=True).load(text)
     except (YAMLError, RecursionError, ValueError) as error:
         problem = " ".join(str(getattr(error, "problem", None) or error).split())
@@ -93,4 +97,16 @@ def read_rule_text(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         message = "expected one rule: keys such as name:, when: and tag:"
         raise ConfigError((Problem(file=DESK, line=1, key="", message=message),))
-    return {str(key): value for key, value in found.items()}
+    if not _is_plain(found):
+        message = "expected texts, numbers, yes and no, and lists and keys of these"
+        raise ConfigError((Problem(file=DESK, line=0, key="", message=message),))
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    """Only what JSON has, too: dates and binaries are none."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(one) for key, one in value.items())
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (str, bool, int)) or (isinstance(value, float) and isfinite(value))

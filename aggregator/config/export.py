@@ -71,10 +71,18 @@ def export_config(config: Config, feeds: Sequence[Feed], desk: DeskSettings) -> 
     for key, items in changes.items():
         old, new = values.get(key) or [], [value for _, value in items]
         if new != old:
-            text = set_list(text, key, old, items)
+            text = _set(text, key, old, items)
             wanted[key] = new
     text = _prove(text, wanted, notes)
     return Exported(text=text, tags_name=name, tags_text=tags_text, notes=tuple(notes))
+
+
+def _set(text: str, key: str, old: Sequence[Any], items: Sequence[Item]) -> str:
+    """A file that is written in an odd way (as JSON, with an end mark) stays as it is: `_prove` writes it anew."""
+    try:
+        return set_list(text, key, old, items)
+    except (YAMLError, IndexError, ValueError):
+        return text
 
 
 def _pick_readable(config: Config, desk: DeskSettings, notes: list[str]) -> dict[str, Any]:

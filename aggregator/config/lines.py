@@ -49,15 +49,16 @@ def set_list(text: str, key: str, old: Sequence[Any], items: Sequence[Item]) -> 
     Whoever calls reads the result again: a text with anchors, or a block of text that looks like a remark, may have
     become another.
     """
+    text = text if text.endswith("\n") else f"{text}\n"
     root = YAML().compose(text)
     found = {name.value: (name, node) for name, node in root.value} if isinstance(root, MappingNode) else {}
     if key not in found:
-        ending = "" if text.endswith("\n") else "\n"
-        return f"{text}{ending}\n{key}:\n{''.join(_join_items(items, [], old))}"
+        return f"{text}\n{key}:\n{''.join(_join_items(items, [], old))}"
     name, node = found[key]
     if not isinstance(node, SequenceNode) or node.flow_style or not node.value:
         return _replace_inline(text, name, node, items)
-    lines = text.splitlines(keepends=True)
+    lines = text.removesuffix("\n").split("\n")  # YAML knows no other ends of lines here: U+2028 stands within one
+    lines = [f"{line}\n" for line in lines]
     begin, end, blocks = _find_blocks(lines, name, node)
     return "".join([*lines[:begin], *_join_items(items, blocks, old), *lines[end:]])
 

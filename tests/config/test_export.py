@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from ruamel.yaml import YAML
 
+from aggregator.config.desk import read_rule_text
 from aggregator.config.lines import Item, set_list
+from aggregator.errors import ConfigError
 
 FILE = """\
 # Ours.
@@ -86,3 +88,31 @@ def test_an_alias_is_written_out() -> None:
     _, found = change([(0, old[0] | {"weight": 3})], text=text, old=old)
 
     assert found == [old[0] | {"weight": 3}]
+
+
+def test_odd_ends_of_lines_part_nothing_and_a_missing_one_adds_nothing() -> None:
+    text = 'site: {title: "A\u2028B"}\nfeeds:\n  - url: https://a.example/feed  # ours'
+    old = [{"url": "https://a.example/feed"}]
+    new = [(0, old[0]), (None, {"url": "https://b.example/feed"})]
+    written = set_list(text, "feeds", old, new)
+
+    assert "# ours" in written and "A\u2028B" in written
+    assert written.index("a.example") < written.index("b.example")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: a\nwhen: &a [*a]",
+        "name: &n a\nsection: *n",
+        "name: a\nwhen: {2026-01-01: y}",
+        "name: a\nwhen: {? [a, b] : c}",
+        "name: a\nsection: !!binary aGVsbG8=",
+        "name: a\nweight: .inf",
+        "- a\n- b",
+        "[" * 5000,
+    ],
+)
+def test_a_rule_is_plain_and_no_larger_than_its_text(text: str) -> None:
+    with pytest.raises(ConfigError):
+        read_rule_text(text)

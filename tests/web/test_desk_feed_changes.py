@@ -58,7 +58,8 @@ def test_settings_are_said_here_and_go_back(program: Program, serve: Serve) -> N
     assert feed.spec.interval == timedelta(hours=6) and feed.spec.language == "ja"
     assert feed.spec.headers == (("X-Key", "s3cret"), ("Authorization", "Bearer hush"))
     assert "The &lt;Lab&gt;" in page.text and "by anna" in page.text and "Otherwise: 2" in page.text
-    assert wrong.status == 422 and wrong.text.count('class="fault"') == 2 and "No Tag!" in wrong.text
+    assert wrong.status == 422 and wrong.text.count('class="fault"') == 3 and "No Tag!" in wrong.text
+    assert "not kept" in wrong.text and "hush" not in wrong.text
     assert number_wrong.status == 422 and "A number is needed." in number_wrong.text and "heavy" in number_wrong.text
     assert back.spec.weight == 2.0 and back.spec.title == "The <Lab>"
     for text in (page.text, wrong.text, log):

@@ -106,7 +106,7 @@ def read_api(app: App, door: Door, *paths: str) -> list[Any]:
     with app.db.read() as conn:
         found = accounts.find(conn, "anna")
     assert found
-    headers = {"Authorization": f"Bearer {make_token(app, found[0], 'x', 'viewer')}"}
+    headers = {"Authorization": f"Bearer {make_token(app, found[0], 'x', 'editor')}"}
     return [json.loads(door.ask(f"/api/v1{path}", headers=headers).body) for path in paths]
 
 

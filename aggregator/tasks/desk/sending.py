@@ -115,7 +115,7 @@ def pause(app: App, issue_id: int, reason: str, *, who: str) -> int:
     """It rests until somebody lets it go on; the line of the log. Raises `NotFound`, `UsageError`."""
     issue = find_issue(app, issue_id)
     wanted = reason or f"paused at the desk by {who}"
-    line = Line(app, who, "issue.pause", issue, before={"paused": issue.paused_reason}, after={"paused": wanted})
+    line = Line(app, who, "issue.pause", issue, before=_tell_pause(issue), after={"paused": wanted})
     steering.rest_issue(app, issue, wanted, then=line.write)
     return line.number
 
@@ -123,10 +123,16 @@ def pause(app: App, issue_id: int, reason: str, *, who: str) -> int:
 def resume(app: App, issue_id: int, *, who: str) -> int:
     """It goes on."""
     issue = find_issue(app, issue_id)
-    line = Line(app, who, "issue.resume", issue, before={"paused": issue.paused_reason}, after={"paused": ""})
+    line = Line(app, who, "issue.resume", issue, before=_tell_pause(issue), after={"paused": ""})
     if not steering.go_on(app, issue, then=line.write):
         raise UsageError(f"{issue.name} does not rest")
     return line.number
+
+
+def _tell_pause(issue: Issue) -> dict[str, str]:
+    """For the log: why it rests, and until when where it goes on by itself."""
+    until = {"until": issue.paused_until.isoformat()} if issue.paused_until else {}
+    return {"paused": issue.paused_reason, **until}
 
 
 def undo_pause(app: App, change: Change, *, who: str) -> int:
@@ -137,8 +143,9 @@ def undo_pause(app: App, change: Change, *, who: str) -> int:
         now = issue_pages.find(conn, issue.id)
         if now is None or now.state != "sending" or now.paused_reason != after:
             raise UsageError(f"{issue.name} is not any more as it was left then")
-        if before:
-            sending.pause(conn, issue.id, before, until=None)
+        until = datetime.fromisoformat(change.before["until"]) if change.before.get("until") else None
+        if before and (until is None or until > app.now()):  # what would go on by itself by now goes on
+            sending.pause(conn, issue.id, before, until=until)
         else:
             sending.resume(conn, issue.id)
         line = Line(app, who, "undo", issue, before={"paused": after}, after={"change": change.id, "paused": before})

@@ -71,7 +71,7 @@ def _check_seen(seen: str, field: str, *words: str) -> None:
         message = N_(
             "Somebody else has changed this meanwhile: below stands what it says now. Save again to put yours there."
         )
-        raise FieldError({field: say(message)})
+        raise FieldError({field: say(message), "seen": say(message)})
 
 
 def _write_story(visit: Visit, sent: StoryFields) -> Done:
@@ -112,14 +112,14 @@ def _write_subject(visit: Visit, sent: SubjectFields) -> Done:
 
 def _preview_introduction(visit: Visit, sent: IntroductionPreview) -> Response:
     if sent.whole:
-        return show_draft(replace(visit, sent={"introduction": (sent.introduction,)}))
+        return show_draft(replace(visit, sent={"introduction": (sent.introduction,), "seen": (sent.seen,)}))
     return show_page(visit, "draft_introduction.html", introduction_html=make_web_html(sent.introduction))
 
 
 def _preview_subject(visit: Visit, sent: SubjectPreview) -> Response:
     newsletter, draft = drafts.find_draft(visit.app, visit.params["issue"])
     if sent.whole:
-        return show_draft(replace(visit, sent={"subject": (sent.subject,)}))
+        return show_draft(replace(visit, sent={"subject": (sent.subject,), "seen": (sent.seen,)}))
     seen = glance(visit.app, newsletter, draft)
     inbox = make_inbox(visit.app, newsletter, seen if isinstance(seen, SeenDraft) else None)
     if isinstance(seen, SeenDraft):

@@ -42,9 +42,8 @@ def _edit(visit: Visit, sent: EditFields) -> Done:
     if sent.back:
         return _done(feed, tasks.edit_feed(visit.app, feed.id, {}, sent.back, who=visit.account.name))
     if sent.seen and sent.seen != make_seen(feed):
-        raise FieldError(
-            {"": say(N_("Somebody changed this feed meanwhile. What stands there now is shown beside what you typed."))}
-        )
+        said = say(N_("Somebody changed this feed meanwhile. What stands there now is shown beside what you typed."))
+        raise FieldError({"": said, "seen": said})
     return _done(feed, tasks.edit_feed(visit.app, feed.id, read_edit(sent, feed), who=visit.account.name))
 
 

@@ -20,7 +20,7 @@ from aggregator.web.desk.visit import Fields
 from aggregator.web.desk.words import N_, FieldError, say
 
 Url = Annotated[str, Field(min_length=1, max_length=2000, description="An http:// or https:// address.")]
-Title = Annotated[str, Field(max_length=200, description="What pages call it; empty: as the feed says.")]
+Title = Annotated[str, Field(max_length=300, description="What pages call it; empty: as the feed says.")]
 Language = Annotated[str, Field(max_length=35, description="BCP 47; empty: as the feed says.")]
 Tags = Annotated[str, Field(max_length=1000, description="Of all its entries, with spaces between them.")]
 Weight = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, description="How much it counts; 1 is usual.")]

@@ -237,6 +237,7 @@ ROOM = Section(
         Listing(
             path=f"{_PATH}/mails",
             read=_list_mails,
+            only_editors=True,
             summary="The people an issue is for, by what became of their mail.",
             query={
                 "state": "One of: queued, sending, committing, sent, deferred, failed, bounced, suppressed, unknown.",

@@ -75,10 +75,9 @@ def make_raw(sent: RuleFields) -> dict[str, Any]:
     """The rule as the file would have it. Raises `FieldError` for a text that is no YAML."""
     if sent.way == "yaml":
         try:
-            found = read_rule_text(sent.yaml)
+            return read_rule_text(sent.yaml)
         except ConfigError as error:
             raise FieldError({"yaml": quote(_say(error))}) from error
-        return json.loads(json.dumps(found, default=str))  # type: ignore[no-any-return]
     raw: dict[str, Any] = {"name": sent.name}
     scope = [f"feed:{name}" for name in _split(sent.feeds, "\n")] + [f"tag:{slug}" for slug in _split(sent.about)]
     parts = {

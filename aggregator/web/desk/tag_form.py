@@ -58,6 +58,8 @@ def _make_tag(sent: TagFields) -> tuple[str, dict[str, Any]]:
     slug = sent.slug or make_slug(sent.name)
     if not slug:
         raise FieldError({"slug": say(N_("Of this name no slug can be made: please write one."))})
+    if slug in _PAGES:
+        raise FieldError({"slug": say(N_("The desk has a page of this name: please write another slug."))})
     lists = {
         "aliases": [one.strip() for one in sent.aliases.splitlines()],
         **{key: [one.strip() for one in getattr(sent, key).split(",")] for key in ("parents", "only_with", "hosts")},
@@ -65,6 +67,10 @@ def _make_tag(sent: TagFields) -> tuple[str, dict[str, Any]]:
     values: dict[str, Any] = {sent.kind: sent.name, "ja": sent.ja, "zh": sent.zh}
     values |= {key: [one for one in some if one] for key, some in lists.items()}
     return slug, {key: value for key, value in values.items() if value}
+
+
+#: Addresses beside those of tags.
+_PAGES = frozenset({"new", "candidates"})
 
 
 def make_slug(name: str) -> str:

@@ -50,6 +50,11 @@ class Visit:
         found = self.sent.get(name)
         return found[0] if found else str(otherwise)
 
+    def get_seen(self, current: str, field: str) -> str:
+        """What a form with ``field`` was made from: as it was sent, unless the answer shows what stands there now."""
+        known = "seen" in self.sent and field in self.sent and "seen" not in self.errors
+        return self.sent["seen"][0] if known else current
+
     def get_page(self, name: str = "before") -> int | None:
         """A number of the query, for pages that begin below it; None: the first page."""
         text = self.query.get(name, "")
