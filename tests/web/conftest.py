@@ -15,8 +15,10 @@ from xml.sax.saxutils import escape
 
 import pytest
 import uvicorn
+from argon2 import PasswordHasher
 
 from aggregator.app import App
+from aggregator.tasks.desk import accounts
 from aggregator.web.cache import Pace
 from aggregator.web.connections import Limits
 from aggregator.web.server import create_server
@@ -88,6 +90,15 @@ def run_server(server: uvicorn.Server) -> Iterator[Door]:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each hash takes a core for a tenth of a second, as it should; tests log in a few hundred times."""
+    monkeypatch.setattr(accounts, "_get_hasher", lambda: _CHEAP)
+
+
+_CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture
