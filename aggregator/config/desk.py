@@ -27,8 +27,8 @@ from aggregator.model.rule import Rules
 from aggregator.model.settings import Settings
 from aggregator.model.tag import TagRules
 
-#: A longer text of a rule is refused.
-MAX_TEXT = 20_000
+#: A longer text of a rule is refused; and so many brackets within brackets take seconds to be read.
+MAX_TEXT, MAX_BRACKETS = 10_000, 100
 
 
 class _RuleList(Section):
@@ -82,6 +82,9 @@ def read_rule_text(text: str) -> dict[str, Any]:
     """One rule as it stands in the file, without the dash before it. Raises `ConfigError`."""
     if len(text) > MAX_TEXT:
         raise ConfigError((Problem(file=DESK, line=0, key="", message=f"a rule has at most {MAX_TEXT:,} characters"),))
+    if sum(map(text.count, "[{")) > MAX_BRACKETS:
+        message = f"a rule has at most {MAX_BRACKETS} brackets"
+        raise ConfigError((Problem(file=DESK, line=0, key="", message=message),))
     try:
         # An alias makes much of little text, and a loop of none.
         if any(getattr(event, "anchor", None) for event in YAML(typ="safe", pure=True).parse(text)):

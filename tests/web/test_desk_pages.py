@@ -29,9 +29,10 @@ from tests.web.desk_door import PASSWORD
 from tests.web.test_hostile import RUN, VECTORS, read_vectors, write_hostile
 
 OPTIONS = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (
-    ("light", 1280), ("dark", 1280), ("dark", 390), ("light", 390),
-)  # fmt: skip
+Looks = tuple[tuple[Literal["light", "dark"], int], ...]
+#: Each theme and each width; and, in the long tests, each with each.
+LOOKS: Looks = (("light", 1280), ("dark", 390))
+ALL_LOOKS: Looks = (*LOOKS, ("dark", 1280), ("light", 390))
 #: What is saved, not shown.
 FILES = (".csv", ".json", ".opml")
 #: What a page is about, for each name in its path.
@@ -143,9 +144,9 @@ def find_places(app: App) -> Places:
         }
 
 
-def find_faults(page: Page) -> Iterator[str]:
-    """By axe, and what scrolls sideways, in each theme and width."""
-    for theme, width in LOOKS:
+def find_faults(page: Page, looks: Looks) -> Iterator[str]:
+    """By axe, and what scrolls sideways."""
+    for theme, width in looks:
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": 900})
         page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")  # it is painted
@@ -164,11 +165,12 @@ def enter(room: Room, page: Page) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_every_page_is_for_everybody_and_runs_nothing(room: Room, browser_page: Page) -> None:
+@pytest.mark.parametrize("looks", [LOOKS, pytest.param(ALL_LOOKS, marks=pytest.mark.soak)], ids=["some", "all"])
+def test_every_page_is_for_everybody_and_runs_nothing(room: Room, browser_page: Page, looks: Looks) -> None:
     page = browser_page
     page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
     page.goto(f"{room.door.url}/admin/login")
-    faults = {"/login": list(find_faults(page))}
+    faults = {"/login": list(find_faults(page, looks))}
     enter(room, page)
     missing = {written for written, _ in room.list_paths()}
     for written, path in room.list_paths():
@@ -185,7 +187,7 @@ def test_every_page_is_for_everybody_and_runs_nothing(room: Room, browser_page: 
         ):
             continue  # the mail in its frame is held against axe where it is made
         assert page.locator("h1").count() == 1, path
-        faults[path] = list(find_faults(page))
+        faults[path] = list(find_faults(page, looks))
 
     assert not {path: found for path, found in faults.items() if found}
     assert not missing
