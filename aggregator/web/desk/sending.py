@@ -18,6 +18,8 @@ from aggregator.web.desk.words import N_, FieldError, Said, quote, say
 
 #: Of one text in a form; and how many there may be.
 MAX_TEXT, MAX_FIELDS = 1024 * 1024, 2_000
+#: Of one text as it travels: a letter takes up to twelve bytes (RFC 3986), and the whole is bounded elsewhere.
+_PART_BYTES = 12 * MAX_TEXT
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 #: pydantic's kinds of mistakes, in our words.
@@ -75,18 +77,26 @@ async def read_sent(request: Request) -> Sent:
     fields: dict[str, list[str]] = {}
     files: dict[str, bytes] = {}
     try:
-        async with request.form(max_files=4, max_fields=MAX_FIELDS, max_part_size=MAX_TEXT) as form:
+        async with request.form(max_files=4, max_fields=MAX_FIELDS, max_part_size=_PART_BYTES) as form:
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
                     if value.size:
                         files[name] = await value.read()
                 else:
-                    fields.setdefault(name, []).append(clean_text(value)[:MAX_TEXT])
+                    fields.setdefault(name, []).append(_bound_text(value))
     except HTTPException:
         raise
     except (ValueError, KeyError, UnicodeError):
         raise HTTPException(400) from None
     return Sent(fields=fields, files=files)
+
+
+def _bound_text(value: str) -> str:
+    """With our ends of lines. What is too long is refused: nobody would see that its end is missing."""
+    text = clean_text(value).replace("\r\n", "\n")
+    if len(text) > MAX_TEXT:
+        raise HTTPException(413)
+    return text
 
 
 async def read_json(request: Request) -> dict[str, Any]:
