@@ -11,9 +11,8 @@ from pydantic import Field
 
 from aggregator.errors import MailError
 from aggregator.tasks.desk import drafts
-from aggregator.tasks.desk.sending import find_issue
-from aggregator.tasks.issues import describe_issue
 from aggregator.web.desk.draft import show_draft
+from aggregator.web.desk.issue_sending import tell_done
 from aggregator.web.desk.visit import Action, Done, Fields, NoFields, Section, Visit
 from aggregator.web.desk.words import N_, FieldError, say
 
@@ -41,13 +40,13 @@ def _test(visit: Visit, sent: TestFields) -> Done:
 
 
 def _approve(visit: Visit, _: NoFields) -> Done:
-    return _tell(visit, drafts.approve(visit.app, visit.params["issue"], who=visit.account.name))
+    return tell_done(visit, drafts.approve(visit.app, visit.params["issue"], who=visit.account.name))
 
 
 def _schedule(visit: Visit, sent: ScheduleFields) -> Done:
     at = _read_moment(sent.at, visit.app.settings.site.timezone) if sent.at else None
     line = drafts.schedule(visit.app, visit.params["issue"], at, who=visit.account.name)
-    return Done(to=f"/issues/{visit.params['issue']}/edit#fate", change=line)
+    return tell_done(visit, line, "/edit#fate")
 
 
 def _read_moment(text: str, timezone: str) -> datetime:
@@ -59,13 +58,7 @@ def _read_moment(text: str, timezone: str) -> datetime:
 
 
 def _skip(visit: Visit, sent: SkipFields) -> Done:
-    return _tell(visit, drafts.skip(visit.app, visit.params["issue"], sent.reason, who=visit.account.name))
-
-
-def _tell(visit: Visit, line: int) -> Done:
-    issue = find_issue(visit.app, visit.params["issue"])
-    body = {name: value for name, value in describe_issue(issue).items() if name != "deliveries"}
-    return Done(to=f"/issues/{issue.id}", change=line, body={"issue": body})
+    return tell_done(visit, drafts.skip(visit.app, visit.params["issue"], sent.reason, who=visit.account.name))
 
 
 _PATH = "/issues/{issue:int}"

@@ -12,7 +12,7 @@ from aggregator.model.story import Story
 from aggregator.tasks.desk import drafts
 from aggregator.web.desk.draft import list_places, show_draft
 from aggregator.web.desk.draft_look import glance
-from aggregator.web.desk.draft_words import tell_done
+from aggregator.web.desk.issue_sending import tell_done
 from aggregator.web.desk.visit import Action, Done, Fields, Section, Visit
 from aggregator.web.desk.words import N_, FieldError, say
 
@@ -41,7 +41,7 @@ def _place(visit: Visit, sent: PlaceFields) -> Done:
     place, at = _read(sent, places)
     order = [one.id for one in places.get(place, ())]
     line = drafts.place_story(visit.app, int(draft.id), story, place, order=order, at=at, who=visit.account.name)
-    return tell_done(visit, line, f"#story-{story}")
+    return tell_done(visit, line, f"/edit#story-{story}")
 
 
 def _read(sent: PlaceFields, places: Mapping[str, Sequence[Story]]) -> tuple[drafts.Place, int | None]:
@@ -73,7 +73,7 @@ def _step(sent: PlaceFields, places: Mapping[str, Sequence[Story]]) -> tuple[dra
 
 def _restore(visit: Visit, sent: RestoreFields) -> Done:
     line = drafts.restore_story(visit.app, visit.params["issue"], StoryId(sent.item), who=visit.account.name)
-    return tell_done(visit, line, f"#story-{sent.item}")
+    return tell_done(visit, line, f"/edit#story-{sent.item}")
 
 
 _PATH = "/issues/{issue:int}"

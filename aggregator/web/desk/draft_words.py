@@ -18,11 +18,10 @@ from aggregator.render.words import get_headline
 from aggregator.storage import stories
 from aggregator.storage.stories import StoryQuery
 from aggregator.tasks.desk import drafts
-from aggregator.tasks.desk.sending import find_issue
 from aggregator.tasks.drafts import SeenDraft
-from aggregator.tasks.issues import describe_issue
 from aggregator.web.desk.draft import make_inbox, mark, show_draft
 from aggregator.web.desk.draft_look import glance
+from aggregator.web.desk.issue_sending import tell_done
 from aggregator.web.desk.pages import show_page
 from aggregator.web.desk.visit import Action, Done, Fields, Section, Visit
 from aggregator.web.desk.words import N_, FieldError, say
@@ -57,14 +56,6 @@ class SubjectPreview(SubjectFields):
     whole: _Whole = False
 
 
-def tell_done(visit: Visit, line: int, place: str = "") -> Done:
-    """Back to the draft; for programs what it is now."""
-    number = visit.params["issue"]
-    issue = find_issue(visit.app, number)
-    body = {name: value for name, value in describe_issue(issue).items() if name != "deliveries"}
-    return Done(to=f"/issues/{number}/edit{place}", change=line, body={"issue": body})
-
-
 def _check_seen(seen: str, field: str, *words: str) -> None:
     """Programs that say nothing of what they saw mean what they say."""
     if seen and seen != mark(*words):
@@ -86,7 +77,7 @@ def _write_story(visit: Visit, sent: StoryFields) -> Done:
         for said, words in zip((sent.headline, sent.excerpt), own, strict=True)
     )
     line = drafts.write_story(visit.app, int(draft.id), story, headline, excerpt, who=visit.account.name)
-    return tell_done(visit, line, f"#story-{story}")
+    return tell_done(visit, line, f"/edit#story-{story}")
 
 
 def _find_own(app: App, draft: Issue, story: StoryId) -> tuple[str, str]:
@@ -100,14 +91,14 @@ def _write_introduction(visit: Visit, sent: IntroductionFields) -> Done:
     _check_seen(sent.seen, "introduction", draft.edits.introduction)
     text = sent.introduction.strip()
     line = drafts.write_introduction(visit.app, int(draft.id), text, who=visit.account.name)
-    return tell_done(visit, line, "#words")
+    return tell_done(visit, line, "/edit#words")
 
 
 def _write_subject(visit: Visit, sent: SubjectFields) -> Done:
     _, draft = drafts.find_draft(visit.app, visit.params["issue"])
     _check_seen(sent.seen, "subject", draft.edits.subject)
     line = drafts.write_subject(visit.app, int(draft.id), sent.subject, who=visit.account.name)
-    return tell_done(visit, line, "#inbox")
+    return tell_done(visit, line, "/edit#inbox")
 
 
 def _preview_introduction(visit: Visit, sent: IntroductionPreview) -> Response:

@@ -145,35 +145,33 @@ def _list_mails(visit: Visit) -> Any:
 
 def _pause(visit: Visit, sent: PauseFields) -> Done:
     number = visit.params["issue"]
-    return _tell(visit, sending.pause(visit.app, number, sent.reason, who=visit.account.name))
+    return tell_done(visit, sending.pause(visit.app, number, sent.reason, who=visit.account.name))
 
 
 def _resume(visit: Visit, _: NoFields) -> Done:
-    return _tell(visit, sending.resume(visit.app, visit.params["issue"], who=visit.account.name))
+    return tell_done(visit, sending.resume(visit.app, visit.params["issue"], who=visit.account.name))
 
 
 def _cancel(visit: Visit, sent: CancelFields) -> Done:
     if not sent.sure:
         raise FieldError({"sure": say(N_("Say that you are sure: nobody else will get it."))})
-    return _tell(visit, sending.cancel(visit.app, visit.params["issue"], who=visit.account.name))
+    return tell_done(visit, sending.cancel(visit.app, visit.params["issue"], who=visit.account.name))
 
 
 def _send(visit: Visit, _: NoFields) -> Done:
-    return _tell(visit, sending.send(visit.app, visit.params["issue"], who=visit.account.name))
+    return tell_done(visit, sending.send(visit.app, visit.params["issue"], who=visit.account.name))
 
 
 def _send_to_missed(visit: Visit, _: NoFields) -> Done:
-    return _tell(visit, sending.send_to_missed(visit.app, visit.params["issue"], who=visit.account.name))
+    return tell_done(visit, sending.send_to_missed(visit.app, visit.params["issue"], who=visit.account.name))
 
 
-def _tell(visit: Visit, line: int) -> Done:
+def tell_done(visit: Visit, line: int, place: str = "") -> Done:
+    """Back to the issue, or ``place`` below it; for programs what it is now, without its deliveries: they take a while
+    to be counted."""
     issue = sending.find_issue(visit.app, visit.params["issue"])
-    return Done(to=f"/issues/{issue.id}", change=line, body={"issue": _describe_plain(issue)})
-
-
-def _describe_plain(issue: Issue) -> dict[str, Any]:
-    """Without its deliveries, which take a while to be counted."""
-    return {name: value for name, value in describe_issue(issue).items() if name != "deliveries"}
+    body = {name: value for name, value in describe_issue(issue).items() if name != "deliveries"}
+    return Done(to=f"/issues/{issue.id}{place}", change=line, body={"issue": body})
 
 
 def _describe(visit: Visit) -> Any:
