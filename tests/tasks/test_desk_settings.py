@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from aggregator.app import App
+from aggregator.app import App, Layers
+from aggregator.config.export import is_written
 from aggregator.errors import ConfigError, UsageError
 from aggregator.model.account import Change
 from aggregator.storage import audit
 from aggregator.tasks.desk.rules import list_rules, set_rules, set_tags, undo
-from aggregator.tasks.desk.settings import adopt_settings
+from aggregator.tasks.desk.settings import adopt_settings, forget_written
 from tests.fixtures.program import Program
 
 OWN = {"name": "no robots", "when": {"title": "robot"}, "drop": True}
@@ -106,6 +107,24 @@ def test_the_second_of_two_editors_sees_that_there_was_a_first(program: Program)
             undo(app, line(app, first), who="ben")
 
         assert names(app) == ["no robots"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_the_desk_says_while_a_start_reads_the_file_is_kept(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.configure(rules=[OWN])
+    with program.app() as app:
+        set_rules(app, [OWN], who="anna", action="rule.add")
+
+        def say_more(layers: Layers, name: str, value: Any) -> bool:
+            set_rules(app, MINE, who="anna", action="rule.add")
+            return is_written(layers.config, name, value)
+
+        monkeypatch.setattr(Layers, "is_written", say_more)
+        forget_written(app)
+
+        assert list_rules(app) == MINE
 
 
 def test_what_cannot_be_read_any_more_stops_nothing(program: Program) -> None:

@@ -1,12 +1,17 @@
-"""What the desk sets beside the configuration: every process has it soon after it was said. Never reads a file."""
+"""What the desk sets beside the configuration: every process has it soon. Never decides what it means."""
 
 from __future__ import annotations
+
+from threading import Lock
 
 from aggregator.app import App
 from aggregator.log import get_logger
 from aggregator.storage import audit
 
 log = get_logger(__name__)
+
+#: Held by the thread that lets the process have new settings: an older word would stand with the mark of a newer.
+_ADOPTING = Lock()
 
 
 def get_mark(app: App) -> str:
@@ -30,7 +35,8 @@ def forget_written(app: App) -> None:
         return
     with app.db.write() as conn:
         now = app.now()
-        for name in written.keys() & audit.list_settings(conn, lock=True).keys():
+        still = {name: one.value for name, one in audit.list_settings(conn, lock=True).items()}
+        for name in [name for name, value in written.items() if name in still and still[name] == value]:
             audit.set_setting(conn, name, None, who="command", now=now)
             subject = f"setting:{name}"
             audit.record(conn, who="command", action="setting.written", subject=subject, before=written[name], now=now)
@@ -45,11 +51,14 @@ def adopt_settings(app: App) -> bool:
     if layers is None:
         return False
     with app.db.read() as conn:
-        mark = audit.get_settings_mark(conn)
-        if mark == layers.mark:
+        if audit.get_settings_mark(conn) == layers.mark:
             return False
-        said = audit.list_settings(conn)
-    app.settings, layers.mark = layers.read(said), mark
+    with _ADOPTING:
+        with app.db.read() as conn:
+            mark, said = audit.get_settings_mark(conn), audit.list_settings(conn)
+        if mark == layers.mark:  # another thread has done it
+            return False
+        app.settings, layers.mark = layers.read(said), mark
     for problem in layers.problems:
         log.warning("desk.setting", problem=str(problem))
     return True
