@@ -82,7 +82,7 @@ def judge(sight: Sight, rules: Rules) -> Verdict:
     decisions: list[RuleDecision] = []
     weight, section, hidden = 1.0, "", False
     for rule in rules.rules:
-        if not _applies(rule, sight):
+        if _find_objection(rule, sight)[0]:
             continue
         for tag in _make_tags(rule, sight):
             sight.tags.add(tag.slug)
@@ -178,8 +178,17 @@ def _is_wide(piece: str) -> bool:
     return any(a <= character <= b for character in (piece[0], piece[-1]) for a, b in _WIDE)
 
 
-def _applies(rule: Rule, sight: Sight) -> bool:
-    return _is_in_scope(rule.scope, sight) and _holds_all(rule.when, sight) and not _holds_any(rule.unless, sight)
+def _find_objection(rule: Rule, sight: Sight) -> tuple[Literal["", "scope", "when", "not"], str]:
+    """Why a rule does not hold: the part of it, and which condition; two empty texts: it holds."""
+    if not _is_in_scope(rule.scope, sight):
+        return "scope", ""
+    for name, holds in _iter_answers(rule.when, sight):
+        if not holds:
+            return "when", name
+    for name, holds in _iter_answers(rule.unless, sight):
+        if holds:
+            return "not", name
+    return "", ""
 
 
 def _is_in_scope(scope: Scope, sight: Sight) -> bool:
@@ -187,14 +196,6 @@ def _is_in_scope(scope: Scope, sight: Sight) -> bool:
         return True
     named = any(name.casefold() in sight.feed_names for name in scope.feeds)
     return named or any(slug in sight.tags for slug in scope.tags)
-
-
-def _holds_all(asked: Conditions, sight: Sight) -> bool:
-    return all(holds for _, holds in _iter_answers(asked, sight))
-
-
-def _holds_any(asked: Conditions, sight: Sight) -> bool:
-    return any(holds for _, holds in _iter_answers(asked, sight))
 
 
 def _iter_answers(asked: Conditions, sight: Sight) -> Iterator[tuple[str, bool]]:
@@ -286,19 +287,14 @@ def trace(sight: Sight, rules: Rules) -> tuple[RuleStep, ...]:
 
 
 def _look(rule: Rule, sight: Sight, stopped: str) -> RuleStep:
-    if not _is_in_scope(rule.scope, sight):
-        return RuleStep(rule=rule.name, holds=False, part="scope", stopped_by=stopped)
-    for name, holds in _iter_answers(rule.when, sight):
-        if not holds:
-            return RuleStep(rule=rule.name, holds=False, part="when", condition=name, stopped_by=stopped)
-    for name, holds in _iter_answers(rule.unless, sight):
-        if holds:
-            found = _quote(rule.unless, name, sight)
-            return RuleStep(rule=rule.name, holds=False, part="not", condition=name, found=found, stopped_by=stopped)
-    where = next((name for name in _FIELDS if getattr(rule.when, name) is not None), "")
-    return RuleStep(
-        rule=rule.name, holds=True, condition=where, found=_quote(rule.when, where, sight), stopped_by=stopped
-    )
+    part, condition = _find_objection(rule, sight)
+    found = ""
+    if part == "not":
+        found = _quote(rule.unless, condition, sight)
+    elif not part:
+        condition = next((name for name in _FIELDS if getattr(rule.when, name) is not None), "")
+        found = _quote(rule.when, condition, sight)
+    return RuleStep(rule=rule.name, holds=not part, part=part, condition=condition, found=found, stopped_by=stopped)
 
 
 def _quote(asked: Conditions, name: str, sight: Sight) -> str:
