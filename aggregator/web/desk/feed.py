@@ -12,6 +12,7 @@ from typing import Any
 from starlette.responses import Response
 
 from aggregator.app import App
+from aggregator.config.words import format_duration
 from aggregator.errors import NotFound
 from aggregator.log import redact_url
 from aggregator.model.feed import Feed, FetchLogLine
@@ -22,7 +23,7 @@ from aggregator.storage import audit, entries, feed_health, feed_pages, feeds, f
 from aggregator.storage.entries import EntryQuery
 from aggregator.tasks.desk.feeds import can_be_removed
 from aggregator.web.desk import feed_words
-from aggregator.web.desk.feed_fields import make_seen, say_interval
+from aggregator.web.desk.feed_fields import make_seen
 from aggregator.web.desk.pages import show_page
 from aggregator.web.desk.visit import Visit
 
@@ -101,8 +102,8 @@ def show_feed(visit: Visit, **more: Any) -> Response:
         is_web=is_web_url(feed.spec.url),
         place=_find_place(app, feed),
         seen=make_seen(feed),
-        interval=say_interval(feed.spec.interval),
-        say_seconds=lambda seconds: say_interval(timedelta(seconds=seconds)),
+        interval="" if feed.spec.interval is None else format_duration(feed.spec.interval),
+        say_seconds=lambda seconds: format_duration(timedelta(seconds=seconds)),
         header_names=_list_header_names(visit, feed),
         waiting_count=len(waiting),
         lines=lines[:_LISTED],
@@ -113,7 +114,6 @@ def show_feed(visit: Visit, **more: Any) -> Response:
         totals=_add_up(lines),
         hints=say_hints(feed.hints),
         words=feed_words,
-        outcome=feed_words.find_outcome,
         **known,
         **more,
     )

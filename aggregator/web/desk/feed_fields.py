@@ -26,7 +26,6 @@ Tags = Annotated[str, Field(max_length=1000, description="Of all its entries, wi
 Weight = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, description="How much it counts; 1 is usual.")]
 Interval = Annotated[str, Field(max_length=20, description="At least so long between checks: 6h; empty: its rhythm.")]
 _HeaderText = Annotated[str, Field(max_length=4000)]
-_UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 #: So many headers of one feed.
 _MOST_HEADERS = 20
 
@@ -115,15 +114,6 @@ def read_spec(sent: AddFields) -> FeedSpec:
         weight=sent.weight,
         interval=None if seconds is None else timedelta(seconds=seconds),
     )
-
-
-def say_interval(interval: timedelta | None) -> str:
-    """As it is typed: exactly."""
-    if interval is None:
-        return ""
-    seconds = round(interval.total_seconds())
-    unit, size = next((unit, size) for unit, size in _UNITS.items() if seconds % size == 0)
-    return f"{seconds // size}{unit}"
 
 
 def _read_language(typed: str) -> str:

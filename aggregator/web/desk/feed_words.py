@@ -87,7 +87,7 @@ class Strip:
     said: Said
 
 
-def find_outcome(fetch: Glance | FetchLogLine) -> Outcome:
+def _find_outcome(fetch: Glance | FetchLogLine) -> Outcome:
     """What a fetch came to."""
     if fetch.failure_class:
         return "failed"
@@ -98,7 +98,7 @@ def find_outcome(fetch: Glance | FetchLogLine) -> Outcome:
 
 def make_strip(fetches: Sequence[Glance | FetchLogLine], places: int = 20) -> Strip:
     """Of fetches given newest first; the newest stands at the right end of ``places``."""
-    shown = [(find_outcome(fetch), fetch.new) for fetch in fetches[:places]]
+    shown = [(_find_outcome(fetch), fetch.new) for fetch in fetches[:places]]
     paths: dict[Outcome, str] = {}
     for place, (outcome, new) in enumerate(shown):
         paths[outcome] = paths.get(outcome, "") + _draw_bar(STEP * (places - 1 - place), outcome, new)
