@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from aggregator.model.feed import Feed
@@ -33,12 +32,9 @@ GONE = "gone: answers 410 since"
 class Glance:
     """One fetch, as little of it as a strip shows."""
 
-    at: datetime
-    status: int | None
     failure_class: str
     not_modified: bool
     new: int
-    changed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

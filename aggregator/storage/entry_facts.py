@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aggregator.model.ids import EntryId
-from aggregator.storage.schema import contents, entries, entry_changes
+from aggregator.storage.schema import entries, entry_changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +26,6 @@ class EntryFacts:
     edits_since: datetime | None
     #: Of its feed's first import, and no part of its newest: no front page, no mail.
     backlog: bool
-    #: With which policy it was cleaned.
-    policy_version: int | None
     #: Whether it still waits for its tags and the rules.
     waits: bool
 
@@ -36,7 +34,6 @@ def get_facts(conn: Connection, entry_id: EntryId) -> EntryFacts | None:
     """None: there is no such entry."""
     names = ("key", "content_hash", "changed_at", "edits", "edits_since", "backlog")
     waits = sa.exists().where(entry_changes.c.entry_id == entries.c.id).label("waits")
-    query = sa.select(*(entries.c[name] for name in names), contents.c.policy_version, waits)
-    query = query.join_from(entries, contents, contents.c.entry_id == entries.c.id, isouter=True)
-    row = conn.execute(query.where(entries.c.id == entry_id)).mappings().first()
-    return None if row is None else EntryFacts(**{name: row[name] for name in (*names, "policy_version", "waits")})
+    query = sa.select(*(entries.c[name] for name in names), waits).where(entries.c.id == entry_id)
+    row = conn.execute(query).mappings().first()
+    return None if row is None else EntryFacts(**row)

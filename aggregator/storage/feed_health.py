@@ -79,7 +79,7 @@ def list_page(
     rows = conn.execute(sa.select(feeds, _RANK.label("rank")).where(feeds.c.id.in_(ids))).mappings()
     found = {row["id"]: row for row in rows}
     fetches = list_glances(conn, ids, strip)
-    weeks = count_new(conn, ids, since=now - _WEEK)
+    weeks = count_entries(conn, ids, since=now - _WEEK)
     return tuple(
         ListedFeed(
             feed=make_feed(found[number]),
@@ -171,40 +171,23 @@ def list_glances(conn: Connection, ids: Sequence[FeedId], lines: int) -> dict[Fe
         .scalar_subquery()
     )
     shown = sa.select(feeds.c.id, sa.func.coalesce(last, 0).label("first")).where(feeds.c.id.in_(ids)).cte("shown")
-    columns = ("feed_id", "at", "status", "failure_class", "not_modified", "new", "changed")
+    columns = ("feed_id", "failure_class", "not_modified", "new")
     query = (
         sa.select(*(fetch_log.c[name] for name in columns))
         .join_from(shown, fetch_log, sa.and_(fetch_log.c.feed_id == shown.c.id, fetch_log.c.id >= shown.c.first))
         .order_by(fetch_log.c.feed_id, fetch_log.c.id.desc())
     )
     found: dict[FeedId, list[Glance]] = {}
-    for feed_id, at, status, failure, not_modified, new, changed in conn.execute(query):
-        found.setdefault(FeedId(feed_id), []).append(
-            Glance(at=at, status=status, failure_class=failure, not_modified=not_modified, new=new, changed=changed)
-        )
+    for feed_id, failure, not_modified, new in conn.execute(query):
+        glance = Glance(failure_class=failure, not_modified=not_modified, new=new)
+        found.setdefault(FeedId(feed_id), []).append(glance)
     return {feed_id: tuple(glances[:lines]) for feed_id, glances in found.items()}
 
 
-def count_new(conn: Connection, ids: Sequence[FeedId], *, since: datetime) -> dict[FeedId, int]:
-    """Entries since then, by index alone, of a page of feeds."""
-    count = (
-        sa.select(sa.func.count())
-        .select_from(entries)
-        .where(entries.c.feed_id == feeds.c.id, entries.c.effective_at >= since)
-        .correlate(feeds)
-        .scalar_subquery()
-    )
-    query = sa.select(feeds.c.id, count).where(feeds.c.id.in_(ids))
+def count_entries(conn: Connection, ids: Sequence[FeedId], *, since: datetime | None = None) -> dict[FeedId, int]:
+    """All that is stored of each of a page of feeds, or what stands since then; by index alone."""
+    counted = sa.select(sa.func.count()).select_from(entries).where(entries.c.feed_id == feeds.c.id)
+    if since is not None:
+        counted = counted.where(entries.c.effective_at >= since)
+    query = sa.select(feeds.c.id, counted.correlate(feeds).scalar_subquery()).where(feeds.c.id.in_(ids))
     return {FeedId(feed_id): number for feed_id, number in conn.execute(query)}
-
-
-def count_entries(conn: Connection, ids: Sequence[FeedId]) -> dict[FeedId, int]:
-    """All that is stored of each of a page of feeds, by index alone."""
-    count = (
-        sa.select(sa.func.count())
-        .select_from(entries)
-        .where(entries.c.feed_id == feeds.c.id)
-        .correlate(feeds)
-        .scalar_subquery()
-    )
-    return {FeedId(number): n for number, n in conn.execute(sa.select(feeds.c.id, count).where(feeds.c.id.in_(ids)))}
