@@ -30,7 +30,8 @@ from aggregator.web.desk.visit import Action, Done, Fields, Listing, Page, Secti
 from aggregator.web.desk.words import N_, FieldError, Said, say
 
 _ON_A_PAGE = 30
-_NUMBER = 10**18
+#: Of a story or an entry.
+Number = Annotated[int, Field(ge=1, lt=10**18)]
 _MOST_TEXT = 200
 #: Names of the query that choose stories.
 _ASKED = ("q", "tag", "feed", "language", "day", "days", "order", "place")
@@ -43,21 +44,15 @@ _PROBLEMS: Mapping[str, str] = {
 }
 
 
-class StoriesFields(Fields):
-    stories: Annotated[
-        tuple[Annotated[int, Field(ge=1, lt=_NUMBER)], ...], Field(max_length=50, description="Their numbers.")
-    ] = ()
-    back: Annotated[
-        str,
-        Field(max_length=2_000, pattern=r"^(/stories(/[0-9]{1,18})?(\?[^#]*)?)?$", description="The page after it."),
-    ] = ""
-
-
 class PlaceFields(Fields):
     back: Annotated[
         str,
         Field(max_length=2_000, pattern=r"^(/stories(/[0-9]{1,18})?(\?[^#]*)?)?$", description="The page after it."),
     ] = ""
+
+
+class StoriesFields(PlaceFields):
+    stories: Annotated[tuple[Number, ...], Field(max_length=50, description="Their numbers.")] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +177,6 @@ def _show_stories(visit: Visit) -> Response:
         ticked=set(visit.sent.get("stories", ())),
         is_filtered=any(value for name, value in wanted.asked.items() if name not in ("order", "days")),
         is_first=visit.get_page() is None,
-        faults={**wanted.errors, **visit.errors},
     )  # fmt: skip
 
 

@@ -23,15 +23,12 @@ from aggregator.tasks.rulings import list_named
 from aggregator.web.desk import story_words
 from aggregator.web.desk.login import get_base
 from aggregator.web.desk.pages import show_page
-from aggregator.web.desk.stories import make_done
+from aggregator.web.desk.stories import Number, make_done
 from aggregator.web.desk.visit import Action, Done, Fields, Listing, Page, Section, Visit
 from aggregator.web.desk.words import N_, FieldError, say
 
 #: What the editor said is shown up to here: who splits a story of fifty says six hundred things.
 _RULINGS = 40
-_NUMBER = 10**18
-
-Number = Annotated[int, Field(ge=1, lt=_NUMBER)]
 
 
 class EntriesFields(Fields):
@@ -39,13 +36,13 @@ class EntriesFields(Fields):
 
 
 class EntryFields(Fields):
-    entry: Annotated[int, Field(ge=1, lt=_NUMBER, description="Number of an entry of the story.")]
+    entry: Annotated[Number, Field(description="Number of an entry of the story.")]
 
 
 class RulingFields(Fields):
     kind: Annotated[RulingKind, Field(description="What was said.")]
-    entry: Annotated[int, Field(ge=1, lt=_NUMBER, description="About which entry.")]
-    other: Annotated[int | None, Field(ge=1, lt=_NUMBER, description="And which other one.")] = None
+    entry: Annotated[Number, Field(description="About which entry.")]
+    other: Annotated[Number | None, Field(description="And which other one.")] = None
 
 
 def _find(visit: Visit) -> Story | StoryId:
