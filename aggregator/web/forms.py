@@ -20,10 +20,8 @@ from aggregator.model.letter import Origin
 from aggregator.pipeline.tag import get_tags
 from aggregator.render.tagnames import get_name
 from aggregator.storage import meta
-from aggregator.web.headers import MAX_BODY_BYTES
+from aggregator.web.headers import MAX_BODY_BYTES, PRIVATE
 
-#: Of pages that only one person has.
-PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 #: The wording that people agree to: a new one for every change of subscribe.html.
 FORM_VERSION = "2026-11"
 #: Nobody fills a form faster, and one that lay open longer is asked for again.

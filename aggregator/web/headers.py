@@ -28,10 +28,13 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+#: Of pages that only one person has.
+PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 #: Of the desk: its own scripts, frames of its own (the mail as it will be), and forms whose Origin says that they are
 #: ours, which `no-referrer` would turn into "null" (Fetch, "append a request Origin header").
 DESK_HEADERS = {
     **HEADERS,
+    **PRIVATE,
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",

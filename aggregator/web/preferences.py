@@ -16,7 +16,8 @@ from aggregator.render.forms import Filled, render_preferences
 from aggregator.tasks import preferences
 from aggregator.tasks.preferences import Desk
 from aggregator.tasks.subscribe import clean_email, hide_address
-from aggregator.web.forms import PRIVATE, Form, find_origin, list_topics, show
+from aggregator.web.forms import Form, find_origin, list_topics, show
+from aggregator.web.headers import PRIVATE
 
 
 def show_preferences(app: App, request: Request, form: Form) -> Response:

@@ -107,7 +107,7 @@ def test_every_page_asks_for_a_login_and_is_kept_by_nobody(program: Program, ser
             assert stranger.status == 303 and "/admin/login" in stranger.headers["location"], path
             shown = visitor.get(path)
             assert shown.status in (200, 404), (path, shown.status, shown.text[:500])
-            assert shown.headers["cache-control"] == "no-store", path
+            assert shown.headers["cache-control"] == stranger.headers["cache-control"] == "no-store", path
             policy = shown.headers["content-security-policy"]
             assert "unsafe" not in policy or "sandbox" in policy, path
 

@@ -19,7 +19,6 @@ from aggregator.web.desk.words import Said, say
 DONE: dict[str, str] = {}
 #: Actions that can be taken back.
 UNDONE: set[str] = set()
-_PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 
 
 def show_page(visit: Visit, template: str, /, *, status: int = 200, **values: Any) -> Response:
@@ -37,14 +36,14 @@ def show_page(visit: Visit, template: str, /, *, status: int = 200, **values: An
         can_undo=can_undo,
         **values,
     )
-    return HTMLResponse(body, status_code=status, headers=_PRIVATE)
+    return HTMLResponse(body, status_code=status)
 
 
 def show_bare(app: App, template: str, /, *, status: int = 200, language: str = "", **values: Any) -> Response:
     """For who is not logged in."""
     known = {"me": None, "visit": None, "csrf": "", "errors": {}} | values
     body = _render(f"desk/{template}", app.settings.site, app.templates, language=language, **known)
-    return HTMLResponse(body, status_code=status, headers=_PRIVATE)
+    return HTMLResponse(body, status_code=status)
 
 
 def _render(name: str, site: Site, templates: Templates, /, **values: Any) -> str:

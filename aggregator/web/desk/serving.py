@@ -33,7 +33,6 @@ from aggregator.web.headers import MAX_DESK_BYTES
 
 #: Who is not logged in may send what a person types, for it is kept over the login.
 _STRANGER_BYTES = 1024 * 1024
-_PRIVATE = {"Cache-Control": "no-store"}
 
 
 class _Number(IntegerConvertor):
@@ -112,12 +111,11 @@ def _run(action: Action, visit: Visit, sent: Sent) -> Response:
     except AggregatorError as error:
         raise FieldError({"": quote(error)}) from error
     if isinstance(done, Response):
-        done.headers.update(_PRIVATE)
         return done
     page, mark, place = done.to.partition("#")
     if done.change is not None:
         page += f"{'&' if '?' in page else '?'}{urlencode({'done': done.change})}"
-    return RedirectResponse(f"{login.get_base(visit.app)}{page}{mark}{place}", status_code=303, headers=_PRIVATE)
+    return RedirectResponse(f"{login.get_base(visit.app)}{page}{mark}{place}", status_code=303)
 
 
 def _make_visit(app: App, request: Request, account: Account) -> Visit:
@@ -149,7 +147,6 @@ def _shown(show: Callable[[Visit], Response], visit: Visit, status: int = 200) -
         return show_refusal(visit.app, 422, quote(error), visit)
     if status != HTTPStatus.OK:
         response.status_code = status
-    response.headers.update(_PRIVATE)
     return response
 
 
@@ -200,7 +197,7 @@ def _describe(done: Done | Response) -> Any:
 
 def _tell(read: Callable[[], Any]) -> Response:
     try:
-        return JSONResponse(make_plain(read()), headers=_PRIVATE)
+        return JSONResponse(make_plain(read()))
     except NotFound as error:
         return refuse_call(404, {"": quote(error)})
     except FieldError as error:
@@ -241,4 +238,4 @@ def refuse_call(status: int, errors: Mapping[str, Said]) -> Response:
     """As JSON, for programs."""
     said = {name: one.text for name, one in errors.items()}
     document = {"error": said.pop("", "") or HTTPStatus(status).phrase, "fields": said}
-    return JSONResponse(document, status_code=status, headers=_PRIVATE)
+    return JSONResponse(document, status_code=status)
