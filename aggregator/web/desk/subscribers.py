@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from pydantic import Field
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from aggregator.errors import NotFound
 from aggregator.model.newsletter import Newsletter
 from aggregator.model.subscriber import BounceKind, Subscription, SubscriptionState
 from aggregator.storage import bounces, people, people_pages, subscribers
@@ -133,8 +132,8 @@ def _describe(tie: Subscription) -> dict[str, Any]:
 
 def _list(visit: Visit) -> Any:
     newsletter, search = visit.query.get("newsletter", ""), visit.query.get("q", "").strip()
-    if newsletter and newsletter not in {one.slug for one in visit.app.settings.newsletters}:
-        raise NotFound(f"no newsletter {newsletter}")
+    if newsletter:
+        find_newsletter(visit.app, newsletter)
     with visit.app.db.read() as conn:
         if search:
             matches = people_pages.search(conn, search, after=visit.query.get("after", ""), limit=_ON_A_PAGE)
