@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aggregator.app import App
-from aggregator.storage import entries
+from aggregator.storage import audit, entries
 from aggregator.storage.entries import EntryQuery
 from aggregator.tasks.desk.rules import list_rules, set_rules
 from aggregator.tasks.tag import is_retagging, retag_some
@@ -125,3 +125,16 @@ def test_the_second_of_two_editors_sees_what_the_first_did(program: Program, ser
         assert visitor.post("/rules/1/on").status == 303 and list_rules(app)[0] == OWN
         reset = visitor.post("/rules/reset")
         assert visitor.follow(reset).status == 200 and list_rules(app)[1]["weight"] == 2
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_list_that_cannot_be_read_stands_under_one_heading(program: Program, serve: Serve) -> None:
+    """The file's rules, which hold in its place, are none of single feeds."""
+    program.configure(rules=[OWN])
+    with program.app() as app:
+        with app.db.write() as conn:
+            audit.set_setting(conn, "rules", [{"name": "newer", "sing": True}], who="anna", now=app.now())
+        page = make_visitor(app, serve(app)).get("/rules").text
+
+        assert "cannot be read any more" in page and "sing: true" in page
+        assert "Of single feeds" not in page and "In the file, but not here" in page

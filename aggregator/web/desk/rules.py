@@ -74,6 +74,7 @@ def _list(app: App, counts: Counts | None) -> tuple[list[Listed], list[Listed], 
     by_name = {rule.name: rule for rule in app.settings.rules.rules}
     places = app.settings.origins.rules
     raws = list(said.value) if said is not None else [raw for raw, _ in places]
+    of_file = {str(raw.get("name", "")).strip() for raw, _ in places}
     decided = _sum(counts) if counts is not None else None
     listed = []
     for number, raw in enumerate(raws, start=1):
@@ -99,6 +100,7 @@ def _list(app: App, counts: Counts | None) -> tuple[list[Listed], list[Listed], 
             decided=None if decided is None else decided.get(rule.name, {}),
         )
         for rule in by_name.values()
+        if rule.name not in of_file  # where the desk's list cannot be read these hold in its place
     ]
     return own, listed, said
 
