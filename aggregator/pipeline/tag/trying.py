@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aggregator.model.language import get_primary
-from aggregator.model.tag import Alias, Field, TagRule, TagRules
+from aggregator.model.tag import Alias, TagRule, TagRules
 from aggregator.pipeline.tag import TEXT_LIMIT, TITLE_LIMIT, is_accompanied, is_contradicted
 from aggregator.pipeline.tag.folding import View, fold_label, is_bounded, view_text
 from aggregator.pipeline.tag.matching import Matcher, build_matcher, iter_found
@@ -27,7 +27,6 @@ class Text:
 class Hit:
     """An alias in an entry."""
 
-    field: Field
     #: As it stands there.
     found: str
     alias: Alias
@@ -100,11 +99,10 @@ def find_hits(matcher: Matcher, rule: TagRule, text: Text, bears: Collection[str
 
 def _iter_hits(matcher: Matcher, rule: TagRule, text: Text) -> Iterator[Hit]:
     """The strongest field last."""
-    fields: tuple[tuple[Field, View], ...] = (("text", text.text), ("title", text.title))
-    for where, view in fields:
+    for view in (text.text, text.title):
         for found in iter_found(matcher, view, text.language):
             if found.needle.rule is rule and not is_contradicted(found, view):
-                yield Hit(field=where, found=view.shown[found.start : found.end], alias=found.needle.alias)
+                yield Hit(found=view.shown[found.start : found.end], alias=found.needle.alias)
 
 
 def match_aliases(rule: TagRule, found: Iterable[str]) -> dict[str, Alias]:

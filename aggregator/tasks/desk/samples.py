@@ -6,14 +6,14 @@ Never writes, and never judges by itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from aggregator.app import App
 from aggregator.log import get_logger
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId
-from aggregator.model.rule import RULE_EVIDENCE, RuleDecision
+from aggregator.model.rule import RULE_EVIDENCE
 from aggregator.pipeline.rules import Sight
 from aggregator.pipeline.tag.trying import Text, read_text
 from aggregator.storage import entries, feeds, rules
@@ -42,7 +42,6 @@ class Seen:
     hidden: bool
     weight: float
     section: str
-    decisions: tuple[RuleDecision, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +50,6 @@ class Sample:
 
     seen: tuple[Seen, ...]
     taken_at: datetime
-    #: Of the rules' verdicts on it, by what was judged.
-    kept: dict[object, object] = field(default_factory=dict)
 
 
 def take_sample(app: App, size: int = SIZE) -> Sample:
@@ -111,5 +108,4 @@ def _make_seen(entry: Entry, sight: Sight, stored: rules.Ruled) -> Seen:
         hidden=stored.hidden,
         weight=stored.weight,
         section=stored.section,
-        decisions=stored.decisions,
     )

@@ -68,8 +68,6 @@ class Catch:
     """What a tag as it would be is found in."""
 
     entries: int
-    #: How many of them bear it already.
-    known: int
     #: How many its new names alone are found in.
     fresh: int
     #: Number, title, the words found, whether it is new to the entry.
@@ -136,22 +134,20 @@ def try_tag(sample: Sample, now: TagRules, wanted: TagRules, slug: str, *, most:
     before = next((frozenset(one.aliases) for one in now.rules if one.tag.slug == slug), frozenset())
     neighbours = find_neighbours(wanted, rule)
     matcher = narrow(wanted, rule, neighbours)
-    entries = known = fresh = 0
+    entries = fresh = 0
     samples: list[tuple[EntryId, str, str, bool]] = []
     for seen in sample.seen:
         hits = find_hits(matcher, rule, seen.text, seen.tags)
         if not hits:
             continue
         entries += 1
-        bears = slug in seen.tags
-        known += bears
         if all(hit.alias not in before for hit in hits):
             fresh += 1
             if len(samples) < most:
-                samples.append((seen.id, seen.title, hits[-1].found, not bears))
+                samples.append((seen.id, seen.title, hits[-1].found, slug not in seen.tags))
     ours = {alias.text for alias in rule.aliases if alias not in before}
     return Catch(
-        entries=entries, known=known, fresh=fresh, samples=tuple(samples),
+        entries=entries, fresh=fresh, samples=tuple(samples),
         neighbours=tuple(one for one in neighbours if one.ours in ours),
     )  # fmt: skip
 

@@ -142,7 +142,7 @@ def _find_offered(visit: Visit, patience: float | None = None) -> Sequence[Candi
 
 def _show_names(visit: Visit) -> Response:
     offered = _find_offered(visit)
-    return show_page(visit, "tag_names.html", offered=offered and offered[:_ON_A_PAGE], words=tag_words)
+    return show_page(visit, "tag_names.html", offered=offered and offered[:_ON_A_PAGE])
 
 
 def _dismiss(visit: Visit, sent: NameFields) -> Done:
