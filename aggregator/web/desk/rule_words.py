@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
+from aggregator.config.words import format_duration
 from aggregator.model.rule import Conditions, Rule
 from aggregator.web.desk.words import N_, Said, say
 
@@ -79,9 +79,9 @@ def _iter_conditions(asked: Conditions) -> Iterator[Clause]:
     if asked.tags:
         yield Clause(said=say(N_("bears")), values=asked.tags)
     if asked.older_than is not None:
-        yield Clause(said=say(N_("was older, when it came, than")), values=(show_duration(asked.older_than),))
+        yield Clause(said=say(N_("was older, when it came, than")), values=(format_duration(asked.older_than),))
     if asked.newer_than is not None:
-        yield Clause(said=say(N_("was at most so old, when it came:")), values=(show_duration(asked.newer_than),))
+        yield Clause(said=say(N_("was at most so old, when it came:")), values=(format_duration(asked.newer_than),))
     for number, message in (
         (asked.min_words, N_("has at least %(number)s words")),
         (asked.max_words, N_("has at most %(number)s words")),
@@ -106,12 +106,3 @@ def list_actions(rule: Rule) -> list[Said]:
     if rule.stop:
         found.append(say(N_("lets no later rule ask")))
     return found
-
-
-def show_duration(span: timedelta) -> str:
-    """As the file has it: ``7d``, ``36h``, ``90s``."""
-    seconds = round(span.total_seconds())
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
