@@ -13,23 +13,19 @@ from sqlalchemy.engine import Connection
 
 from aggregator.model.account import NoticeState
 from aggregator.model.notice import Event, EventKind, Notice
-from aggregator.storage.engine import insert
+from aggregator.storage.engine import insert, lock_name
 from aggregator.storage.feed_rows import storable
 from aggregator.storage.meta import get_value, set_value
 from aggregator.storage.schema import notices
 
 #: After so long nothing is tried again.
 PATIENCE = timedelta(days=3)
-#: Under this name the store keeps the webhooks that said that they are gone.
-_GONE = "webhooks gone"
+#: Under these names the store keeps the webhooks that said that they are gone, and until when others are left alone.
+_GONE, _HELD = "webhooks gone", "targets held back"
 
 
 def note(conn: Connection, events: Sequence[Event], targets: Mapping[str, Collection[str]], *, now: datetime) -> int:
-    """A row for each event and each target that is told of its kind; how many were new.
-
-    Of a target that is being left alone (`hold_back`) what is new waits like all else.
-    """
-    held = _find_held(conn, targets) if events else {}
+    """A row for each event and each target that is told of its kind; how many were new."""
     rows = [
         {
             "kind": event.kind,
@@ -39,7 +35,7 @@ def note(conn: Connection, events: Sequence[Event], targets: Mapping[str, Collec
             "state": "waiting",
             "lease_owner": "",
             "attempts": 0,
-            "next_try_at": max(now, held.get(target, now)),
+            "next_try_at": now,
             "code": 0,
             "reply_text": "",
             "created_at": now,
@@ -52,16 +48,6 @@ def note(conn: Connection, events: Sequence[Event], targets: Mapping[str, Collec
     return sum(conn.execute(statement.values(**row)).rowcount for row in rows)
 
 
-def _find_held(conn: Connection, targets: Collection[str]) -> dict[str, datetime]:
-    """When the first of what waits for each target is to be tried."""
-    first = sa.func.min(notices.c.next_try_at)
-    waiting = (notices.c.state == "waiting", notices.c.target.in_(sorted(targets)))
-    found: dict[str, datetime] = dict(
-        conn.execute(sa.select(notices.c.target, first).where(*waiting).group_by(notices.c.target)).all()
-    )
-    return found
-
-
 def find_told(conn: Connection, kind: EventKind, subjects: Collection[str], targets: Collection[str]) -> frozenset[str]:
     """Those of ``subjects``, a few, that one of ``targets`` was told of, or is about to be."""
     same = (notices.c.target.in_(sorted(targets)), notices.c.kind == kind, notices.c.subject.in_(sorted(subjects)))
@@ -70,7 +56,8 @@ def find_told(conn: Connection, kind: EventKind, subjects: Collection[str], targ
 
 def has_due(conn: Connection, *, now: datetime) -> bool:
     """Whether something waits to be told, or to be given up."""
-    return conn.execute(sa.select(notices.c.id).where(*_is_due(now)).limit(1)).first() is not None
+    due = sa.select(notices.c.id).where(*_is_due(now), notices.c.target.not_in(_list_held(conn, now)))
+    return conn.execute(due.limit(1)).first() is not None
 
 
 def give_up(conn: Connection, targets: Collection[str], *, now: datetime) -> int:
@@ -86,7 +73,9 @@ def give_up(conn: Connection, targets: Collection[str], *, now: datetime) -> int
 def claim(
     conn: Connection, target: str, *, owner: str, until: datetime, limit: int, now: datetime
 ) -> tuple[Notice, ...]:
-    """The oldest that wait for ``target``, ours until ``until``."""
+    """The oldest that wait for ``target``, ours until ``until``; none while it is held back."""
+    if target in _list_held(conn, now):
+        return ()
     due = sa.select(notices.c.id).where(notices.c.target == target, *_is_due(now)).order_by(notices.c.id).limit(limit)
     numbers = list(conn.execute(due.with_for_update(skip_locked=True)).scalars())
     if not numbers:
@@ -121,14 +110,20 @@ def put_off(
 
 
 def hold_back(conn: Connection, target: str, until: datetime) -> None:
-    """All that waits for ``target`` waits until then: it is not there."""
-    waiting = (notices.c.target == target, notices.c.state == "waiting", notices.c.next_try_at < until)
-    conn.execute(sa.update(notices).where(*waiting).values(next_try_at=until))
+    """Nothing is told to ``target`` until then: it is not there."""
+    lock_name(conn, _HELD)
+    set_value(conn, _HELD, (get_value(conn, _HELD) or {}) | {target: until.isoformat()})
+
+
+def _list_held(conn: Connection, now: datetime) -> list[str]:
+    held: dict[str, str] = get_value(conn, _HELD) or {}
+    return [target for target, until in held.items() if datetime.fromisoformat(until) > now]
 
 
 def leave(conn: Connection, target: str, reason: str) -> None:
     """``target`` has said that it is gone: nothing is told to it any more, as long as it is configured."""
-    set_value(conn, _GONE, sorted({*(get_value(conn, _GONE) or ()), target}))
+    lock_name(conn, _GONE)
+    set_value(conn, _GONE, sorted({*list_gone(conn), target}))
     waiting = sa.update(notices).where(notices.c.target == target, notices.c.state == "waiting")
     conn.execute(waiting.values(state="failed", reply_text=storable(reason), lease_owner="", lease_until=None))
 
@@ -138,11 +133,12 @@ def list_gone(conn: Connection) -> frozenset[str]:
     return frozenset(get_value(conn, _GONE) or ())
 
 
-def forget_gone(conn: Connection, targets: Collection[str]) -> None:
+def forget_others(conn: Connection, targets: Collection[str]) -> None:
     """Of targets that are not configured any more nothing is remembered: who comes back is told again."""
-    known = list_gone(conn)
-    if not known <= set(targets):
-        set_value(conn, _GONE, sorted(known & set(targets)))
+    gone, held = list_gone(conn), get_value(conn, _HELD) or {}
+    if not {*gone, *held} <= set(targets):
+        set_value(conn, _GONE, sorted(gone & set(targets)))
+        set_value(conn, _HELD, {target: until for target, until in held.items() if target in targets})
 
 
 def _end_claim(conn: Connection, claimed: Sequence[Notice], owner: str, values: Mapping[str, object]) -> None:

@@ -53,7 +53,7 @@ def tell(app: App, *, pause: Callable[[float], bool]) -> None:
     look_around(app)
     targets = app.settings.alerts.targets
     with app.db.write() as conn:
-        notices.forget_gone(conn, targets)
+        notices.forget_others(conn, targets)
         notices.give_up(conn, targets, now=app.now())
     _post_all(app, pause)
     for address in app.settings.alerts.mail:
@@ -122,7 +122,7 @@ def _try_later(
     wait: timedelta | None = None,
     is_away: bool = True,
 ) -> None:
-    """Twice as late each time. When the target ``is_away``, all that waits for it waits as long."""
+    """Twice as late each time. When the target ``is_away``, so does all else that waits for it."""
     first, owner, now = claimed[0], worker_name(), app.now()
     until = now + max(wait or FIRST_WAIT, min(FIRST_WAIT * 2 ** min(first.attempts - 1, 12), LONGEST_WAIT))
     late = [notice for notice in claimed if until >= notice.created_at + PATIENCE]

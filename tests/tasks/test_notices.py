@@ -131,9 +131,15 @@ def test_an_event_that_a_webhook_does_not_like_holds_up_no_other(program: Progra
         press.tell("One")
         press.tell("Two")
         run(press.app)
-
-        assert [body["data"]["title"] for body in hook.bodies] == ["One", "Two"]
         assert [row[1:3] for row in list_rows(press.app)] == [("waiting", 400)] * 2
+        press.clock.move(minutes=1)
+        run(press.app)
+        hook.status = 200
+        press.clock.move(minutes=1)
+        press.tell("Three")
+        run(press.app)
+
+        assert [body["data"]["title"] for body in hook.bodies] == ["One", "Two"] * 2 + ["Three"]
 
 
 def test_a_webhook_that_says_that_it_is_gone_is_left_alone(program: Program, http_server: Any) -> None:
