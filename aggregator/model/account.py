@@ -11,8 +11,6 @@ from aggregator.model.ids import AccountId
 
 #: An editor decides; a viewer looks.
 Role = Literal["editor", "viewer"]
-#: Of what is told to another program: it waits, was taken, or was given up.
-NoticeState = Literal["waiting", "done", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,8 @@ EventKind = Literal[
 EVENTS: tuple[EventKind, ...] = get_args(EventKind)
 #: What waits for a hand of the editor's: the rest is good to know at most.
 URGENT: tuple[EventKind, ...] = EVENTS[2:]
+#: It waits, was taken, or was given up.
+NoticeState = Literal["waiting", "done", "failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from aggregator.model.account import NoticeState
-from aggregator.model.notice import Event, EventKind, Notice
+from aggregator.model.notice import Event, EventKind, Notice, NoticeState
 from aggregator.storage.engine import insert, lock_name
 from aggregator.storage.feed_rows import storable
 from aggregator.storage.meta import get_value, set_value
@@ -60,14 +59,14 @@ def has_due(conn: Connection, *, now: datetime) -> bool:
     return conn.execute(due.limit(1)).first() is not None
 
 
-def give_up(conn: Connection, targets: Collection[str], *, now: datetime) -> int:
-    """What waits for too long, or for somebody who is not told any more, waits no longer; how much that is."""
+def give_up(conn: Connection, targets: Collection[str], *, now: datetime) -> None:
+    """What waits for too long, or for somebody who is not told any more, waits no longer."""
     waiting = (notices.c.state == "waiting", _is_free(now))
     others = sa.update(notices).where(*waiting, notices.c.target.not_in(sorted(targets)))
-    count = conn.execute(others.values(state="failed", reply_text="is not told any more")).rowcount
+    conn.execute(others.values(state="failed", reply_text="is not told any more"))
     old = sa.update(notices).where(*waiting, notices.c.created_at <= now - PATIENCE)
     said = sa.case((notices.c.reply_text == "", "was not reached in time"), else_=notices.c.reply_text)
-    return count + conn.execute(old.values(state="failed", reply_text=said)).rowcount
+    conn.execute(old.values(state="failed", reply_text=said))
 
 
 def claim(

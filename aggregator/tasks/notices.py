@@ -36,7 +36,6 @@ LEASE = timedelta(minutes=15)
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=12)
 #: Events in one mail.
 MOST_MAILED = 100
-_GONE = 410
 #: Answers that say nothing about this event: all others of the target would get the same.
 _NOT_NOW = frozenset({408, 425, 429})
 
@@ -102,9 +101,9 @@ def _note_reply(app: App, notice: Notice, reply: Reply) -> None:
                 until = now + reply.wait
                 notices.put_off(conn, [notice], until, owner=owner, reply=reply.reason, counted=False)
                 notices.hold_back(conn, notice.target, until)
-        case FetchFailed(status=410):
+        case FetchFailed(status=410 as gone):
             with app.db.write() as conn:
-                notices.settle(conn, [notice], "failed", owner=owner, code=_GONE, reply=reply.reason)
+                notices.settle(conn, [notice], "failed", owner=owner, code=gone, reply=reply.reason)
                 notices.leave(conn, notice.target, reply.reason)
             log.error("webhook.gone", host=host, reason=reply.reason)
         case FetchFailed():

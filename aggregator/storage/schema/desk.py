@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from aggregator.model.account import NoticeState, Role
+from aggregator.model.account import Role
+from aggregator.model.notice import NoticeState
 from aggregator.storage.schema.columns import Id, instant, make_id, metadata, number, one_of, points_to, text
 
 accounts = sa.Table(
