@@ -20,8 +20,6 @@ from aggregator.app import App, open_app, shipped_config
 from aggregator.config import Config, load_config
 from aggregator.errors import UsageError
 from aggregator.log import configure_logging
-from aggregator.model.newsletter import Newsletter
-from aggregator.tasks.issues import find_newsletter
 from aggregator.tasks.startup import prepare_database
 
 CONFIG_VARIABLE = "AGGREGATOR_CONFIG"
@@ -223,13 +221,3 @@ def read_upload(path: Path) -> bytes:
     if len(data) > MAX_UPLOAD:
         raise UsageError(f"{path}: is larger than {MAX_UPLOAD // 1024 // 1024} MB")
     return data
-
-
-def choose_newsletter(app: App, slug: str | None) -> Newsletter:
-    """The newsletter that ``slug`` names; the only one there is when it is left out."""
-    if slug is not None:
-        return find_newsletter(app, slug)
-    if len(app.settings.newsletters) != 1:
-        names = ", ".join(newsletter.slug for newsletter in app.settings.newsletters)
-        raise UsageError(f"name one newsletter: {names or 'none is configured'}")
-    return app.settings.newsletters[0]

@@ -14,7 +14,6 @@ from aggregator.app import App
 from aggregator.cli.console import (
     ConfigOption,
     JsonOption,
-    choose_newsletter,
     opened,
     print_json,
     print_line,
@@ -29,7 +28,7 @@ from aggregator.model.said import say_count
 from aggregator.storage import issues
 from aggregator.storage.drafts import pack_edits
 from aggregator.tasks.drafts import SeenDraft, approve_draft, edit_draft, refuse_draft, see_draft
-from aggregator.tasks.issues import describe_issue
+from aggregator.tasks.issues import choose_newsletter, describe_issue
 
 #: An introduction is a few paragraphs.
 MAX_INTRODUCTION = 20_000

@@ -16,7 +16,6 @@ from aggregator.cli.console import (
     LimitOption,
     SinceOption,
     UntilOption,
-    choose_newsletter,
     is_within,
     new_group,
     opened,
@@ -32,7 +31,7 @@ from aggregator.publish import write_file
 from aggregator.storage import issues
 from aggregator.tasks.drafts import see_draft
 from aggregator.tasks.group import regroup_stories
-from aggregator.tasks.issues import build_issue, describe_issue, find_newsletter
+from aggregator.tasks.issues import build_issue, choose_newsletter, describe_issue, find_newsletter
 
 commands = new_group("Issues of the newsletters.")
 NewsletterArgument = Annotated[

@@ -16,7 +16,6 @@ from aggregator.cli.console import (
     ConfigOption,
     JsonOption,
     YesOption,
-    choose_newsletter,
     find_config,
     get_config_file,
     open_program,
@@ -31,7 +30,7 @@ from aggregator.model.newsletter import Issue
 from aggregator.model.said import say_count
 from aggregator.storage import deliveries, issues
 from aggregator.tasks.deliver import Sending, deliver_issue
-from aggregator.tasks.issues import describe_issue
+from aggregator.tasks.issues import choose_newsletter, describe_issue
 from aggregator.tasks.senders import Senders
 from aggregator.tasks.specimen_mail import send_test
 from aggregator.tasks.steering import cancel_issue, count_missed, go_on, open_issue, rest_issue, send_to_missed

@@ -16,7 +16,6 @@ from aggregator.cli.console import (
     SinceOption,
     UntilOption,
     YesOption,
-    choose_newsletter,
     is_within,
     new_group,
     opened,
@@ -31,7 +30,7 @@ from aggregator.errors import NotFound, UsageError
 from aggregator.model.person import Person
 from aggregator.model.said import say_count
 from aggregator.storage import people, subscribers
-from aggregator.tasks.issues import find_newsletter
+from aggregator.tasks.issues import choose_newsletter, find_newsletter
 from aggregator.tasks.people import WHY, add_person, describe_person, describe_subscription
 
 commands = new_group("Subscribers of the newsletters.")

@@ -288,6 +288,16 @@ def find_newsletter(app: App, slug: str) -> Newsletter:
     raise NotFound(f"no newsletter {slug}; configured: {names or 'none'}")
 
 
+def choose_newsletter(app: App, slug: str | None) -> Newsletter:
+    """What ``slug`` names; the only newsletter there is when it is left out. Raises `NotFound`, `UsageError`."""
+    if slug is not None:
+        return find_newsletter(app, slug)
+    if len(app.settings.newsletters) != 1:
+        names = ", ".join(newsletter.slug for newsletter in app.settings.newsletters)
+        raise UsageError(f"name one newsletter: {names or 'none is configured'}")
+    return app.settings.newsletters[0]
+
+
 def describe_issue(issue: Issue) -> dict[str, Any]:
     """The JSON document of one issue."""
     return {

@@ -15,7 +15,7 @@ from aggregator.model.newsletter import Issue
 from aggregator.storage import issue_pages
 from aggregator.storage.deliveries import count_states
 from aggregator.tasks.desk import sending
-from aggregator.tasks.issues import describe_issue, find_newsletter
+from aggregator.tasks.issues import choose_newsletter, describe_issue, find_newsletter
 from aggregator.web.desk import aside
 from aggregator.web.desk.aside import Aside
 from aggregator.web.desk.pages import show_page
@@ -75,11 +75,7 @@ def _show_issues(visit: Visit) -> Response:
 
 
 def _build(visit: Visit, sent: BuildFields) -> Done:
-    known = visit.app.settings.newsletters
-    if not sent.newsletter and len(known) == 1:
-        newsletter = known[0]
-    else:
-        newsletter = find_newsletter(visit.app, sent.newsletter)
+    newsletter = choose_newsletter(visit.app, sent.newsletter or None)
     issue, line = sending.build(visit.app, newsletter, who=visit.account.name)
     return Done(to=f"/issues/{issue.id}", change=line, body={"issue": describe_issue(issue)})
 

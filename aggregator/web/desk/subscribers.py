@@ -7,12 +7,11 @@ from typing import Annotated, Any
 from pydantic import Field
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from aggregator.model.newsletter import Newsletter
 from aggregator.model.subscriber import BounceKind, Subscription, SubscriptionState
 from aggregator.storage import bounces, people, people_pages, subscribers
 from aggregator.storage.people_pages import PeopleSum
 from aggregator.tasks.desk import people as desk
-from aggregator.tasks.issues import find_newsletter
+from aggregator.tasks.issues import choose_newsletter, find_newsletter
 from aggregator.tasks.people import describe_subscription
 from aggregator.web.desk.aside import Aside
 from aggregator.web.desk.login import get_base
@@ -82,17 +81,11 @@ def _show_add(visit: Visit) -> Response:
     return show_page(visit, "subscriber_add.html", newsletters=visit.app.settings.newsletters)
 
 
-def choose_newsletter(visit: Visit, slug: str) -> Newsletter:
-    """The one that ``slug`` names; the only one there is when it is left out. Raises `NotFound`."""
-    known = visit.app.settings.newsletters
-    return known[0] if not slug and len(known) == 1 else find_newsletter(visit.app, slug)
-
-
 def _add(visit: Visit, sent: AddFields) -> Done:
     number, line = desk.add(
         visit.app,
         sent.email,
-        choose_newsletter(visit, sent.newsletter),
+        choose_newsletter(visit.app, sent.newsletter or None),
         language=sent.language,
         topics=sent.topics,
         evidence=sent.evidence,
