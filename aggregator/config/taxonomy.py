@@ -48,31 +48,31 @@ def load_tag_rules(paths: Sequence[Path], *, added: str = "") -> TagRules:
     ``remove: yes`` takes the tag away. Raises `ConfigError` with all mistakes of all files.
     """
     own = [path for path in paths if path != SHIPPED]
-    return _lay_over(own, added) if own or added else _load_shipped()
+    return _lay_over(own, added) if own or added else _load_alone(SHIPPED)
 
 
 @cache
-def _load_shipped() -> TagRules:
+def _load_alone(path: Path) -> TagRules:
     """The same object each time: what ships never changes under a running program, and matchers are kept by it."""
-    return _check(_read_shipped(), tuple(_build_shipped().values()))
+    return _check(_read_alone(path), tuple(_build_alone(path).values()))
 
 
 @cache
-def _read_shipped() -> Reading:
+def _read_alone(path: Path) -> Reading:
     """Most of the work of loading; to be copied before anything is laid over it."""
     reading = Reading()
-    _read_file(reading, SHIPPED)
+    _read_file(reading, path)
     return reading
 
 
 @cache
-def _build_shipped() -> dict[str, TagRule]:
-    reading = _read_shipped()
+def _build_alone(path: Path) -> dict[str, TagRule]:
+    reading = _read_alone(path)
     return {slug: rule for slug, draft in reading.drafts.items() if (rule := build_rule(reading, draft)) is not None}
 
 
 def _read_all(own: Sequence[Path], added: str = "") -> Reading:
-    reading = _read_shipped().copy()
+    reading = _read_alone(SHIPPED).copy()
     for path in own:
         _read_file(reading, path)
     if added:
@@ -81,9 +81,9 @@ def _read_all(own: Sequence[Path], added: str = "") -> Reading:
 
 
 def _lay_over(own: Sequence[Path], added: str) -> TagRules:
-    shipped, reading = _read_shipped(), _read_all(own, added)
+    shipped, reading = _read_alone(SHIPPED), _read_all(own, added)
     # What nothing was laid over is built already, unless the words that it speaks of are others.
-    built = _build_shipped() if reading.contexts == shipped.contexts else {}
+    built = _build_alone(SHIPPED) if reading.contexts == shipped.contexts else {}
     rules = [
         built[slug] if slug in built and draft is shipped.drafts.get(slug) else build_rule(reading, draft)
         for slug, draft in reading.drafts.items()
