@@ -21,13 +21,14 @@ def check_repeats(document: Document) -> None:
                 value = item.get(key) if isinstance(item, dict) else None
                 if not isinstance(value, str):
                     continue
-                identity = f"{key} {_normalise(value)}"
-                location = (section, index, key)
-                if identity in first:
-                    line = document.find_line(first[identity])
-                    shown = hide_credentials(value)
-                    document.blame(location, f"found {shown} again (first on line {line}), expected it once")
-                first.setdefault(identity, location)
+                _expect_once(document, first, f"{key} {_normalise(value)}", (section, index, key), value)
+
+
+def _expect_once(document: Document, first: dict[str, Location], identity: str, location: Location, value: str) -> None:
+    """``first``: where each identity stood that was met before."""
+    if (before := first.setdefault(identity, location)) != location:
+        line = document.find_line(before)
+        document.blame(location, f"found {hide_credentials(value)} again (first on line {line}), expected it once")
 
 
 def check_ports(document: Document) -> None:
@@ -70,11 +71,8 @@ def check_alerts(document: Document) -> None:
     named += [(("alerts", "webhooks", index, "url"), hook.get("url")) for index, hook in enumerate(hooks)]
     first: dict[str, Location] = {}
     for location, value in named:
-        if not isinstance(value, str):
-            continue
-        if (before := first.setdefault(_normalise(value), location)) != location:
-            line = document.find_line(before)
-            document.blame(location, f"found {hide_credentials(value)} again (first on line {line}), expected it once")
+        if isinstance(value, str):
+            _expect_once(document, first, _normalise(value), location, value)
     for index, hook in enumerate(hooks):
         if hook.get("secret") and hook.get("secret_file"):
             place = ("alerts", "webhooks", index, "secret_file")
