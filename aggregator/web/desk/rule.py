@@ -17,9 +17,9 @@ from aggregator.tasks.desk.trial import try_rule
 from aggregator.web.desk import rule_words
 from aggregator.web.desk.aside import Aside
 from aggregator.web.desk.pages import show_page
-from aggregator.web.desk.rule_form import ACTIONS, RuleFields, blame, get_values, make_raw, mark, show_yaml, spread
+from aggregator.web.desk.rule_form import ACTIONS, RuleFields, blame, get_values, make_raw, show_yaml, spread
 from aggregator.web.desk.rules import get_said
-from aggregator.web.desk.visit import Action, Done, Page, Section, Visit
+from aggregator.web.desk.visit import Action, Done, Page, Section, Visit, mark
 from aggregator.web.desk.words import N_, FieldError, say
 
 #: What a rule, or a name of a tag, is tried on is a minute old at most.

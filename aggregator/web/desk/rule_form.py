@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -64,11 +62,6 @@ NAMES = tuple(name for name in RuleFields.model_fields if name not in ("way", "y
 #: Without one of these a rule does nothing.
 ACTIONS = ("drop", "tag", "weight", "section", "stop")
 SWITCHES = ("drop", "stop", "off")
-
-
-def mark(value: Any) -> str:
-    """What a form was made from, so that two editors do not write over each other."""
-    return sha256(json.dumps(value, sort_keys=True, default=str).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def make_raw(sent: RuleFields) -> dict[str, Any]:

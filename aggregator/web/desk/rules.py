@@ -20,8 +20,8 @@ from aggregator.tasks.desk.rules import RULES, get_setting, list_rules, set_rule
 from aggregator.web.desk import rule_words
 from aggregator.web.desk.aside import Aside
 from aggregator.web.desk.pages import show_page
-from aggregator.web.desk.rule_form import mark, show_yaml
-from aggregator.web.desk.visit import Action, Done, Fields, Listing, NoFields, Page, Section, Visit
+from aggregator.web.desk.rule_form import show_yaml
+from aggregator.web.desk.visit import Action, Done, Fields, Listing, NoFields, Page, Section, Visit, mark
 from aggregator.web.desk.words import N_, FieldError, say
 
 Counts = Mapping[tuple[str, RuleAction], int]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -12,6 +14,11 @@ from starlette.responses import Response
 from aggregator.app import App
 from aggregator.model.account import Account, Change
 from aggregator.web.desk.words import Said
+
+
+def mark(value: Any) -> str:
+    """What a form was made from, so that two editors do not write over each other. ``value``: as JSON has it."""
+    return sha256(json.dumps(value, sort_keys=True, default=str).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 class Fields(BaseModel):
@@ -57,8 +64,12 @@ class Visit:
 
     def get_page(self, name: str = "before") -> int | None:
         """A number of the query, for pages that begin below it; None: the first page."""
-        text = self.query.get(name, "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+        return read_number(self.query.get(name, ""))
+
+
+def read_number(text: str) -> int | None:
+    """Of what was typed; None: it is none, or one that no database counts to."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
