@@ -22,8 +22,8 @@ from aggregator.cli.console import (
 from aggregator.model.subscriber import Subscription, SubscriptionState
 from aggregator.storage import subscribers
 from aggregator.tasks.issues import find_newsletter
-from aggregator.tasks.people import ImportReport, count_outcomes, import_people
-from aggregator.tasks.people_csv import EXPORTED, Reading, make_row, read_people
+from aggregator.tasks.people import ImportReport, count_outcomes, describe_import, import_people, read_list
+from aggregator.tasks.people_csv import EXPORTED, Reading, make_row
 
 NewsletterOption = Annotated[
     str | None, typer.Option("--newsletter", metavar="SLUG", help="Which one; may be left out when there is only one.")
@@ -69,35 +69,17 @@ def import_subscribers(
     Wrong lines are named and passed over; those who left, or want no mail, stay out. Exit code 1 when a line is wrong.
     """
     with opened(config) as app:
-        known = {item.slug: item for item in app.settings.newsletters}
-        default = (
-            find_newsletter(app, newsletter).slug if newsletter else next(iter(known), "") if len(known) == 1 else ""
-        )
-        reading = read_people(read_upload(file), file=str(file), encoding=encoding, newsletters=known, default=default)
+        reading = read_list(app, read_upload(file), newsletter, file=str(file), encoding=encoding)
         with show_progress("Importing", len(reading.people), show=not as_json) as update:
             report = import_people(
                 app, reading, file=file.name, dry_run=dry_run, on_progress=lambda done: update(completed=done)
             )
     if as_json:
-        print_json(_describe(reading, report, dry_run=dry_run))
+        print_json({**describe_import(reading, report), "dry_run": dry_run})
     else:
         _print(reading, report, file, dry_run=dry_run)
     if report.count("wrong"):
         raise typer.Exit(1)
-
-
-def _describe(reading: Reading, report: ImportReport, *, dry_run: bool) -> dict[str, object]:
-    return {
-        **count_outcomes(report),
-        "dry_run": dry_run,
-        "encoding": reading.encoding,
-        "ignored_columns": list(reading.ignored),
-        "not_offered": list(reading.not_offered),
-        "lines": [
-            {"line": one.line, "email": one.email, "outcome": one.outcome, "reason": one.reason}
-            for one in report.passed_over
-        ],
-    }
 
 
 def _print(reading: Reading, report: ImportReport, file: Path, *, dry_run: bool) -> None:

@@ -16,7 +16,8 @@ from aggregator.model.subscriber import Subscription
 from aggregator.storage import fetchlog, imports, meta, pruning
 from aggregator.storage.imports import Connection
 from aggregator.storage.subscribers import hash_address
-from aggregator.tasks.people_csv import ListedPerson, PassedOver, Reading, read_wishes
+from aggregator.tasks.issues import find_newsletter
+from aggregator.tasks.people_csv import ListedPerson, PassedOver, Reading, read_people, read_wishes
 from aggregator.tasks.subscribe import clean_email
 
 #: Lines that are looked up and stored in one statement.
@@ -234,6 +235,29 @@ def prune_daily(app: App, *, is_stopping: Callable[[], bool]) -> None:
 
 def _write_day(now: datetime) -> str:
     return now.astimezone(UTC).date().isoformat()
+
+
+def read_list(app: App, data: bytes, newsletter: str | None, *, file: str, encoding: str = "") -> Reading:
+    """A list as CSV; ``newsletter``: of lines that name none. Raises `ConfigError`: it is none; `NotFound`: no such
+    newsletter."""
+    known = {item.slug: item for item in app.settings.newsletters}
+    only = next(iter(known), "") if len(known) == 1 else ""
+    default = find_newsletter(app, newsletter).slug if newsletter else only
+    return read_people(data, file=file, encoding=encoding, newsletters=known, default=default)
+
+
+def describe_import(reading: Reading, report: ImportReport) -> dict[str, Any]:
+    """The JSON document of a list that came in."""
+    return {
+        **count_outcomes(report),
+        "encoding": reading.encoding,
+        "ignored_columns": list(reading.ignored),
+        "not_offered": list(reading.not_offered),
+        "lines": [
+            {"line": one.line, "email": one.email, "outcome": one.outcome, "reason": one.reason}
+            for one in report.passed_over
+        ],
+    }
 
 
 def count_outcomes(report: ImportReport) -> dict[str, int]:

@@ -18,9 +18,8 @@ from aggregator.model.subscriber import Subscription, SubscriptionState, Wishes
 from aggregator.storage import audit, people, people_pages, subscribers
 from aggregator.storage.audit import Connection
 from aggregator.storage.people_pages import PeopleSum
-from aggregator.tasks.issues import find_newsletter
 from aggregator.tasks.people import WHY, ImportReport, add_person, import_people
-from aggregator.tasks.people_csv import EXPORTED, Reading, make_row, read_people
+from aggregator.tasks.people_csv import EXPORTED, Reading, make_row
 from aggregator.tasks.subscribe import choose_wishes
 
 STATES: tuple[SubscriptionState, ...] = get_args(SubscriptionState)
@@ -184,14 +183,6 @@ def forget(app: App, subscriber_id: int, typed: str, *, who: str) -> tuple[Forgo
             "bounces": gone.bounces,
         }
         return gone, _record(app, conn, who, "subscriber.forget", subscriber_id, after=after)
-
-
-def read_list(app: App, data: bytes, newsletter: str) -> Reading:
-    """A list as CSV. Raises `ConfigError`: it is none; `NotFound`: no such newsletter."""
-    known = {item.slug: item for item in app.settings.newsletters}
-    only = next(iter(known), "") if len(known) == 1 else ""
-    default = find_newsletter(app, newsletter).slug if newsletter else only
-    return read_people(data, file="the list", encoding="", newsletters=known, default=default)
 
 
 def try_list(app: App, reading: Reading) -> ImportReport:

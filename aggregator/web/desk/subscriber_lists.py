@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from aggregator.errors import ConfigError
 from aggregator.tasks.desk import people as desk
-from aggregator.tasks.people import ImportReport, count_outcomes
+from aggregator.tasks.people import count_outcomes, describe_import, read_list
 from aggregator.tasks.people_csv import Reading, decode
 from aggregator.web.desk.pages import show_page
 from aggregator.web.desk.visit import Action, Done, Fields, Page, Section, Visit
@@ -33,7 +33,13 @@ class ListFields(Fields):
 
 
 def _show_import(visit: Visit, **values: Any) -> Response:
-    known = {"report": None, "reading": None, "text": "", "newsletters": visit.app.settings.newsletters}
+    known = {
+        "report": None,
+        "reading": None,
+        "text": "",
+        "newsletters": visit.app.settings.newsletters,
+        "limit": MOST_TEXT,
+    }
     return show_page(visit, "subscriber_import.html", **(known | values))
 
 
@@ -42,7 +48,7 @@ def _read(visit: Visit, sent: ListFields) -> tuple[bytes, Reading]:
     if not data.strip():
         raise FieldError({"text": say(N_("Choose a file, or paste the list."))})
     try:
-        return data, desk.read_list(visit.app, data, sent.newsletter)
+        return data, read_list(visit.app, data, sent.newsletter, file="the list")
     except ConfigError as error:
         raise FieldError({"text": quote(error)}) from None
 
@@ -64,22 +70,9 @@ def _try(visit: Visit, sent: ListFields) -> Response:
 def _import(visit: Visit, sent: ListFields) -> Done:
     _, reading = _read(visit, sent)
     if sent.dry_run:
-        return Done(to="/subscribers/import", body=_describe(reading, desk.try_list(visit.app, reading)))
+        return Done(to="/subscribers/import", body=describe_import(reading, desk.try_list(visit.app, reading)))
     report, line = desk.import_list(visit.app, reading, sent.origin or "a list", who=visit.account.name)
-    return Done(to="/subscribers", change=line, body=_describe(reading, report))
-
-
-def _describe(reading: Reading, report: ImportReport) -> dict[str, Any]:
-    return {
-        **count_outcomes(report),
-        "encoding": reading.encoding,
-        "ignored_columns": list(reading.ignored),
-        "not_offered": list(reading.not_offered),
-        "lines": [
-            {"line": one.line, "email": one.email, "outcome": one.outcome, "reason": one.reason}
-            for one in report.passed_over
-        ],
-    }
+    return Done(to="/subscribers", change=line, body=describe_import(reading, report))
 
 
 ROOM = Section(
