@@ -60,6 +60,18 @@ def instant(name: str, *, optional: bool = False) -> sa.Column[Any]:
     return sa.Column(name, UTC, nullable=optional)
 
 
+def make_tries() -> tuple[sa.Column[Any], ...]:
+    """Of what is sent: who has it until when, how often it was tried, when it is tried next, and the last answer."""
+    return (
+        text("lease_owner"),
+        instant("lease_until", optional=True),
+        number("attempts"),
+        instant("next_try_at"),
+        number("code"),
+        text("reply_text"),
+    )
+
+
 def points_to(name: str, target: str, *, optional: bool = False, cascade: bool = False) -> sa.Column[int]:
     return sa.Column(name, Id, sa.ForeignKey(target, ondelete="CASCADE" if cascade else None), nullable=optional)
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from aggregator.model.account import Role
 from aggregator.model.notice import NoticeState
-from aggregator.storage.schema.columns import Id, instant, make_id, metadata, number, one_of, points_to, text
+from aggregator.storage.schema.columns import Id, instant, make_id, make_tries, metadata, one_of, points_to, text
 
 accounts = sa.Table(
     "accounts",
@@ -105,12 +105,7 @@ notices = sa.Table(
     text("target"),
     sa.Column("body", sa.JSON, nullable=False),
     text("state"),
-    text("lease_owner"),
-    instant("lease_until", optional=True),
-    number("attempts"),
-    instant("next_try_at"),
-    number("code"),
-    text("reply_text"),
+    *make_tries(),
     instant("created_at"),
     one_of("state", NoticeState),
     sa.UniqueConstraint("target", "kind", "subject"),
