@@ -27,11 +27,9 @@ from aggregator.model.newsletter import Issue, IssueEdits, Newsletter, Section, 
 from aggregator.model.said import say_count
 from aggregator.storage import issues
 from aggregator.storage.drafts import pack_edits
-from aggregator.tasks.drafts import SeenDraft, approve_draft, edit_draft, refuse_draft, see_draft
+from aggregator.tasks.drafts import MAX_INTRODUCTION, SeenDraft, approve_draft, edit_draft, refuse_draft, see_draft
 from aggregator.tasks.issues import choose_newsletter, describe_issue
 
-#: An introduction is a few paragraphs.
-MAX_INTRODUCTION = 20_000
 SKIPPED = "skipped by the editor"
 
 

@@ -20,6 +20,9 @@ from aggregator.tasks.composing import WindowCounts, compose_draft, find_held, g
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import freeze_draft, note_failure, set_draft, skip_draft
 
+#: Characters of an introduction, which is a few paragraphs.
+MAX_INTRODUCTION = 20_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenDraft:

@@ -19,6 +19,7 @@ from aggregator.storage import audit, drafts
 from aggregator.storage.drafts import pack_edits, unpack_edits
 from aggregator.storage.sending import Connection
 from aggregator.tasks.desk.sending import Line, find_issue, simplify
+from aggregator.tasks.drafts import MAX_INTRODUCTION as MAX_INTRODUCTION
 from aggregator.tasks.drafts import SeenDraft, approve_draft, edit_draft, see_draft
 from aggregator.tasks.issues import find_newsletter, get_deadline, skip_draft
 from aggregator.tasks.specimen_mail import send_test
@@ -28,7 +29,7 @@ Place = Literal["top", "brief", "more", "out"]
 SECTIONS: tuple[Section, ...] = ("top", "brief", "more")
 #: An issue is put off by so much at most: those after it wait for it.
 MOST_AHEAD = timedelta(days=31)
-MAX_INTRODUCTION, MAX_SUBJECT, MAX_HEADLINE, MAX_EXCERPT = 20_000, 200, 300, 2_000
+MAX_SUBJECT, MAX_HEADLINE, MAX_EXCERPT = 200, 300, 2_000
 
 
 def find_draft(app: App, issue_id: int) -> tuple[Newsletter, Issue]:
