@@ -16,7 +16,7 @@ from aggregator.tasks.deliver import end_trouble
 _BY_EDITOR = "paused by the editor"
 
 #: How long it is known who got an issue.
-KNOWN_FOR = DELIVERIES - timedelta(days=1)
+_KNOWN_FOR = DELIVERIES - timedelta(days=1)
 #: What else belongs into the transaction of a change, such as its line in the audit log.
 Then = Callable[[Connection], object]
 
@@ -39,20 +39,24 @@ def open_issue(app: App, issue: Issue, *, then: Then = do_nothing) -> None:
         then(conn)
 
 
+def is_too_old(app: App, issue: Issue) -> bool:
+    """Whether nobody knows any more who got it."""
+    return app.now() - (issue.frozen_at or issue.slot_at) > _KNOWN_FOR
+
+
 def count_missed(app: App, issue: Issue) -> int:
     """How many people should have got it and did not. Raises `UsageError` when nobody knows any more."""
-    if app.now() - (issue.frozen_at or issue.slot_at) > KNOWN_FOR:
+    if is_too_old(app, issue):
         raise UsageError(f"{issue.name} is so old that nobody knows any more who got it ({DELIVERIES.days} days)")
     with app.db.read() as conn:
         return sending.count_missed(conn, issue.id)
 
 
-def send_to_missed(app: App, issue: Issue, *, then: Then = do_nothing) -> int:
-    """It goes to them, too; how many they are."""
+def send_to_missed(app: App, issue: Issue, *, then: Then = do_nothing) -> None:
+    """It goes to them, too."""
     with app.db.write() as conn:
-        count = sending.send_to_missed(conn, issue.id, now=app.now())
+        sending.send_to_missed(conn, issue.id, now=app.now())
         then(conn)
-    return count
 
 
 def rest_issue(app: App, issue: Issue, reason: str, *, then: Then = do_nothing) -> None:

@@ -184,11 +184,6 @@ def send_to_missed(app: App, issue_id: int, *, who: str) -> int:
     return line.number
 
 
-def is_too_old(app: App, issue: Issue) -> bool:
-    """Whether nobody knows any more who got it."""
-    return app.now() - (issue.frozen_at or issue.slot_at) > steering.KNOWN_FOR
-
-
 def build(app: App, newsletter: Newsletter, *, who: str) -> tuple[Issue, int]:
     """The issue of the window up to now, frozen, not sent; it may be skipped, which its reason says."""
     regroup_stories(app)

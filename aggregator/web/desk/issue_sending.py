@@ -16,6 +16,7 @@ from aggregator.storage import audit, delivery_pages, issue_pages
 from aggregator.storage.delivery_pages import STATES, KnownDelivery, LedgerSum, Progress
 from aggregator.tasks.desk import sending
 from aggregator.tasks.issues import describe_issue
+from aggregator.tasks.steering import is_too_old
 from aggregator.web.desk import aside
 from aggregator.web.desk.aside import Aside
 from aggregator.web.desk.pages import show_page
@@ -40,9 +41,7 @@ class CancelFields(Fields):
     sure: Annotated[bool, Field(description="True: nobody else gets it.")] = False
 
 
-def _look(
-    visit: Visit, issue: Issue, patience: float | None = None
-) -> tuple[Progress, LedgerSum] | tuple[Progress | None, None]:
+def _look(visit: Visit, issue: Issue, patience: float | None = None) -> tuple[Progress | None, LedgerSum | None]:
     """None: there is none, or it is being counted."""
     if issue.state in ("draft", "skipped"):
         return None, None
@@ -52,7 +51,7 @@ def _look(
     _SUM[moves].get(visit.app, *about, patience=0)
     progress = _PROGRESS[moves].get(visit.app, *about, patience=patience)
     found = _SUM[moves].get(visit.app, *about, patience=max(until - monotonic(), 0) if progress else 0)
-    return (progress, found) if progress is not None and found is not None else (progress, None)
+    return progress, found if progress else None
 
 
 def _show_issue(visit: Visit) -> Response:
@@ -72,7 +71,7 @@ def _show_issue(visit: Visit) -> Response:
         sum=found,
         lines=lines,
         name_answer=name_answer,
-        is_old=sending.is_too_old(visit.app, issue),
+        is_old=is_too_old(visit.app, issue),
         now=visit.app.now(),
     )
 
@@ -238,7 +237,7 @@ ROOM = Section(
             only_editors=True,
             summary="The people an issue is for, by what became of their mail.",
             query={
-                "state": "One of: queued, sending, committing, sent, deferred, failed, bounced, suppressed, unknown.",
+                "state": f"One of: {', '.join(STATES)}.",
                 "domain": "Only addresses of this domain.",
                 "before": "Go on from here, as the last answer said.",
             },
