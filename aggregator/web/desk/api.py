@@ -15,11 +15,10 @@ from aggregator import __version__
 from aggregator.app import App
 from aggregator.model.settings import Site
 from aggregator.render.links import get_root
-from aggregator.tasks.desk.accounts import find_program, find_visitor
+from aggregator.tasks.desk.accounts import find_visitor
 from aggregator.web.desk import guard
-from aggregator.web.desk.login import is_open
 from aggregator.web.desk.rooms import ROOMS
-from aggregator.web.desk.serving import refuse_call
+from aggregator.web.desk.serving import find_caller, refuse_call
 from aggregator.web.desk.visit import Action, Listing
 from aggregator.web.desk.words import N_, say
 
@@ -40,12 +39,10 @@ def list_api_routes(app: App) -> list[Route]:
     """The document, and JSON for what there is not."""
 
     def show(request: Request) -> Response:
-        if not is_open(app):
-            return refuse_call(404, {"": say(N_("There is nothing here."))})
-        token = guard.get_bearer(request)
-        known = find_program(app, token) if token else find_visitor(app, guard.get_session(request))
-        if known is None:
-            return refuse_call(401, {"": say(N_("Show a token: Authorization: Bearer ..."))})
+        if find_visitor(app, guard.get_session(request)) is None:
+            found = find_caller(app, request)
+            if isinstance(found, Response):
+                return found
         return JSONResponse(make_document(app.settings.site))
 
     async def serve(request: Request) -> Response:
@@ -63,7 +60,7 @@ def list_api_routes(app: App) -> list[Route]:
 def make_document(site: Site) -> dict[str, Any]:
     """All of it: each listing and each action that is not about a session."""
     paths: dict[str, dict[str, Any]] = {}
-    schemas: dict[str, Any] = {"Refusal": _describe_refusal(), "Done": _describe_done()}
+    schemas: dict[str, Any] = {"Refusal": _describe_refusal(), "Done": _describe_done(), "Shown": _describe_shown()}
     for room in ROOMS:
         for listing in room.listings:
             paths.setdefault(_plain(listing.path), {})["get"] = _describe_listing(room.key, listing)
@@ -107,7 +104,7 @@ def _describe_listing(room: str, listing: Listing) -> dict[str, Any]:
 
 
 def _describe_action(room: str, action: Action, schemas: dict[str, Any]) -> dict[str, Any]:
-    name = action.fields.__name__
+    name, said = action.fields.__name__, "Shown" if action.shows else "Done"
     schema = action.fields.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= schema.pop("$defs", {})
     schemas[name] = schema
@@ -121,7 +118,7 @@ def _describe_action(room: str, action: Action, schemas: dict[str, Any]) -> dict
             "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}},
         },
         "responses": {
-            "200": _answer("It is done.", {"$ref": "#/components/schemas/Done"}),
+            "200": _answer("It is shown." if action.shows else "It is done.", {"$ref": f"#/components/schemas/{said}"}),
             **_list_refusals("401", "403", "404", "422"),
         },
     }
@@ -149,3 +146,8 @@ def _describe_refusal() -> dict[str, Any]:
 def _describe_done() -> dict[str, Any]:
     line = {"type": ["integer", "null"], "description": "Its line in the audit log, where it can be taken back."}
     return {"type": "object", "properties": {"change": line}}
+
+
+def _describe_shown() -> dict[str, Any]:
+    part = {"type": "string", "description": "A part of the desk's page."}
+    return {"type": "object", "properties": {"html": part}, "required": ["html"]}

@@ -27,12 +27,13 @@ from aggregator.tasks.desk.settings import adopt_settings
 from aggregator.web.desk import guard, login
 from aggregator.web.desk.pages import show_refusal
 from aggregator.web.desk.sending import Sent, bound, check_fields, clean_text, make_fields, read_json, read_sent
-from aggregator.web.desk.visit import Action, Done, Listing, Page, Visit
+from aggregator.web.desk.visit import Action, Done, Listing, Page, Visit, read_number
 from aggregator.web.desk.words import N_, FieldError, Said, quote, say
 from aggregator.web.headers import MAX_DESK_BYTES
 
 #: Who is not logged in may send what a person types, for it is kept over the login.
 _STRANGER_BYTES = 1024 * 1024
+_LOOK_ONLY = say(N_("You may look at everything here, and change nothing."))
 
 
 class _Number(IntegerConvertor):
@@ -54,8 +55,7 @@ def make_page_route(app: App, page: Page) -> Route:
         if account is None:
             return login.lead_to_login(app, request)
         if page.only_editors and not account.may_edit:
-            said = say(N_("You may look at everything here, and change nothing."))
-            return show_refusal(app, 403, said, _make_visit(app, request, account))
+            return show_refusal(app, 403, _LOOK_ONLY, _make_visit(app, request, account))
         response = _shown(page.show, _make_visit(app, request, account))
         guard.set_session(request, response, guard.get_session(request))  # it lasts from now on, again
         return response
@@ -70,15 +70,11 @@ def make_action_route(app: App, action: Action) -> Route:
     """POST of a form below /admin."""
 
     async def serve(request: Request) -> Response:
-        account = await run_in_threadpool(_find_account, app, request)
+        account = await run_in_threadpool(find_visitor, app, guard.get_session(request))
         request = Request(request.scope, bound(request.receive, MAX_DESK_BYTES if account else _STRANGER_BYTES))
         return await run_in_threadpool(_act, app, action, request, account, await read_sent(request))
 
     return Route(f"/admin{action.path}", serve, methods=["POST"])
-
-
-def _find_account(app: App, request: Request) -> Account | None:
-    return find_visitor(app, guard.get_session(request))
 
 
 def _act(app: App, action: Action, request: Request, account: Account | None, sent: Sent) -> Response:
@@ -92,7 +88,7 @@ def _act(app: App, action: Action, request: Request, account: Account | None, se
     if not guard.has_csrf(visit.csrf, dict(sent.fields), request):
         return login.ask_again(visit, request, sent)
     if not (account.may_edit or action.for_viewers):
-        return show_refusal(app, 403, N_("You may look at everything here, and change nothing."), visit)
+        return show_refusal(app, 403, _LOOK_ONLY, visit)
     try:
         return _run(action, visit, sent)
     except FieldError as error:
@@ -120,20 +116,24 @@ def _run(action: Action, visit: Visit, sent: Sent) -> Response:
 
 def _make_visit(app: App, request: Request, account: Account) -> Visit:
     adopt_settings(app)
-    query = dict(request.query_params)
-    done = query.pop("done", "")
+    query = _read_query(request)
+    done = read_number(query.pop("done", ""))
     change = None
-    if done.isascii() and done.isdigit() and len(done) < 19:
+    if done is not None:
         with app.db.read() as conn:
-            change = audit.get(conn, int(done))
+            change = audit.get(conn, done)
     return Visit(
         app=app,
         account=account,
         params=dict(request.path_params),
-        query={name: clean_text(value)[:1000] for name, value in query.items()},
+        query=query,
         csrf=guard.make_csrf(app, guard.get_session(request)),
         done=change if change is not None and change.who == account.name else None,
     )
+
+
+def _read_query(request: Request) -> dict[str, str]:
+    return {name: clean_text(value)[:1000] for name, value in request.query_params.items()}
 
 
 def _shown(show: Callable[[Visit], Response], visit: Visit, status: int = 200) -> Response:
@@ -154,13 +154,12 @@ def make_listing_route(app: App, listing: Listing) -> Route:
     """GET of JSON below /api/v1."""
 
     def answer(request: Request) -> Response:
-        program = _find_program(app, request)
+        program = find_caller(app, request)
         if isinstance(program, Response):
             return program
         if listing.only_editors and not program.may_edit:
-            return refuse_call(403, {"": say(N_("You may look at everything here, and change nothing."))})
-        query = {name: clean_text(value)[:1000] for name, value in request.query_params.items()}
-        visit = Visit(app=app, account=program, params=dict(request.path_params), query=query)
+            return refuse_call(403, {"": _LOOK_ONLY})
+        visit = Visit(app=app, account=program, params=dict(request.path_params), query=_read_query(request))
         return _tell(lambda: listing.read(visit))
 
     async def serve(request: Request) -> Response:
@@ -173,11 +172,11 @@ def make_call_route(app: App, action: Action) -> Route:
     """POST of JSON below /api/v1."""
 
     async def serve(request: Request) -> Response:
-        program = await run_in_threadpool(_find_program, app, request)
+        program = await run_in_threadpool(find_caller, app, request)
         if isinstance(program, Response):
             return program
         if not (program.may_edit or action.for_viewers):
-            return refuse_call(403, {"": say(N_("You may look at everything here, and change nothing."))})
+            return refuse_call(403, {"": _LOOK_ONLY})
         try:
             values = await read_json(Request(request.scope, bound(request.receive, MAX_DESK_BYTES)))
             fields = check_fields(action.fields, values)
@@ -221,7 +220,8 @@ def make_plain(value: Any) -> Any:
     return value
 
 
-def _find_program(app: App, request: Request) -> Account | Response:
+def find_caller(app: App, request: Request) -> Account | Response:
+    """Whose program calls; else what it is told."""
     if not login.is_open(app):
         return refuse_call(404, {"": say(N_("There is nothing here."))})
     adopt_settings(app)
