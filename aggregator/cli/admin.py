@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from aggregator.cli.console import ConfigOption, JsonOption, YesOption, new_group, opened, print_line, print_list
 from aggregator.errors import UsageError
+from aggregator.model.account import Role
 from aggregator.storage import accounts
 from aggregator.tasks.desk.accounts import (
     change_password,
@@ -22,9 +23,7 @@ from aggregator.tasks.desk.accounts import (
 commands = new_group("Accounts of the desk.")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As it is typed at the login.")]
-RoleOption = Annotated[
-    Literal["editor", "viewer"], typer.Option("--role", help="An editor changes things, a viewer looks.")
-]
+RoleOption = Annotated[Role, typer.Option("--role", help="An editor changes things, a viewer looks.")]
 StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
@@ -56,7 +55,7 @@ def password(name: NameArgument, config: ConfigOption = None, password_stdin: St
 @commands.command("role")
 def role(
     name: NameArgument,
-    new_role: Annotated[Literal["editor", "viewer"], typer.Argument(metavar="ROLE", help="editor or viewer.")],
+    new_role: Annotated[Role, typer.Argument(metavar="ROLE", help="editor or viewer.")],
     config: ConfigOption = None,
 ) -> None:
     """Let an account change things, or only look."""

@@ -8,9 +8,8 @@ from typing import Any
 
 from aggregator import __version__
 from aggregator.model.settings import Site
-from aggregator.render.idiom import Idiom
 from aggregator.render.links import get_root
-from aggregator.render.page import load_assets
+from aggregator.render.page import get_idiom, load_assets
 from aggregator.render.templates import Templates
 from aggregator.render.words import cut_text
 
@@ -33,7 +32,7 @@ def render_desk(name: str, site: Site, templates: Templates, /, *, language: str
         root=site.url,
         desk=f"{path}/admin",
         api=f"{path}/api/v1",
-        say=Idiom(language=said.language, timezone=site.timezone),
+        say=get_idiom(said),
         assets={plain: hashed for plain, (hashed, _) in load_assets(_ASSETS).items()},
         version=__version__,
         cut=cut_text,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
@@ -14,8 +14,8 @@ from aggregator.web.desk.pages import show_page
 from aggregator.web.desk.visit import Action, Done, Fields, NoFields, Page, Section, Visit
 from aggregator.web.desk.words import N_, FieldError, say
 
-#: Of the desk's own words.
-LANGUAGES = ("en", "ja")
+#: Of the desk's own words; empty: the site's.
+Language = Literal["", "en", "ja"]
 
 
 class PasswordFields(Fields):
@@ -26,7 +26,7 @@ class PasswordFields(Fields):
 
 
 class LanguageFields(Fields):
-    language: Annotated[str, Field(max_length=35, pattern="^(|en|ja)$")] = ""
+    language: Language = ""
 
 
 class TokenFields(Fields):
@@ -37,7 +37,7 @@ class TokenFields(Fields):
 def _show_account(visit: Visit, made: str = "") -> Response:
     with visit.app.db.read() as conn:
         tokens = accounts.list_tokens(conn, visit.account.id)
-    return show_page(visit, "account.html", tokens=tokens, languages=LANGUAGES, made=made)
+    return show_page(visit, "account.html", tokens=tokens, languages=get_args(Language), made=made)
 
 
 def _change_password(visit: Visit, sent: PasswordFields) -> Done:
