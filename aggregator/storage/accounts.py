@@ -15,13 +15,10 @@ from aggregator.storage.engine import insert
 from aggregator.storage.schema import accounts, api_tokens, login_failures, sessions
 
 
-def add(
-    conn: Connection, name: str, *, role: Role, password_hash: str, language: str = "", now: datetime
-) -> Account | None:
+def add(conn: Connection, name: str, *, role: Role, password_hash: str, now: datetime) -> Account | None:
     """None: the name is taken."""
     values = {
-        "name": name, "role": role, "password": password_hash, "language": language, "created_at": now,
-        "changed_at": now,
+        "name": name, "role": role, "password": password_hash, "language": "", "created_at": now, "changed_at": now,
     }  # fmt: skip
     made = conn.execute(insert(conn, accounts).values(values).on_conflict_do_nothing().returning(accounts.c.id)).first()
     return get(conn, AccountId(made.id)) if made else None

@@ -138,7 +138,7 @@ def make_fields(kind: type[Fields], sent: Mapping[str, list[str]]) -> Fields:
         if get_origin(info.annotation) in (tuple, list):
             values[name] = given
         elif given[0] != "" or info.annotation is str:
-            values[name] = given[0].replace("\r\n", "\n")
+            values[name] = given[0]
     return check_fields(kind, values)
 
 
