@@ -21,11 +21,11 @@ from aggregator.storage.feed_rows import NEVER_FAILED, keep_asked, pack_edits, s
 from aggregator.storage.meta import renew_revision
 from aggregator.storage.schema import feeds
 
-#: Why a feed is paused that an editor paused without saying why.
-BY_HAND = "paused by command"
+#: How the reason begins of a feed that somebody paused; who did follows.
+BY_HAND = "paused by "
 
 
-def pause(conn: Connection, feed_id: FeedId, reason: str = BY_HAND) -> bool:
+def pause(conn: Connection, feed_id: FeedId, reason: str) -> bool:
     """Ask a feed no more until `feeds.resume`, whatever the configuration says. False: it is not active."""
     active = (feeds.c.id == feed_id, feeds.c.state == "active")
     values = {"state": "paused", "paused_reason": storable(reason)}

@@ -6,66 +6,44 @@ from aggregator.app import App
 from aggregator.errors import UsageError
 from aggregator.model.account import Change
 from aggregator.model.feed import Feed
-from aggregator.model.ids import EntryId, FeedId
+from aggregator.model.ids import EntryId
 from aggregator.pipeline.lifecycle import say_held
-from aggregator.storage import audit, feeds, held
-
-_NONE = "no entries of this feed are held for review"
+from aggregator.storage import held
+from aggregator.storage.audit import Connection
+from aggregator.storage.locks import lock_entries
+from aggregator.tasks.desk.feeds import record_change, undo_change
 
 
 def release_held(app: App, feed: Feed, *, who: str) -> tuple[int, int]:
     """They enter the combined feed, pages and mails, where their dates put them; how many, and the line in the log."""
     with app.db.write() as conn:
-        waiting = held.list_held(conn, feed.id)
-        if not held.release(conn, feed.id, alarm=say_held(len(waiting))):
-            raise UsageError(_NONE)
-        line = audit.record(
-            conn,
-            who=who,
-            action="entries.release",
-            subject=f"feed:{feed.id}",
-            title=feed.name,
-            after={"entries": len(waiting)},
-            now=app.now(),
-        )
-    return len(waiting), line
+        ids = _list_held(conn, feed)
+        held.release(conn, feed.id, alarm=say_held(len(ids)))
+        return len(ids), record_change(app, conn, who, "entries.release", feed, after={"entries": len(ids)})
 
 
 def leave_out_held(app: App, feed: Feed, *, who: str) -> tuple[int, int]:
     """They stay stored and are never shown; how many, and the line in the log."""
     with app.db.write() as conn:
-        waiting = held.list_held(conn, feed.id)
-        if not held.leave_out(conn, feed.id, alarm=say_held(len(waiting))):
-            raise UsageError(_NONE)
-        line = audit.record(
-            conn,
-            who=who,
-            action="entries.leave-out",
-            subject=f"feed:{feed.id}",
-            title=feed.name,
-            before={"held": list(waiting)},
-            now=app.now(),
-        )
-    return len(waiting), line
+        ids = _list_held(conn, feed)
+        held.leave_out(conn, feed.id, alarm=say_held(len(ids)))
+        return len(ids), record_change(app, conn, who, "entries.leave-out", feed, before={"held": list(ids)})
+
+
+def _list_held(conn: Connection, feed: Feed) -> tuple[EntryId, ...]:
+    """Those of now, and until this transaction ends. Raises `UsageError` when there are none."""
+    lock_entries(conn)
+    ids = held.list_held(conn, feed.id)
+    if not ids:
+        raise UsageError(f"{feed.name} has no entries that are held for review")
+    return ids
 
 
 def undo_leave_out(app: App, change: Change, *, who: str) -> int:
     """They wait again."""
-    feed_id = FeedId(int(change.subject.partition(":")[2]))
-    with app.db.write() as conn:
-        if feed_id not in feeds.get_feeds(conn, [feed_id]):
-            raise UsageError("this feed is not there any more")
-        ids = [EntryId(number) for number in change.before["held"]]
-        held.hold_again(conn, feed_id, ids, alarm=say_held(len(ids)))
-        line = audit.record(
-            conn,
-            who=who,
-            action="undo",
-            subject=change.subject,
-            title=change.title,
-            after={"change": change.id},
-            now=app.now(),
-        )
-        if not audit.mark_undone(conn, change.id, line):
-            raise UsageError("this was taken back already")
-    return line
+    ids = [EntryId(number) for number in change.before["held"]]
+
+    def put_back(conn: Connection, feed: Feed) -> None:
+        held.hold_again(conn, feed.id, ids, alarm=say_held(len(ids)))
+
+    return undo_change(app, change, who, put_back)

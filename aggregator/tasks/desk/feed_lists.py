@@ -14,6 +14,7 @@ from aggregator.model.feed import Feed, FeedSpec
 from aggregator.model.ids import FeedId
 from aggregator.pipeline.opml import iter_opml, parse_opml
 from aggregator.storage import audit, feeds
+from aggregator.tasks.desk.undone import record_undo
 
 #: So many feeds of a list are named in the log.
 _NAMED = 5
@@ -85,18 +86,7 @@ def undo_import(app: App, change: Change, *, who: str) -> int:
             raise UsageError("none of these feeds is read any more")
         for feed in there:
             feeds.remove(conn, feed.id, now=app.now())
-        line = audit.record(
-            conn,
-            who=who,
-            action="undo",
-            subject="feeds",
-            title=change.title,
-            after={"change": change.id},
-            now=app.now(),
-        )
-        if not audit.mark_undone(conn, change.id, line):
-            raise UsageError("this was taken back already")
-    return line
+        return record_undo(app, conn, change, who=who)
 
 
 def _is_as_added(feed: Feed) -> bool:

@@ -19,6 +19,7 @@ from aggregator.pipeline.urls import is_web_url
 from aggregator.storage import audit, changes, feed_edits, feeds
 from aggregator.storage.audit import Connection
 from aggregator.storage.locks import lock_entries, lock_stories
+from aggregator.tasks.desk.undone import record_undo
 
 #: What the audit log calls it when headers were changed: their names, never their values.
 _HIDDEN = "..."
@@ -53,7 +54,7 @@ def edit_feed(
         names = [name for name in EDITED_FIELDS if name in wanted or name in back]
         _let_follow(conn, feed.id, names, now)
         before_, after_ = _tell(feed, names), _tell(after, names)
-        return _record(app, conn, who, "feed.edit", feed, before=before_, after=after_)
+        return record_change(app, conn, who, "feed.edit", feed, before=before_, after=after_)
 
 
 def _tell(feed: Feed, names: Sequence[EditedField]) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def undo_edit(app: App, change: Change, *, who: str) -> int:
         feed_edits.edit(conn, feed, values, back, who=who, now=app.now())
         _let_follow(conn, feed.id, names, app.now())
 
-    return _undo(app, change, who, put_back)
+    return undo_change(app, change, who, put_back)
 
 
 def move_feed(app: App, feed_id: FeedId, url: str, *, who: str, action: str = "feed.move") -> int:
@@ -122,7 +123,7 @@ def move_feed(app: App, feed_id: FeedId, url: str, *, who: str, action: str = "f
             raise UsageError(f"{url} is another feed's address")
         if feed.state == "active":
             feeds.put_off(conn, {feed.id: app.now()}, reason="another address")
-        return _record(app, conn, who, action, feed, before={"url": feed.spec.url}, after={"url": url})
+        return record_change(app, conn, who, action, feed, before={"url": feed.spec.url}, after={"url": url})
 
 
 def _check_address(feed: Feed, url: str) -> None:
@@ -143,7 +144,7 @@ def undo_move(app: App, change: Change, *, who: str) -> int:
         if not feed_edits.move(conn, feed.id, change.before["url"]):
             raise UsageError(f"{change.before['url']} is another feed's address by now")
 
-    return _undo(app, change, who, put_back)
+    return undo_change(app, change, who, put_back)
 
 
 def adopt_move(app: App, feed_id: FeedId, *, who: str) -> int:
@@ -163,7 +164,7 @@ def refuse_move(app: App, feed_id: FeedId, *, who: str) -> int:
             raise UsageError("no other address is known")
         feed_edits.forget_move(conn, feed.id)
         moved = {"url": feed.move.url, "at": feed.move.first_seen_at.isoformat(), "times": feed.move.times}
-        return _record(app, conn, who, "feed.refuse", feed, before=moved | {"alarm": feed.alarm})
+        return record_change(app, conn, who, "feed.refuse", feed, before=moved | {"alarm": feed.alarm})
 
 
 def undo_refusal(app: App, change: Change, *, who: str) -> int:
@@ -176,17 +177,17 @@ def undo_refusal(app: App, change: Change, *, who: str) -> int:
         move = Move(url=change.before["url"], first_seen_at=seen_at, times=change.before["times"])
         feed_edits.note_move(conn, feed.id, move, change.before["alarm"])
 
-    return _undo(app, change, who, put_back)
+    return undo_change(app, change, who, put_back)
 
 
 def pause_feed(app: App, feed_id: FeedId, reason: str, *, who: str) -> int:
     """It is asked no more until `resume_feed`. Raises `NotFound`, `UsageError`."""
     with app.db.write() as conn:
         feed = _get(conn, feed_id)
-        said = f"paused by {who}{reason and ': '}{reason}"
+        said = f"{feed_edits.BY_HAND}{who}{reason and ': '}{reason}"
         if not feed_edits.pause(conn, feed.id, said):
             raise UsageError(f"it is paused already: {feed.paused_reason or 'no reason known'}")
-        return _record(app, conn, who, "feed.pause", feed, before={"state": "active"}, after={"reason": said})
+        return record_change(app, conn, who, "feed.pause", feed, before={"state": "active"}, after={"reason": said})
 
 
 def resume_feed(app: App, feed_id: FeedId, *, who: str) -> int:
@@ -195,7 +196,7 @@ def resume_feed(app: App, feed_id: FeedId, *, who: str) -> int:
         feed = _get(conn, feed_id)
         if not feeds.resume(conn, feed.id, now=app.now()):
             raise UsageError("it is not paused")
-        return _record(
+        return record_change(
             app, conn, who, "feed.resume", feed, before={"reason": feed.paused_reason}, after={"state": "active"}
         )
 
@@ -210,7 +211,7 @@ def undo_pause(app: App, change: Change, *, who: str) -> int:
         # What it failed before stays known: nobody has tried whether it works.
         feed_edits.restore(conn, feed.id, now=app.now())
 
-    return _undo(app, change, who, put_back)
+    return undo_change(app, change, who, put_back)
 
 
 def undo_resume(app: App, change: Change, *, who: str) -> int:
@@ -221,7 +222,7 @@ def undo_resume(app: App, change: Change, *, who: str) -> int:
         if not feed_edits.pause(conn, feed.id, change.before["reason"]):
             raise UsageError("it was changed since")
 
-    return _undo(app, change, who, put_back)
+    return undo_change(app, change, who, put_back)
 
 
 def _check_last(conn: Connection, change: Change) -> None:
@@ -237,7 +238,7 @@ def fetch_soon(app: App, feed_id: FeedId, *, who: str) -> int:
         if feed.state != "active":
             raise UsageError("it is paused; let it go on first")
         feeds.put_off(conn, {feed.id: app.now()}, reason=f"asked for by {who}")
-        return _record(app, conn, who, "feed.fetch", feed)
+        return record_change(app, conn, who, "feed.fetch", feed)
 
 
 def can_be_removed(feed: Feed) -> bool:
@@ -254,7 +255,7 @@ def remove_feed(app: App, feed_id: FeedId, *, who: str) -> int:
             raise UsageError("it stands in the configuration: remove it there, or pause it here")
         feeds.remove(conn, feed.id, now=app.now())
         before = {"state": feed.state, "reason": feed.paused_reason}
-        return _record(app, conn, who, "feed.remove", feed, before=before)
+        return record_change(app, conn, who, "feed.remove", feed, before=before)
 
 
 def undo_removal(app: App, change: Change, *, who: str) -> int:
@@ -265,16 +266,16 @@ def undo_removal(app: App, change: Change, *, who: str) -> int:
         if change.before["state"] == "paused":
             feed_edits.pause(conn, feed.id, change.before["reason"])
 
-    return _undo(app, change, who, put_back, removed=True)
+    return undo_change(app, change, who, put_back, removed=True)
 
 
 def add_feed(app: App, spec: FeedSpec, *, who: str) -> tuple[FeedId, int]:
     """A new feed, due at once, and the line in the log. Raises `UsageError` when it is read already."""
     with app.db.write() as conn:
         if (known := feeds.get_by_url(conn, spec.url)) is not None:
-            raise UsageError(f"{spec.url} is read already, as {known.spec.title or known.title or known.spec.url}")
+            raise UsageError(f"{spec.url} is read already, as {known.name}")
         number = feeds.add(conn, spec, app.now())
-        line = _record(app, conn, who, "feed.add", _get(conn, number), after={"url": spec.url})
+        line = record_change(app, conn, who, "feed.add", _get(conn, number), after={"url": spec.url})
     return number, line
 
 
@@ -287,7 +288,7 @@ def undo_addition(app: App, change: Change, *, who: str) -> int:
             raise UsageError("it stands in the configuration by now: remove it there, or pause it here")
         feeds.remove(conn, feed.id, now=app.now())
 
-    return _undo(app, change, who, put_back)
+    return undo_change(app, change, who, put_back)
 
 
 def _get(conn: Connection, feed_id: FeedId, *, removed: bool = False) -> Feed:
@@ -297,29 +298,27 @@ def _get(conn: Connection, feed_id: FeedId, *, removed: bool = False) -> Feed:
     return feed
 
 
-def _record(
+def record_change(
     app: App, conn: Connection, who: str, action: str, feed: Feed, *, before: Any = None, after: Any = None
 ) -> int:
+    """One line about a feed."""
     return audit.record(
         conn,
         who=who,
         action=action,
         subject=f"feed:{feed.id}",
-        title=feed.spec.title or feed.title or feed.spec.url,
+        title=feed.name,
         before=before,
         after=after,
         now=app.now(),
     )
 
 
-def _undo(
+def undo_change(
     app: App, change: Change, who: str, put_back: Callable[[Connection, Feed], None], *, removed: bool = False
 ) -> int:
     """``put_back`` in one transaction with the line that says so."""
     with app.db.write() as conn:
         feed = _get(conn, FeedId(int(change.subject.partition(":")[2])), removed=removed)
         put_back(conn, feed)
-        line = _record(app, conn, who, "undo", feed, after={"change": change.id})
-        if not audit.mark_undone(conn, change.id, line):
-            raise UsageError("this was taken back already")
-    return line
+        return record_undo(app, conn, change, who=who)

@@ -16,6 +16,7 @@ from aggregator.model.story import Ruling, RulingKind
 from aggregator.storage import audit, entries
 from aggregator.storage.story_groups import Connection
 from aggregator.tasks import rulings
+from aggregator.tasks.desk.undone import record_undo
 from aggregator.tasks.rulings import Ruled, Said, Then, Word, list_named
 
 #: What is said of a story's place, and what the log calls it.
@@ -65,13 +66,7 @@ def undo(app: App, change: Change, *, who: str) -> int:
     lines: list[int] = []
 
     def note(conn: Connection, undone: Said) -> None:
-        line = audit.record(
-            conn, who=who, action="undo", subject=change.subject, title=change.title, before=_write(undone.before),
-            after={"change": change.id}, now=app.now(),
-        )  # fmt: skip
-        if not audit.mark_undone(conn, change.id, line):
-            raise UsageError("this was taken back already")
-        lines.append(line)
+        lines.append(record_undo(app, conn, change, who=who, before=_write(undone.before)))
 
     rulings.restore(app, said, then=note)
     if not lines:
