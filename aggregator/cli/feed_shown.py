@@ -14,7 +14,7 @@ from aggregator.model.ids import FeedId
 from aggregator.storage import feeds
 from aggregator.storage.feed_edits import BY_HAND
 
-#: How the reasons of pauses begin that the editor asked for.
+#: How the reasons of pauses begin that an editor asked for, here or at the desk.
 _WANTED_PAUSES = (BY_HAND, feeds.GONE, feeds.REMOVED)
 
 

@@ -45,7 +45,6 @@ from aggregator.log import redact_url
 from aggregator.model.feed import Feed, FetchLogLine
 from aggregator.model.hub import Hub
 from aggregator.model.said import say_count
-from aggregator.pipeline.lifecycle import say_held
 from aggregator.pipeline.opml import parse_opml
 from aggregator.pipeline.urls import is_web_url
 from aggregator.render.feed_documents import (
@@ -55,8 +54,10 @@ from aggregator.render.feed_documents import (
     describe_log_line,
     say_hints,
 )
-from aggregator.storage import feed_edits, feeds, fetchlog, held, hubs
-from aggregator.tasks.desk.feeds import can_be_removed
+from aggregator.storage import feeds, fetchlog, hubs
+from aggregator.tasks.desk import feeds as tasks
+from aggregator.tasks.desk.accounts import COMMAND
+from aggregator.tasks.desk.feed_held import release_held
 from aggregator.tasks.discover import check_move
 
 commands = new_group("The feeds that are read.")
@@ -161,14 +162,13 @@ def remove_feed(feed: FeedArgument, config: ConfigOption = None, yes: YesOption 
     with open_program(settings) as app:
         found = find_feed(app, feed)
         url = found.spec.url
-        if not can_be_removed(found):
+        if not tasks.can_be_removed(found):
             raise UsageError(
                 f"{url} is read because of {found.spec.list_url or _find_place(settings, url)}: remove it there"
             )
         if not yes:
             typer.confirm(f"Remove {redact_url(url)}? Its {found.entry_count} entries stay.", abort=True)
-        with app.db.write() as conn:
-            feeds.remove(conn, found.id, now=app.now())
+        tasks.remove_feed(app, found.id, who=COMMAND)
     print_line(f"Removed {url}.")
 
 
@@ -193,10 +193,7 @@ def pause_feed(
     """Do not ask a feed until it is resumed; its entries stay."""
     with opened(config) as app:
         found = find_feed(app, feed)
-        with app.db.write() as conn:
-            paused = feed_edits.pause(conn, found.id, f"{feed_edits.BY_HAND}{reason and ': '}{reason}")
-    if not paused:
-        raise UsageError(f"{found.spec.url} is paused already: {found.paused_reason or 'no reason known'}")
+        tasks.pause_feed(app, found.id, reason, who=COMMAND)
     print_line(f"Paused {found.spec.url}.")
 
 
@@ -205,10 +202,7 @@ def resume_feed(feed: FeedArgument, config: ConfigOption = None) -> None:
     """Ask a paused feed again, at once and as if it had never failed."""
     with opened(config) as app:
         found = find_feed(app, feed)
-        with app.db.write() as conn:
-            resumed = feeds.resume(conn, found.id, now=app.now())
-    if not resumed:
-        raise UsageError(f"{found.spec.url} is not paused")
+        tasks.resume_feed(app, found.id, who=COMMAND)
     print_line(
         f"Resumed {found.spec.url}. It is fetched at the next tick, or now: aggregator fetch --feed {found.spec.url}"
     )
@@ -222,11 +216,7 @@ def release_entries(feed: FeedArgument, config: ConfigOption = None) -> None:
     """
     with opened(config) as app:
         found = find_feed(app, feed)
-        with app.db.write() as conn:
-            waiting = held.count_held(conn, [found.id]).get(found.id, 0)
-            released = held.release(conn, found.id, alarm=say_held(waiting))
-    if not released:
-        raise UsageError(f"{found.spec.url} has no entries that are held for review")
+        released, _ = release_held(app, found, who=COMMAND)
     print_line(f"Released {say_count(released, 'entry', 'entries')} of {found.spec.url}.")
 
 
@@ -251,12 +241,7 @@ def move_feed(
             raise UsageError(f"{new_url} is where it lives already")
         if not exact:
             new_url = _check_move(app, found, new_url, yes=yes)
-        if found.spec.url.lower().startswith("https:") and not new_url.lower().startswith("https:"):
-            raise UsageError(f"{found.spec.url} does not move from https to http")
-        with app.db.write() as conn:
-            moved = feed_edits.move(conn, found.id, new_url)
-    if not moved:
-        raise UsageError(f"{new_url} is another feed's address")
+        tasks.move_feed(app, found.id, new_url, who=COMMAND)
     print_line(f"Moved {found.spec.url} to {new_url}.")
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from aggregator.cli.feed_shown import find_feed
 from aggregator.model.feed import FeedOutcome, FetchLogLine, Move
-from aggregator.storage import feeds
+from aggregator.storage import audit, feeds
+from aggregator.tasks.desk.feeds import pause_feed
 from tests.cli.feeds import make_items, make_rss
 from tests.fixtures.http_server import TestHttpServer
 from tests.fixtures.program import Program
@@ -203,7 +205,7 @@ def save(program: Program, number: int = 0, **fields: Any) -> None:
 
 def test_problems_come_with_the_worst_first(program: Program) -> None:
     """On both databases: alarms, pauses of the program's own, failures by their number, moves; never what is well."""
-    names = ("well", "moving", "failing", "gone", "silent", "put-aside")
+    names = ("well", "moving", "failing", "gone", "silent", "put-aside", "resting")
     program.configure(feeds=[{"url": f"http://{name}.example.org/feed"} for name in names])
     assert program.json("feeds", "list", "--problems") == []
     move = Move(url="https://moving.example.org/new", first_seen_at=NOW, times=3)
@@ -217,6 +219,10 @@ def test_problems_come_with_the_worst_first(program: Program) -> None:
     for number, some in enumerate(fields):
         save(program, number, **some)
     assert program.run("feeds", "pause", "http://put-aside.example.org/feed", "--reason", "too loud").code == 0
+    with program.app() as app:
+        pause_feed(app, find_feed(app, "http://resting.example.org/feed").id, "", who="anna")
+        with app.db.read() as conn:
+            logged = [(line.action, line.who) for line in audit.list_changes(conn)]
 
     found = program.json("feeds", "list", "--problems")
     everything = {feed["url"].split("/")[2].split(".")[0]: feed for feed in program.json("feeds", "list")}
@@ -227,6 +233,7 @@ def test_problems_come_with_the_worst_first(program: Program) -> None:
     assert everything["silent"]["alarm"] == "silent for 40 days"
     assert everything["failing"]["strikes"] == 1
     assert everything["put-aside"]["paused_reason"] == "paused by command: too loud"
+    assert logged == [("feed.pause", "anna"), ("feed.pause", "command")]
     for words in ("alarm: silent for 40 days", "paused: gone for good (410)", "failed 1x", "moves to https://moving"):
         assert words in " ".join(shown.split())
 
