@@ -28,7 +28,9 @@ from aggregator.model.feed import FeedSpec
 from aggregator.model.said import say_count
 from aggregator.pipeline.urls import is_web_url
 from aggregator.storage import feeds
-from aggregator.tasks.discover import Discovery, FoundFeed, discover_feed
+from aggregator.tasks.desk import feeds as tasks
+from aggregator.tasks.desk.accounts import COMMAND
+from aggregator.tasks.discover import Discovery, FoundFeed, describe_discovery, discover_feed
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.refresh import save_found
 
@@ -74,8 +76,7 @@ def add_feed(
         if found is not None:
             spec = replace(spec, url=found.url)
             _refuse_known(app, found.url)
-        with app.db.write() as conn:
-            feed_id = feeds.add(conn, spec, app.now())
+        feed_id, _ = tasks.add_feed(app, spec, who=COMMAND)
         stored = save_found(app, feed_id, found.reply, found.document) if found else None
         if stored is not None and not stored.failed:
             regroup_stories(app)
@@ -130,7 +131,7 @@ def discover(url: PageUrl, config: ConfigOption = None, as_json: JsonOption = Fa
     with opened(config) as app:
         done = _discover(app, url)
     if as_json:
-        print_json(_describe(done, url))
+        print_json(describe_discovery(done, url))
     elif done.found:
         _print_found(done)
         rows = [(redact_url(look.url), look.outcome) for look in done.looked_at]
@@ -165,29 +166,6 @@ def _print_failure(done: Discovery, url: str) -> None:
     print_note(
         "`aggregator feeds add --exact URL` takes an address as it is; a page without a feed can be read by rules"
     )
-
-
-def _describe(done: Discovery, url: str) -> dict[str, Any]:
-    """The JSON document of one search."""
-    return {
-        "url": url,
-        "feeds": [
-            {
-                "url": found.url,
-                "title": found.title,
-                "kind": found.kind,
-                "why": found.why,
-                "entries": found.entry_count,
-                "newest_at": found.newest_at,
-                "latest": [{"title": entry.title, "url": entry.url, "at": entry.at} for entry in found.latest],
-            }
-            for found in done.found
-        ],
-        "looked_at": [
-            {"url": look.url, "why": look.why, "outcome": look.outcome, "is_feed": look.is_feed}
-            for look in done.looked_at
-        ],
-    }
 
 
 def _say_kind(found: FoundFeed) -> str:

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import monotonic
+from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from aggregator.app import App
@@ -98,6 +99,29 @@ class Discovery:
 
     found: tuple[FoundFeed, ...]
     looked_at: tuple[Look, ...]
+
+
+def describe_discovery(done: Discovery, url: str) -> dict[str, Any]:
+    """The JSON document of one search, for the command line and the desk."""
+    return {
+        "url": url,
+        "feeds": [
+            {
+                "url": found.url,
+                "title": found.title,
+                "kind": found.kind,
+                "why": found.why,
+                "entries": found.entry_count,
+                "newest_at": found.newest_at,
+                "latest": [{"title": entry.title, "url": entry.url, "at": entry.at} for entry in found.latest],
+            }
+            for found in done.found
+        ],
+        "looked_at": [
+            {"url": look.url, "why": look.why, "outcome": look.outcome, "is_feed": look.is_feed}
+            for look in done.looked_at
+        ],
+    }
 
 
 def discover_feed(

@@ -18,7 +18,7 @@ from aggregator.pipeline.opml import parse_opml, render_opml
 from aggregator.pipeline.urls import is_web_url
 from aggregator.storage import feeds
 from aggregator.tasks.desk.feed_lists import import_list, iter_list, read_list, undo_import
-from aggregator.tasks.discover import Discovery, discover_feed
+from aggregator.tasks.discover import Discovery, describe_discovery, discover_feed
 from aggregator.web.desk.pages import show_page
 from aggregator.web.desk.visit import Action, Done, Fields, Listing, Page, Section, Visit
 from aggregator.web.desk.words import N_, FieldError, say
@@ -89,23 +89,8 @@ def _tell_found(visit: Visit) -> Any:
     if not is_web_url(url):
         raise FieldError({"url": say(N_("This is no web address: %(url)s"), url=url)})
     done, known = _look(visit, url)
-    return {
-        "url": url,
-        "feeds": [
-            {
-                "url": found.url,
-                "title": found.title,
-                "kind": found.kind,
-                "why": found.why,
-                "entries": found.entry_count,
-                "newest_at": found.newest_at,
-                "latest": [{"title": entry.title, "url": entry.url, "at": entry.at} for entry in found.latest],
-                "feed": known.get(found.url),
-            }
-            for found in done.found
-        ],
-        "looked_at": [{"url": look.url, "why": look.why, "outcome": look.outcome} for look in done.looked_at],
-    }
+    told = describe_discovery(done, url)
+    return told | {"feeds": [one | {"feed": known.get(one["url"])} for one in told["feeds"]]}
 
 
 def show_lists(visit: Visit, **more: Any) -> Response:
