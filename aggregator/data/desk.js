@@ -2,7 +2,8 @@
 //
 // data-live="URL" data-into="ID" on a form: while one types, its fields are sent to URL and what comes back stands in ID;
 //   with data-live-now once at the beginning, too.
-// data-refresh="SECONDS" on an element with an id: it is fetched anew from its own page as long as the page is seen.
+// data-refresh="SECONDS" on an element with an id: it is fetched anew from its own page while the page is seen,
+//   until what comes has no such attribute.
 // data-submit on a select or checkbox: a change sends its form.
 // data-sortable on a list, data-item="ID" on each item: items can be dragged; then the form that data-sortable names (an
 //   id) is sent with its field "item" set to what was dragged, "before" to the item that it now stands before (empty at
@@ -32,20 +33,21 @@ for (const form of document.querySelectorAll("form[data-live]")) {
   if ("liveNow" in form.dataset) look();
 }
 
-for (const part of document.querySelectorAll("[data-refresh][id]")) {
-  const look = async () => {
-    const here = document.getElementById(part.id);
-    if (document.visibilityState === "visible" && here && !here.contains(document.activeElement)) {
-      try {
-        const answer = await fetch(location.href);
-        const found = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
-        if (found && !here.contains(document.activeElement)) here.replaceWith(found);
-      } catch { /* next time */ }
-    }
-    setTimeout(look, 1000 * Number(part.dataset.refresh));
-  };
-  setTimeout(look, 1000 * Number(part.dataset.refresh));
-}
+const refresh = (part) => setTimeout(async () => {
+  let here = document.getElementById(part.id);
+  if (document.visibilityState === "visible" && here && !here.contains(document.activeElement)) {
+    try {
+      const answer = await fetch(location.href);
+      const found = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
+      if (found && !here.contains(document.activeElement)) {
+        here.replaceWith(found);
+        here = found;
+      }
+    } catch { /* next time */ }
+  }
+  if (here?.dataset.refresh) refresh(here);
+}, 1000 * Number(part.dataset.refresh));
+for (const part of document.querySelectorAll("[data-refresh][id]")) refresh(part);
 
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
