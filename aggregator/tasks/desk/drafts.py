@@ -13,8 +13,7 @@ from aggregator.app import App
 from aggregator.errors import UsageError
 from aggregator.model.account import Change
 from aggregator.model.ids import StoryId
-from aggregator.model.newsletter import ComposedIssue, Issue, IssueEdits, Newsletter, Section
-from aggregator.model.story import Story
+from aggregator.model.newsletter import Issue, IssueEdits, Newsletter, Section
 from aggregator.storage import audit, drafts
 from aggregator.storage.drafts import pack_edits, unpack_edits
 from aggregator.storage.sending import Connection
@@ -38,11 +37,6 @@ def find_draft(app: App, issue_id: int) -> tuple[Newsletter, Issue]:
     if issue.state != "draft":
         raise UsageError(f"{issue.name} is no draft any more: it is {issue.state}")
     return find_newsletter(app, issue.newsletter), issue
-
-
-def list_places(composed: ComposedIssue) -> dict[Section, tuple[Story, ...]]:
-    """Stories by where they stand, in their order."""
-    return {"top": composed.top, "brief": composed.brief, "more": composed.more}
 
 
 def place_story(

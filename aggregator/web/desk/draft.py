@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from email.utils import parseaddr
-from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,15 +28,10 @@ from aggregator.tasks.drafts import SeenDraft
 from aggregator.tasks.issues import find_newsletter, get_deadline
 from aggregator.web.desk.draft_look import get_look, glance
 from aggregator.web.desk.pages import show_page
-from aggregator.web.desk.visit import Listing, Page, Section, Visit
+from aggregator.web.desk.visit import Listing, Page, Section, Visit, mark
 
 #: Stories that are only on the web, of which a page shows so many.
 MORE_SHOWN = 40
-
-
-def mark(*words: str) -> str:
-    """What a form was made from, so that two editors do not write over each other."""
-    return sha256("\0".join(words).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def show_draft(visit: Visit) -> Response:
@@ -68,7 +62,7 @@ def show_draft(visit: Visit) -> Response:
         sections=_name_sections(app, newsletter, draft),
         dropped=tuple(dropped[number] for number in issue.edits.dropped if number in dropped),
         texts={number: (headline, excerpt) for number, headline, excerpt in issue.edits.texts},
-        sources=find_sources(app, issue),
+        sources=find_sources(app, issue, {number for number, _, _ in issue.edits.texts}),
         placed={number for number, _ in issue.edits.placed},
         mark=mark,
         get_headline=get_headline,
@@ -104,9 +98,9 @@ def list_places(seen: SeenDraft | TooFew | None) -> dict[str, tuple[Story, ...]]
     """Stories by where they stand, in their order; of those that are only on the web the first ones."""
     if not isinstance(seen, SeenDraft):
         return {}
-    found = drafts.list_places(seen.composed)
-    places = {"top": found["top"], "brief": found["brief"], "more": found["more"][:MORE_SHOWN]}
-    return places | ({"developing": seen.composed.developing} if seen.composed.developing else {})
+    found = seen.composed
+    places = {"top": found.top, "brief": found.brief, "more": found.more[:MORE_SHOWN]}
+    return places | ({"developing": found.developing} if found.developing else {})
 
 
 def _name_sections(app: App, newsletter: Newsletter, draft: SeenDraft | None) -> dict[StoryId, Any]:
@@ -125,9 +119,9 @@ def _find(app: App, issue: Issue, numbers: Collection[StoryId]) -> dict[StoryId,
     return {story.id: story for story in found}
 
 
-def find_sources(app: App, issue: Issue) -> dict[StoryId, tuple[str, str]]:
-    """The sources' own words of what the editor has written otherwise."""
-    found = _find(app, issue, {number for number, _, _ in issue.edits.texts})
+def find_sources(app: App, issue: Issue, numbers: Collection[StoryId]) -> dict[StoryId, tuple[str, str]]:
+    """Headlines and excerpts as the sources have them."""
+    found = _find(app, issue, numbers)
     return {number: (get_headline(story.lead), story.lead.excerpt) for number, story in found.items()}
 
 

@@ -36,8 +36,8 @@ def glance(app: App, newsletter: Newsletter, draft: Issue) -> _Seen:
     with app.db.read() as conn:
         revision = meta.get_revision(conn)
     own = app.templates.get_fingerprint() if app.templates.has_own() else ""
-    # Settings are replaced whole when the desk or the file says otherwise.
-    made_of = (revision, draft.edits, draft.window_end, counts, own, id(app.settings))
+    # Settings are replaced whole when the desk or the file says otherwise: the same ones are the same object.
+    made_of = (revision, draft.edits, draft.window_end, counts, own, app.settings)
     with _lock:
         kept = _kept.setdefault(app.db, OrderedDict())
         if draft.id in kept and kept[draft.id][0] == made_of:

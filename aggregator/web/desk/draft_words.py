@@ -9,21 +9,16 @@ from typing import Annotated, Any
 from pydantic import Field
 from starlette.responses import Response
 
-from aggregator.app import App
 from aggregator.model.ids import StoryId
-from aggregator.model.newsletter import Issue
 from aggregator.render.introduction import make_web_html
 from aggregator.render.subject import make_subject
-from aggregator.render.words import get_headline
-from aggregator.storage import stories
-from aggregator.storage.stories import StoryQuery
 from aggregator.tasks.desk import drafts
 from aggregator.tasks.drafts import SeenDraft
-from aggregator.web.desk.draft import make_inbox, mark, show_draft
+from aggregator.web.desk.draft import find_sources, make_inbox, show_draft
 from aggregator.web.desk.draft_look import glance
 from aggregator.web.desk.issue_sending import tell_done
 from aggregator.web.desk.pages import show_page
-from aggregator.web.desk.visit import Action, Done, Fields, Section, Visit
+from aggregator.web.desk.visit import Action, Done, Fields, Section, Visit, mark
 from aggregator.web.desk.words import N_, FieldError, say
 
 _Seen = Annotated[str, Field(max_length=64, description="A mark of the words that are changed, as the page has it.")]
@@ -56,9 +51,9 @@ class SubjectPreview(SubjectFields):
     whole: _Whole = False
 
 
-def _check_seen(seen: str, field: str, *words: str) -> None:
+def _check_seen(seen: str, field: str, stands: object) -> None:
     """Programs that say nothing of what they saw mean what they say."""
-    if seen and seen != mark(*words):
+    if seen and seen != mark(stands):
         message = N_(
             "Somebody else has changed this meanwhile: below stands what it says now. Save again to put yours there."
         )
@@ -69,8 +64,8 @@ def _write_story(visit: Visit, sent: StoryFields) -> Done:
     _, draft = drafts.find_draft(visit.app, visit.params["issue"])
     story = StoryId(sent.item)
     stands = next(((one[1], one[2]) for one in draft.edits.texts if one[0] == story), ("", ""))
-    _check_seen(sent.seen, "headline", *stands)
-    own = _find_own(visit.app, draft, story)
+    _check_seen(sent.seen, "headline", stands)
+    own = find_sources(visit.app, draft, {story}).get(story, ("", ""))
     # The form begins with what stands there: what was left as the source has it is the source's.
     headline, excerpt = (
         "" if sent.own or " ".join(said.split()) == " ".join(words.split()) else said
@@ -78,12 +73,6 @@ def _write_story(visit: Visit, sent: StoryFields) -> Done:
     )
     line = drafts.write_story(visit.app, int(draft.id), story, headline, excerpt, who=visit.account.name)
     return tell_done(visit, line, f"/edit#story-{story}")
-
-
-def _find_own(app: App, draft: Issue, story: StoryId) -> tuple[str, str]:
-    with app.db.read() as conn:
-        found = stories.list_stories(conn, StoryQuery(ids={story}, until=draft.window_end))
-    return (get_headline(found[0].lead), found[0].lead.excerpt) if found else ("", "")
 
 
 def _write_introduction(visit: Visit, sent: IntroductionFields) -> Done:
