@@ -11,6 +11,7 @@ from aggregator.model.account import Change, Setting
 from aggregator.storage import audit
 from aggregator.storage.audit import Connection
 from aggregator.tasks.desk.settings import adopt_settings
+from aggregator.tasks.desk.undone import record_undo
 from aggregator.tasks.tag import plan_retagging
 
 RULES, TAGS = "rules", "tags"
@@ -81,12 +82,7 @@ def undo(app: App, change: Change, *, who: str) -> int:
         if _read(conn, name) != change.after:
             raise UsageError("it was changed since")
         audit.set_setting(conn, name, change.before, who=who, now=app.now())
-        line = audit.record(
-            conn, who=who, action="undo", subject=change.subject, title=change.title, before=change.after,
-            after={"change": change.id}, now=app.now(),
-        )  # fmt: skip
-        if not audit.mark_undone(conn, change.id, line):
-            raise UsageError("this was taken back already")
+        line = record_undo(app, conn, change, who=who, before=change.after)
     obey(app)
     return line
 

@@ -24,6 +24,7 @@ from aggregator.storage import audit, entries, meta, tag_counts
 from aggregator.storage.engine import lock_name
 from aggregator.tasks.desk.rules import TAGS, get_setting, set_tags
 from aggregator.tasks.desk.samples import Sample
+from aggregator.tasks.desk.undone import record_undo
 
 WEEKS = 12
 #: Of the newest entries that bear a tag so many are looked at, and so many of those titles are shown.
@@ -250,10 +251,4 @@ def offer_again(app: App, change: Change, *, who: str) -> int:
         if key not in known:
             raise UsageError("it was changed since")
         meta.set_value(conn, DISMISSED, [one for one in known if one != key])
-        line = audit.record(
-            conn, who=who, action="undo", subject=change.subject, title=change.title, before=change.after,
-            after={"change": change.id}, now=app.now(),
-        )  # fmt: skip
-        if not audit.mark_undone(conn, change.id, line):
-            raise UsageError("this was taken back already")
-    return line
+        return record_undo(app, conn, change, who=who, before=change.after)
