@@ -19,7 +19,7 @@ from aggregator.web.desk.aside import Aside
 from aggregator.web.desk.pages import show_page
 from aggregator.web.desk.rule_form import ACTIONS, RuleFields, blame, get_values, make_raw, show_yaml, spread
 from aggregator.web.desk.rules import get_said
-from aggregator.web.desk.visit import Action, Done, Page, Section, Visit, mark
+from aggregator.web.desk.visit import Action, Done, Page, Section, Visit, mark, read_number
 from aggregator.web.desk.words import N_, FieldError, say
 
 #: What a rule, or a name of a tag, is tried on is a minute old at most.
@@ -130,9 +130,8 @@ def _write(visit: Visit, sent: RuleFields) -> Response:
 
 def _show_sent(visit: Visit) -> Response:
     """After a mistake in `_write`."""
-    number = visit.get_sent("number")
-    if number.isascii() and number.isdigit() and int(number):
-        return _show_edit(replace(visit, params={"rule": int(number)}))
+    if number := read_number(visit.get_sent("number")):
+        return _show_edit(replace(visit, params={"rule": number}))
     return _show_new(visit)
 
 
@@ -159,7 +158,7 @@ def _save(visit: Visit, sent: RuleFields) -> Done:
 
 def _show_trace(visit: Visit) -> Response:
     text = visit.query.get("entry", "").strip()
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+    number = read_number(text)
     seen = find_seen(visit.app, EntryId(number)) if number is not None else None
     rules = visit.app.settings.rules
     return show_page(
