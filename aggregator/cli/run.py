@@ -105,7 +105,8 @@ class Daemon:
         worker = start_worker(self._app, stop, config=self._config)
         for web in servers:
             web.start()
-        log.info("daemon.started", web=f"http://{self._web.host}:{self._web.port}", database=self._app.db.url_text)
+        public, desk = self._web.listen, self._web.admin_listen or self._web.listen
+        log.info("daemon.started", web=f"http://{public}", desk=f"http://{desk}/admin", database=self._app.db.url_text)
         try:
             wait_for(stop)
         finally:
