@@ -29,10 +29,17 @@ class TagEvidence:
     field: Field
     #: The words found, as they stand in the text.
     found: str
-    #: Which rule of the taxonomy matched (``alias``, ``pattern``, ``parent:claude-code``, ``host``, ``feed``).
+    #: Which rule of the taxonomy matched (``alias``, ``pattern``, ``parent:claude-code``, ``host``, ``feed``), or
+    #: of the editor (``rule:`` and its name).
     rule: str
     #: How often, in title and text together.
     count: int = 1
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """What put it there, and whose that is: (``parent``, a tag), (``rule``, its name); (``alias``, "") and such."""
+        kind, _, whose = self.rule.partition(":")
+        return kind, whose
 
     @property
     def is_speaker(self) -> bool:

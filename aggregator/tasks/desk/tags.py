@@ -15,7 +15,6 @@ from aggregator.app import App
 from aggregator.errors import NotFound, UsageError
 from aggregator.model.account import Change
 from aggregator.model.ids import EntryId
-from aggregator.model.rule import RULE_EVIDENCE
 from aggregator.model.tag import Alias, TagEvidence, TagRule, TagRules
 from aggregator.pipeline.tag.candidates import Candidate, Title, find_candidates
 from aggregator.pipeline.tag.folding import fold_label
@@ -33,7 +32,6 @@ NEWEST, TITLES = 300, 10
 SEARCHED, NAMES = 10_000, 200
 #: Names of which an editor said that they are none; the oldest are forgotten.
 DISMISSED, MOST_DISMISSED = "dismissed_names", 5_000
-_PARENT = "parent:"
 
 Added = Mapping[str, Any]
 
@@ -122,11 +120,10 @@ def see_reasons(app: App, rule: TagRule) -> Reasons:
 
 
 def _find_origin(evidence: TagEvidence) -> tuple[str, str]:
-    if evidence.rule.startswith(_PARENT):
-        return "parent", evidence.rule.removeprefix(_PARENT)
-    if evidence.rule.startswith(RULE_EVIDENCE):
-        return "rule", evidence.rule.removeprefix(RULE_EVIDENCE)
-    return (evidence.rule, evidence.found) if evidence.rule in ("host", "feed") else ("other", evidence.found)
+    kind, whose = evidence.origin
+    if kind in ("parent", "rule"):
+        return kind, whose
+    return (kind if kind in ("host", "feed") else "other"), evidence.found
 
 
 def try_tag(sample: Sample, now: TagRules, wanted: TagRules, slug: str, *, most: int = 15) -> Catch:
