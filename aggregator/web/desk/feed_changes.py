@@ -4,6 +4,8 @@ Never shows it: that is `feed`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aggregator.model.feed import Feed
 from aggregator.pipeline.urls import is_web_url
 from aggregator.tasks.desk import feed_held
@@ -71,14 +73,14 @@ def _check(visit: Visit, feed: Feed, url: str) -> str:
     return check.found.url
 
 
-def _adopt(visit: Visit, _: NoFields) -> Done:
-    feed = _find(visit)
-    return _done(feed, tasks.adopt_move(visit.app, feed.id, who=visit.account.name))
+def _change(change: Callable[..., int]) -> Callable[[Visit, NoFields], Done]:
+    """What runs a task that needs to know no more than which feed."""
 
+    def run(visit: Visit, _: NoFields) -> Done:
+        feed = _find(visit)
+        return _done(feed, change(visit.app, feed.id, who=visit.account.name))
 
-def _refuse(visit: Visit, _: NoFields) -> Done:
-    feed = _find(visit)
-    return _done(feed, tasks.refuse_move(visit.app, feed.id, who=visit.account.name))
+    return run
 
 
 def _pause(visit: Visit, sent: PauseFields) -> Done:
@@ -86,31 +88,20 @@ def _pause(visit: Visit, sent: PauseFields) -> Done:
     return _done(feed, tasks.pause_feed(visit.app, feed.id, sent.reason, who=visit.account.name))
 
 
-def _resume(visit: Visit, _: NoFields) -> Done:
-    feed = _find(visit)
-    return _done(feed, tasks.resume_feed(visit.app, feed.id, who=visit.account.name))
-
-
-def _fetch(visit: Visit, _: NoFields) -> Done:
-    feed = _find(visit)
-    return _done(feed, tasks.fetch_soon(visit.app, feed.id, who=visit.account.name))
-
-
 def _remove(visit: Visit, _: NoFields) -> Done:
     feed = _find(visit)
     return Done(to="/feeds", change=tasks.remove_feed(visit.app, feed.id, who=visit.account.name))
 
 
-def _release(visit: Visit, _: NoFields) -> Done:
-    feed = _find(visit)
-    count, line = feed_held.release_held(visit.app, feed, who=visit.account.name)
-    return Done(to=f"/feeds/{feed.id}", change=line, body={"entries": count})
+def _answer(answer: Callable[..., tuple[int, int]]) -> Callable[[Visit, NoFields], Done]:
+    """The same of a task about the entries that are held."""
 
+    def run(visit: Visit, _: NoFields) -> Done:
+        feed = _find(visit)
+        count, line = answer(visit.app, feed, who=visit.account.name)
+        return Done(to=f"/feeds/{feed.id}", change=line, body={"entries": count})
 
-def _leave_out(visit: Visit, _: NoFields) -> Done:
-    feed = _find(visit)
-    count, line = feed_held.leave_out_held(visit.app, feed, who=visit.account.name)
-    return Done(to=f"/feeds/{feed.id}", change=line, body={"entries": count})
+    return run
 
 
 _HERE = "/feeds/{feed:int}"
@@ -130,34 +121,35 @@ ROOM = Section(
             done=N_("A feed lives at another address"), page=show_feed, undo=tasks.undo_move,
         ),
         Action(
-            name="feed.adopt", path=f"{_HERE}/adopt", run=_adopt, done=N_("A feed's new address was taken over"),
-            page=show_feed, undo=tasks.undo_move,
+            name="feed.adopt", path=f"{_HERE}/adopt", run=_change(tasks.adopt_move),
+            done=N_("A feed's new address was taken over"), page=show_feed, undo=tasks.undo_move,
         ),
         Action(
-            name="feed.refuse", path=f"{_HERE}/refuse", run=_refuse, done=N_("A feed stays where it is"),
-            page=show_feed, undo=tasks.undo_refusal,
+            name="feed.refuse", path=f"{_HERE}/refuse", run=_change(tasks.refuse_move),
+            done=N_("A feed stays where it is"), page=show_feed, undo=tasks.undo_refusal,
         ),
         Action(
             name="feed.pause", path=f"{_HERE}/pause", fields=PauseFields, run=_pause, done=N_("A feed was paused"),
             page=show_feed, undo=tasks.undo_pause,
         ),
         Action(
-            name="feed.resume", path=f"{_HERE}/resume", run=_resume, done=N_("A feed is read again"), page=show_feed,
-            undo=tasks.undo_resume,
+            name="feed.resume", path=f"{_HERE}/resume", run=_change(tasks.resume_feed),
+            done=N_("A feed is read again"), page=show_feed, undo=tasks.undo_resume,
         ),
         Action(
-            name="feed.fetch", path=f"{_HERE}/fetch", run=_fetch, done=N_("A feed is fetched next"), page=show_feed,
+            name="feed.fetch", path=f"{_HERE}/fetch", run=_change(tasks.fetch_soon), done=N_("A feed is fetched next"),
+            page=show_feed,
         ),
         Action(
             name="feed.remove", path=f"{_HERE}/remove", run=_remove, done=N_("A feed was removed"), page=show_feed,
             undo=tasks.undo_removal,
         ),
         Action(
-            name="entries.release", path=f"{_HERE}/release", run=_release,
+            name="entries.release", path=f"{_HERE}/release", run=_answer(feed_held.release_held),
             done=N_("Entries that were held were let in"), page=show_feed,
         ),
         Action(
-            name="entries.leave-out", path=f"{_HERE}/leave-out", run=_leave_out,
+            name="entries.leave-out", path=f"{_HERE}/leave-out", run=_answer(feed_held.leave_out_held),
             done=N_("Entries that were held stay out"), page=show_feed, undo=feed_held.undo_leave_out,
         ),
     ),

@@ -15,8 +15,9 @@ from starlette.responses import Response
 from aggregator.model.feed_health import FeedFilter
 from aggregator.model.ids import FeedId, StoryId
 from aggregator.model.search import SearchQuery
-from aggregator.model.story import RulingKind
+from aggregator.model.story import RulingKind, get_place
 from aggregator.pipeline.query import MAX_QUERY, read_query
+from aggregator.pipeline.rank import RULING_POINTS
 from aggregator.pipeline.tag import get_tags
 from aggregator.render.story_documents import describe_reasons, describe_story
 from aggregator.storage import feed_health, feeds, story_pages
@@ -173,6 +174,8 @@ def _show_stories(visit: Visit) -> Response:
         known_tags=[tags[slug] for slug in sorted(borne & tags.keys())],
         languages=languages,
         words=story_words,
+        get_place=get_place,
+        ruling_points=RULING_POINTS,
         back=visit.get_sent("back", here),
         ticked=set(visit.sent.get("stories", ())),
         is_filtered=any(value for name, value in wanted.asked.items() if name not in ("order", "days")),
