@@ -35,17 +35,20 @@ def main() -> int:
     folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else DEFAULT
     count = prepare_folder(folder, now=datetime.now(UTC))
     print(f"Copied {count} sample posts to {show(folder)}", flush=True)
-    # The program of this checkout, installed or not.
-    environ = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
     for title, arguments in STEPS:
         print(f"\n{title}: aggregator {' '.join(arguments)}", flush=True)
-        command = [sys.executable, "-m", "aggregator", *arguments, "--config", "config.yaml"]
-        done = subprocess.run(command, cwd=folder, env=environ, check=False)
-        if done.returncode:
-            print(f"demo: stopped at `{' '.join(arguments)}`, exit code {done.returncode}", file=sys.stderr)
-            return done.returncode
+        if code := run_step(folder, arguments):
+            print(f"demo: stopped at `{' '.join(arguments)}`, exit code {code}", file=sys.stderr)
+            return code
     print_result(folder)
     return 0
+
+
+def run_step(folder: Path, arguments: tuple[str, ...]) -> int:
+    """One command line by the program of this checkout, installed or not; its exit code."""
+    environ = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    command = [sys.executable, "-m", "aggregator", *arguments, "--config", "config.yaml"]
+    return subprocess.run(command, cwd=folder, env=environ, check=False).returncode
 
 
 def prepare_folder(folder: Path, *, now: datetime) -> int:

@@ -8,15 +8,14 @@ Needs Debian's chromium and the packages of the tests. Serves the desk itself on
 from __future__ import annotations
 
 import secrets
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from demo import prepare_folder  # type: ignore[import-not-found]
+from demo import STEPS, prepare_folder, run_step  # type: ignore[import-not-found]
 from pictures import CHROMIUM, FLAGS, PROJECT, serve  # type: ignore[import-not-found]
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from aggregator.app import open_app
 from aggregator.config import load_config
@@ -41,8 +40,13 @@ def main() -> int:
     furnish(folder, password)
     with serve(folder) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        page = log_in(browser, f"{url}/admin", password)
         for name, path, colours, width, height in PICTURES:
-            take(browser, f"{url}/admin", password, path, colours, (width, height), out / f"{name}.png")
+            page.emulate_media(color_scheme=colours)
+            page.set_viewport_size({"width": width, "height": height})
+            page.goto(f"{url}/admin{path}", wait_until="networkidle")
+            page.screenshot(path=out / f"{name}.png")
+            print(out / f"{name}.png")
         browser.close()
     return 0
 
@@ -51,9 +55,9 @@ def furnish(folder: Path, password: str) -> None:
     """Sample posts fetched, three subscribers, an account, and a draft of the last two weeks."""
     now = datetime.now(UTC)
     prepare_folder(folder, now=now)
-    for arguments in (("db", "upgrade"), ("fetch", "--all"), ("subscribers", "import", "subscribers.csv")):
-        command = [sys.executable, "-m", "aggregator", *arguments, "--config", "config.yaml"]
-        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    for title, arguments in STEPS[:3]:  # up to the subscribers
+        if run_step(folder, arguments):
+            sys.exit(f"desk_pictures: stopped: {title}")
     with open_app(load_config(folder / "config.yaml", {})) as app:
         create_account(app, "anna", password, role="editor")
         slot = PlannedSlot(
@@ -63,26 +67,15 @@ def furnish(folder: Path, password: str) -> None:
             issues.add_slots(conn, "weekly", [slot], now=now, review_for=timedelta(days=1))
 
 
-def take(
-    browser: Browser,
-    url: str,
-    password: str,
-    path: str,
-    colours: Literal["light", "dark"],
-    size: tuple[int, int],
-    out: Path,
-) -> None:
-    """One page of the desk, after a login by its own form."""
-    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=colours)
+def log_in(browser: Browser, url: str, password: str) -> Page:
+    """The desk's first page, by its own form."""
+    page = browser.new_page()
     page.goto(f"{url}/login")
     page.get_by_label("Name").fill("anna")
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("heading", name="Overview").wait_for()
-    page.goto(f"{url}{path}", wait_until="networkidle")
-    page.screenshot(path=out)
-    print(out)
-    page.close()
+    return page
 
 
 if __name__ == "__main__":
