@@ -51,13 +51,12 @@ class Client:
     conn: http.client.HTTPConnection = field(init=False)
     cookie: str = ""
     token: str = ""
-
-    def __post_init__(self) -> None:
-        self.conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-
     #: Of the last answer: it is a file to be kept, and after so many milliseconds its first byte came.
     is_file: bool = False
     began: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
 
     def ask(self, path: str, form: dict[str, str] | None = None) -> tuple[int, bytes, float]:
         """Status, body, milliseconds."""
@@ -122,12 +121,12 @@ class Taken:
 
     @property
     def is_bad(self) -> bool:
-        late = statistics.median(self.begins if self.is_file else self.times) > GOAL_MS
+        late = (statistics.median(self.begins) if self.is_file else self.median) > GOAL_MS
         return late or not (self.status == 200 or self.is_refused)
 
 
 @contextmanager
-def run_server(config: Path) -> Iterator[int]:
+def serve_desk(config: Path) -> Iterator[int]:
     """The desk's port."""
     command = [sys.executable, str(Path(__file__).with_name("desk_server.py")), str(config), NOW.isoformat()]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
@@ -143,7 +142,7 @@ def measure(config: Path, runs: int, wanted: str) -> list[Taken]:
     """Every page, and where it leads."""
     url = load_config(config, {}).database.get_secret_value()
     found: list[Taken] = []
-    with run_server(config) as port:
+    with serve_desk(config) as port:
         client = Client(port)
         csrf = client.log_in()
         for route, path in list_pages(read_samples(url)):

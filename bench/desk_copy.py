@@ -16,14 +16,13 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from size_rows import INDEXED
 
 from aggregator.pipeline.query import make_words
 from aggregator.storage.copying import TABLES
 from aggregator.storage.engine import UTC
 from aggregator.storage.schema import INDEX_NAME, meta, search_entries
 
-#: Characters of an entry that `size_rows` has indexed.
-INDEXED = 100
 _ROWS = 10_000
 
 

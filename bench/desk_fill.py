@@ -14,9 +14,8 @@ from pathlib import Path
 import psycopg
 from desk_copy import copy_database
 from desk_rows import fill_rest
-from postgres import run_server
+from postgres import ensure_database, run_server
 from size_rows import fill
-from sqlalchemy.engine import make_url
 
 from aggregator.app import open_app
 from aggregator.config import load_config
@@ -59,7 +58,7 @@ def open_databases(folder: Path, size: Size, *, keep: bool, only: str = "") -> I
     with run_server(folder / "postgresql" if keep else None) as server:
         if not server:
             sys.exit("PostgreSQL is not installed: it makes the rows of both databases")
-        url = _find_database(server)
+        url, _ = ensure_database(server, "bench_desk")
         path = folder / "news.sqlite3"
         configs = {
             "SQLite": _write_config(folder / "sqlite.yaml", f"sqlite:///{path}"),
@@ -79,14 +78,6 @@ def open_databases(folder: Path, size: Size, *, keep: bool, only: str = "") -> I
                 mark.write_text(made_with)
                 print(f"{kind}: filled in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         yield {kind: config for kind, config in configs.items() if not only or kind.lower() == only}
-
-
-def _find_database(server: str) -> str:
-    """Its address; it is made when it is not there."""
-    with psycopg.connect(server, autocommit=True) as conn:
-        if not conn.execute("SELECT 1 FROM pg_database WHERE datname = 'bench_desk'").fetchone():
-            conn.execute("CREATE DATABASE bench_desk TEMPLATE template0")
-    return make_url(server).set(database="bench_desk").render_as_string(hide_password=False)
 
 
 def _find_schema() -> str:

@@ -15,16 +15,12 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+from size_rows import draw
 
 from aggregator.model.feed import FAILURE_CLASSES
 
 ISSUES, EARLIER, DOMAINS, FETCHES = 50, 2_000, 40, 100
 AUDIT, BOUNCES, LETTERS, NOTICES, RULINGS, SUPPRESSIONS = 20_000, 3_000, 5_000, 2_000, 300, 1_500
-
-
-def draw(of: str) -> str:
-    """SQL: from 0 to 1, always the same."""
-    return f"((hashint8({of})::bigint + 2147483648) / 4294967297.0)"
 
 
 _CLASSES = f"(ARRAY{[*FAILURE_CLASSES]!r})"

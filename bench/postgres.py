@@ -61,6 +61,15 @@ def new_database(server_url: str, name: str) -> Iterator[str]:
             conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def ensure_database(server_url: str, name: str) -> tuple[str, bool]:
+    """The address of a database that stays on the server, and whether it was made just now."""
+    with psycopg.connect(server_url, autocommit=True) as conn:
+        there = conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
+        if not there:
+            conn.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    return make_url(server_url).set(database=name).render_as_string(hide_password=False), not there
+
+
 @contextmanager
 def _run(programs: Path, folder: Path) -> Iterator[str]:
     identity: dict[str, Any] = {}

@@ -29,11 +29,9 @@ from functools import partial
 from pathlib import Path
 from random import random
 
-import psycopg
 import sqlalchemy as sa
-from postgres import new_database, run_server
+from postgres import ensure_database, new_database, run_server
 from size_rows import fill
-from sqlalchemy.engine import make_url
 
 from aggregator.app import App, open_app
 from aggregator.config import load_config
@@ -208,11 +206,7 @@ def open_size(server: str, name: str, keep: bool) -> Iterator[tuple[str, bool]]:
         with new_database(server, name) as url:
             yield url, True
         return
-    with psycopg.connect(server, autocommit=True) as conn:
-        there = conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
-        if not there:
-            conn.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-    yield make_url(server).set(database=name).render_as_string(hide_password=False), not there
+    yield ensure_database(server, name)
 
 
 def run(server: str, size: tuple[int, int, float], runs: int, keep: bool) -> dict[str, float]:

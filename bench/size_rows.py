@@ -42,8 +42,8 @@ _AT = "%(now)s::timestamptz - %(span)s * (1 - n / %(entries)s::float8) - interva
 _POOL = "pool p ON p.number = hashint8(n * 3) & 4095"
 
 
-def _draw(of: str) -> str:
-    """From 0 to 1, always the same."""
+def draw(of: str) -> str:
+    """SQL: from 0 to 1, always the same."""
     return f"((hashint8({of})::bigint + 2147483648) / 4294967297.0)"
 
 
@@ -55,7 +55,7 @@ INSERT INTO entries (id, feed_id, key, key_hash, content_hash, guid, atom_id, ur
 SELECT n, feed, guid, decode(md5(guid), 'hex'), md5('c' || n), guid, guid, url, url, title || ' ' || word, '',
     language, excerpt, 2, '[]', '[]', at, at + interval '1 minute', at + interval '1 minute', at, n % 10 = 9,
     n - (ARRAY[0, 1, 2, 0, 1, 0, 0, 0, 0, 0])[1 + n % 10], '[]'
-FROM (SELECT n, 1 + floor(%(feeds)s * power({_draw("n")}, 2))::bigint AS feed, {_AT} AS at, p.*, w.word,
+FROM (SELECT n, 1 + floor(%(feeds)s * power({draw("n")}, 2))::bigint AS feed, {_AT} AS at, p.*, w.word,
     'https://bench.example/posts/' || n AS url, 'https://bench.example/posts/' || n || '#' || md5(n::text) AS guid
     FROM {_RANGE} AS n JOIN {_POOL} JOIN rare w ON w.number = n % {RARE}) AS made""",
     "contents": f"""
@@ -65,12 +65,12 @@ SELECT n, 1, html, parsed FROM {_RANGE} AS n JOIN {_POOL}""",
 INSERT INTO entry_tags (entry_id, position, slug, kind, field, found, rule, count, effective_at)
 SELECT n, p, t.slug, t.kind, 'title', t.slug, t.slug, 1, {_AT}
 FROM {_RANGE} AS n CROSS JOIN generate_series(0, 2) AS p JOIN known_tags t
-    ON t.number = floor(power(%(tags)s::float8, {_draw("n * 4 + p")}))::int - 1
+    ON t.number = floor(power(%(tags)s::float8, {draw("n * 4 + p")}))::int - 1
 WHERE p < 2 OR n % 2 = 0""",
     "stories": f"""
 INSERT INTO stories (id, atom_id, lead_entry_id, score, rank, reasons, created_at, updated_at)
-SELECT n, 'tag:bench.example,2026:story/' || n, n, 10 * {_draw("n")},
-    10 * {_draw("n")} + extract(epoch FROM at) / 172800, '[["sources", "1", 1.0]]', at, at
+SELECT n, 'tag:bench.example,2026:story/' || n, n, 10 * {draw("n")},
+    10 * {draw("n")} + extract(epoch FROM at) / 172800, '[["sources", "1", 1.0]]', at, at
 FROM (SELECT n, {_AT} AS at FROM {_RANGE} AS n WHERE n % 10 NOT IN (1, 2, 4)) AS made""",
     "story_links": f"""
 INSERT INTO story_links (entry_id, other_id, strength, evidence)
