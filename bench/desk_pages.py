@@ -25,7 +25,7 @@ NOT_OURS = frozenset({f"{API}/discover"})
 #: How many pages are turned to reach a deep one.
 DEEP = 20
 #: Of what turns pages.
-TURNS = ("before", "after", "below", "above", "from", "page", "older", "cursor", "start", "offset")
+TURNS = ("before", "after")
 #: Choices of one field that are asked.
 CHOICES = 3
 #: What is typed into fields, by words in their names; else the first.
@@ -43,6 +43,8 @@ PREVIEWS: Mapping[str, Mapping[str, str]] = {
     "/issues/{issue:int}/subject/preview": {"subject": "What came to pass"},
     "/rules/try": {"name": "new", "title": "agent*\nロボット\n/GPT-[5-9]/", "tag": "robotics", "weight": "0.5"},
     "/rules/write": {"name": "new", "title": "agent*", "drop": "true"},
+    "/tags/try": {"name": "Agents at work", "kind": "topic", "aliases": "agent\nagents\nエージェント"},
+    "/tags/alias/try": {"slug": "openai", "alias": "agents"},
 }
 _PARAM = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
@@ -60,26 +62,16 @@ SAMPLES: Mapping[str, Sequence[str]] = {
     ),
     "entry": ("SELECT max(entry_id) FROM rule_decisions", "SELECT max(id) - 3 FROM entries"),
     "issue": tuple(f"SELECT max(id) FROM issues WHERE state = '{state}'" for state in ("draft", "sending", "sent")),
-    "newsletter": ("SELECT max(newsletter) FROM issues",),
     "subscriber": (
         "SELECT max(id) FROM subscribers",
         "SELECT max(subscriber_id) FROM deliveries WHERE state = 'bounced'",
     ),
-    "subscription": ("SELECT max(id) FROM subscriptions",),
-    "delivery": ("SELECT max(id) FROM deliveries WHERE state = 'bounced'",),
-    "bounce": ("SELECT max(id) FROM bounces",),
-    "tag": (
+    "slug": (
         "SELECT slug FROM entry_tags WHERE entry_id < 9000 GROUP BY slug ORDER BY count(*) DESC LIMIT 1",
         "SELECT slug FROM entry_tags WHERE entry_id < 9000 GROUP BY slug ORDER BY count(*) LIMIT 1",
     ),
     "rule": ("SELECT 1", "SELECT 3"),
-    "change": ("SELECT max(id) FROM audit",),
-    "account": ("SELECT max(name) FROM accounts",),
-    "token": ("SELECT coalesce(max(id), 1) FROM api_tokens",),
-    "notice": ("SELECT max(id) FROM notices",),
-    "day": ("SELECT '2026-02-25'",),
 }
-SAME = {"slug": "tag", "person": "subscriber"}
 
 
 def read_samples(url: str) -> Mapping[str, Sequence[str]]:
@@ -121,7 +113,7 @@ def _fill_route(route: str, samples: Mapping[str, Sequence[str]]) -> Iterator[st
     names = [name for name, _ in _PARAM.findall(route)]
     values = {}
     for name in names:
-        values[name] = samples.get(name) or samples.get(SAME.get(name, "")) or ()
+        values[name] = samples.get(name, ())
         if not values[name]:
             raise SystemExit(f"{route}: bench/desk_pages.py has no sample of {name}")
     for turn in range(max((len(some) for some in values.values()), default=1)):
@@ -196,4 +188,4 @@ def get_keys(link: str) -> tuple[str, ...]:
 
 def get_turn(link: str) -> str:
     """What of it turns pages; empty: nothing."""
-    return next((name for name in get_keys(link) if name.startswith(TURNS)), "")
+    return next((name for name in get_keys(link) if name in TURNS), "")
