@@ -8,6 +8,8 @@ from aggregator.model.tag import TagActivity
 
 #: Of one bar of a spark line, in the units of its view box.
 BAR_WIDTH, BAR_GAP, HEIGHT = 3, 1, 16
+#: Of one bar of a chart of days.
+STACK_WIDTH, STACK_GAP, STACK_HEIGHT = 48, 12, 128
 
 
 def draw_bars(counts: Sequence[int]) -> str:
@@ -20,6 +22,23 @@ def draw_bars(counts: Sequence[int]) -> str:
         if tall:
             parts.append(f"M{left} {HEIGHT - tall}h{BAR_WIDTH}v{tall}h-{BAR_WIDTH}z")
     return "".join(parts)
+
+
+def draw_stacks(rows: Sequence[Sequence[int]]) -> tuple[str, ...]:
+    """SVG path data for each row: one bar a value, on top of the row before; in a view box of ``60n`` by 128."""
+    columns = tuple(zip(*rows, strict=True))
+    unit = STACK_HEIGHT / (max(map(sum, columns), default=0) or 1)
+    floors = [0] * len(columns)
+    paths = []
+    for row in rows:
+        parts = []
+        for index, count in enumerate(row):
+            low, floors[index] = floors[index], floors[index] + count
+            left = index * (STACK_WIDTH + STACK_GAP) + STACK_GAP // 2
+            top, bottom = (round(STACK_HEIGHT - unit * stands, 1) for stands in (floors[index], low))
+            parts.append(f"M{left} {top}h{STACK_WIDTH}V{bottom}h-{STACK_WIDTH}z" if count else "")
+        paths.append("".join(parts))
+    return tuple(paths)
 
 
 def get_shares(activities: Sequence[TagActivity]) -> tuple[tuple[TagActivity, int], ...]:

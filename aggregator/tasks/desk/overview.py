@@ -40,6 +40,11 @@ class Mentioned:
     def total(self) -> int:
         return sum(self.by_day)
 
+    @property
+    def change(self) -> int | None:
+        """In percent of the week before; None: there was nothing then."""
+        return round(100 * (self.total - self.before) / self.before) if self.before else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Week:
@@ -85,7 +90,6 @@ class Standing:
     untagged: int
     #: Of the disk that the database's file is on; None: it is elsewhere.
     disk_free: int | None
-    disk_total: int | None
 
 
 def count_week(app: App) -> Week:
@@ -164,5 +168,4 @@ def look(app: App, week: Week | None) -> Standing:
         due_feeds=due.count,
         untagged=untagged,
         disk_free=disk and disk[0],
-        disk_total=disk and disk[1],
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from aggregator.render.figures import draw_stacks
 from aggregator.tasks.desk.overview import Week, count_week, look
 from aggregator.web.desk.aside import Aside
 from aggregator.web.desk.pages import show_page
@@ -17,7 +18,8 @@ _WEEK: Aside[Week] = Aside(count_week, seconds=60)
 
 def _show_overview(visit: Visit) -> Response:
     week = _WEEK.get(visit.app)
-    return show_page(visit, "overview.html", week=week, standing=look(visit.app, week))
+    bars = draw_stacks(tuple(week.by_language.values())) if week else ()
+    return show_page(visit, "overview.html", week=week, standing=look(visit.app, week), bars=bars)
 
 
 def _describe(visit: Visit) -> Any:
