@@ -47,8 +47,10 @@ def unpack_edits(stored: Mapping[str, Any] | None) -> IssueEdits:
     )
 
 
-def change_edits(conn: Connection, issue_id: IssueId, change: Callable[[IssueEdits], IssueEdits]) -> IssueEdits | None:
-    """The draft's edits after ``change``; None when it is no draft (any more). Of two at once none is lost."""
+def change_edits(
+    conn: Connection, issue_id: IssueId, change: Callable[[IssueEdits], IssueEdits]
+) -> tuple[IssueEdits, IssueEdits] | None:
+    """The edits before and after ``change``; None when it is no draft (any more). Of two at once none is lost."""
     row = conn.execute(sa.select(issues.c.newsletter).where(issues.c.id == issue_id)).first()
     if row is None:
         return None
@@ -57,10 +59,11 @@ def change_edits(conn: Connection, issue_id: IssueId, change: Callable[[IssueEdi
     found = conn.execute(sa.select(issues.c.edits).where(*is_draft)).first()
     if found is None:
         return None
-    edits = change(unpack_edits(found.edits))
+    before = unpack_edits(found.edits)
+    edits = change(before)
     # What could not be rendered may be so now: it is tried at once.
     conn.execute(sa.update(issues).where(*is_draft).values(edits=pack_edits(edits), paused_until=None))
-    return edits
+    return before, edits
 
 
 def lock_issues(conn: Connection, newsletter: str) -> None:
@@ -75,14 +78,13 @@ def approve(conn: Connection, issue_id: IssueId, *, now: datetime) -> bool:
     return bool(conn.execute(statement.values(approved_at=now, paused_until=None)).rowcount)
 
 
-def schedule(conn: Connection, issue_id: IssueId, at: datetime | None, *, before: datetime | None) -> bool:
+def schedule(
+    conn: Connection, issue_id: IssueId, newsletter: str, at: datetime | None, *, before: datetime | None
+) -> bool:
     """The editor's yes holds from ``at`` on; None: it is taken back. ``before``: what was to hold until now.
 
     False when it is no draft (any more), or when somebody else has said something meanwhile.
     """
-    newsletter = conn.execute(sa.select(issues.c.newsletter).where(issues.c.id == issue_id)).scalar()
-    if newsletter is None:
-        return False
     lock_issues(conn, newsletter)
     stands = issues.c.approved_at.is_(None) if before is None else issues.c.approved_at == before
     is_draft = (issues.c.id == issue_id, issues.c.state == "draft", stands)

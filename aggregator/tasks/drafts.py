@@ -65,24 +65,17 @@ def edit_draft(
 ) -> Issue:
     """Change what the editor said of it. Raises `UsageError`, and changes nothing, when ``change`` names a story that
     the draft does not hold, or when it is no draft any more. ``known``: what these name is not looked for."""
-    before = change(draft.edits)
-    if new := _list_named(before) - _list_named(draft.edits) - _list_named(known):
+    if new := _list_named(change(draft.edits)) - _list_named(draft.edits) - _list_named(known):
         regroup_stories(app)
         if missing := new - find_held(app, newsletter, draft, new):
             numbers = ", ".join(str(number) for number in sorted(missing))
             raise UsageError(
                 f"{newsletter.slug}/{draft.slug} holds no story {numbers}; its own: aggregator issues edit"
             )
-    seen: list[IssueEdits] = []
-
-    def change_now(edits: IssueEdits) -> IssueEdits:
-        seen.append(edits)
-        return change(edits)
-
     with app.db.write() as conn:
-        edits = drafts.change_edits(conn, draft.id, change_now)
+        edits = drafts.change_edits(conn, draft.id, change)
         if edits is not None and then is not None:
-            then(conn, seen[0], edits)
+            then(conn, *edits)
         now = issues.get_by_id(conn, draft.id) or draft
     if edits is None:
         raise UsageError(f"{now.name} is no draft any more: it is {now.state}")

@@ -147,11 +147,11 @@ def test_a_yes_that_is_withdrawn_while_the_issue_is_rendered_holds_it_back(
         draft = start(paper, app)
         chosen = paper.clock.at + timedelta(hours=3)
         with app.db.write() as conn:
-            assert drafts.schedule(conn, draft.id, chosen, before=None)
+            assert drafts.schedule(conn, draft.id, draft.newsletter, chosen, before=None)
 
         def render_slowly(*args: object, **options: object) -> object:
             with app.db.write() as conn:
-                assert drafts.schedule(conn, draft.id, chosen + HOUR, before=chosen)
+                assert drafts.schedule(conn, draft.id, draft.newsletter, chosen + HOUR, before=chosen)
             return typesetter.set_issue(*args, **options)  # type: ignore[arg-type]
 
         states = []

@@ -14,10 +14,11 @@ from aggregator.errors import UsageError
 from aggregator.model.account import Change
 from aggregator.model.ids import StoryId
 from aggregator.model.newsletter import Issue, IssueEdits, Newsletter, Section
-from aggregator.storage import audit, drafts
+from aggregator.storage import drafts
 from aggregator.storage.drafts import pack_edits, unpack_edits
 from aggregator.storage.sending import Connection
 from aggregator.tasks.desk.sending import Line, find_issue, simplify
+from aggregator.tasks.desk.undone import record_undo
 from aggregator.tasks.drafts import MAX_INTRODUCTION as MAX_INTRODUCTION
 from aggregator.tasks.drafts import SeenDraft, approve_draft, edit_draft, see_draft
 from aggregator.tasks.issues import find_newsletter, get_deadline, skip_draft
@@ -143,11 +144,7 @@ def undo_edit(app: App, change: Change, *, who: str) -> int:
         return replace(edits, **{name: getattr(said, name) for name in changed})
 
     def note(conn: Connection, before: IssueEdits, after: IssueEdits) -> None:
-        line = Line(app, who, "undo", draft, before=_tell(before), after={"change": change.id})
-        line.write(conn)
-        if not audit.mark_undone(conn, change.id, line.number):
-            raise UsageError("this was taken back already")
-        lines.append(line.number)
+        lines.append(record_undo(app, conn, change, who=who, before=_tell(before)))
 
     # What is put back was held once; whether it is still is found out when the draft is composed.
     edit_draft(app, newsletter, draft, put_back, then=note, known=said)
@@ -176,7 +173,7 @@ def schedule(app: App, issue_id: int, at: datetime | None, *, who: str) -> int:
         raise UsageError("nothing is other than it was")
     line = Line(app, who, "issue.schedule", draft, before={"at": before}, after={"at": after})
     with app.db.write() as conn:
-        if not drafts.schedule(conn, draft.id, at, before=draft.approved_at):
+        if not drafts.schedule(conn, draft.id, draft.newsletter, at, before=draft.approved_at):
             raise UsageError(f"{draft.name} was decided otherwise meanwhile: look at it, and say it again")
         line.write(conn)
     return line.number
@@ -191,14 +188,10 @@ def undo_schedule(app: App, change: Change, *, who: str) -> int:
     at = datetime.fromisoformat(change.before["at"]) if change.before["at"] else None
     if at is not None and at <= app.now():
         raise UsageError("the moment before is over: approve it to send it now")
-    line = Line(app, who, "undo", draft, before=change.after, after={"change": change.id})
     with app.db.write() as conn:
-        if not drafts.schedule(conn, draft.id, at, before=draft.approved_at):
+        if not drafts.schedule(conn, draft.id, draft.newsletter, at, before=draft.approved_at):
             raise UsageError("it was scheduled otherwise since")
-        line.write(conn)
-        if not audit.mark_undone(conn, change.id, line.number):
-            raise UsageError("this was taken back already")
-    return line.number
+        return record_undo(app, conn, change, who=who, before=change.after)
 
 
 def skip(app: App, issue_id: int, reason: str, *, who: str) -> int:
@@ -219,14 +212,10 @@ def undo_skip(app: App, change: Change, *, who: str) -> int:
         raise UsageError(f"{issue.name} is not any more as it was left then")
     if deadline is not None and deadline <= app.now():
         raise UsageError("its time for review is over, so it would be decided at once: make an issue by hand")
-    line = Line(app, who, "undo", issue, before=change.after, after={"change": change.id})
     with app.db.write() as conn:
         if not drafts.reopen(conn, issue.id, issue.newsletter, reason=issue.reason):
             raise UsageError("its stories are a later issue's by now")
-        line.write(conn)
-        if not audit.mark_undone(conn, change.id, line.number):
-            raise UsageError("this was taken back already")
-    return line.number
+        return record_undo(app, conn, change, who=who, before=change.after)
 
 
 def test(app: App, issue_id: int, address: str, *, who: str) -> tuple[int, str]:

@@ -18,6 +18,7 @@ from aggregator.storage import audit, delivery_pages, issue_pages, sending
 from aggregator.storage.delivery_pages import LedgerSum, Progress
 from aggregator.storage.sending import Connection
 from aggregator.tasks import steering
+from aggregator.tasks.desk.undone import record_undo
 from aggregator.tasks.group import regroup_stories
 from aggregator.tasks.issues import build_issue, get_deadline
 
@@ -148,11 +149,7 @@ def undo_pause(app: App, change: Change, *, who: str) -> int:
             sending.pause(conn, issue.id, before, until=until)
         else:
             sending.resume(conn, issue.id)
-        line = Line(app, who, "undo", issue, before={"paused": after}, after={"change": change.id, "paused": before})
-        line.write(conn)
-        if not audit.mark_undone(conn, change.id, line.number):
-            raise UsageError("this was taken back already")
-    return line.number
+        return record_undo(app, conn, change, who=who, before={"paused": after}, after={"paused": before})
 
 
 def cancel(app: App, issue_id: int, *, who: str) -> int:
