@@ -14,9 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection as Connection  # handed on, for what tasks say about it
 
 from aggregator.model.ids import SubscriberId
-from aggregator.model.person import KeptDelivery
 from aggregator.model.subscriber import Subscription, SubscriptionState
-from aggregator.storage.people import list_kept_deliveries
 from aggregator.storage.schema import bounces, subscribers, subscriptions
 from aggregator.storage.subscribers import make_subscription, select_subscriptions
 
@@ -95,13 +93,6 @@ def list_of_people(conn: Connection, ids: Sequence[SubscriberId]) -> Mapping[Sub
 def get_address(conn: Connection, subscriber_id: int) -> str | None:
     """None: there is nobody of this number."""
     return conn.execute(sa.select(subscribers.c.email).where(subscribers.c.id == subscriber_id)).scalar()
-
-
-def list_mails(
-    conn: Connection, subscriber_id: int, *, before_id: int | None = None, limit: int = 50
-) -> tuple[KeptDelivery, ...]:
-    """Issues to a person, newest first."""
-    return list_kept_deliveries(conn, subscriber_id, before_id=before_id, limit=limit)
 
 
 def sum_up(conn: Connection, *, now: datetime, weeks: int = 26) -> PeopleSum:

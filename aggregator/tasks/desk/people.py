@@ -7,7 +7,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from aggregator.app import App
 from aggregator.errors import NotFound, UsageError
@@ -18,15 +18,13 @@ from aggregator.model.subscriber import Subscription, SubscriptionState, Wishes
 from aggregator.storage import audit, people, people_pages, subscribers
 from aggregator.storage.audit import Connection
 from aggregator.storage.people_pages import PeopleSum
+from aggregator.tasks.desk.undone import record_undo
 from aggregator.tasks.people import WHY, ImportReport, add_person, import_people
 from aggregator.tasks.people_csv import EXPORTED, Reading, make_row
 from aggregator.tasks.subscribe import choose_wishes
 
-STATES: tuple[SubscriptionState, ...] = get_args(SubscriptionState)
 #: Why a subscription ended that the desk ended.
 REMOVED = "removed at the desk"
-#: Of one person's mails a page shows so many.
-MAILS = 20
 #: Rows of an export that are read at one time.
 _EXPORTED_AT_ONCE = 1_000
 
@@ -103,11 +101,7 @@ def undo_remove(app: App, change: Change, *, who: str) -> int:
         again = subscribers.revive(conn, change.before["subscriptions"], reason=REMOVED)
         if not again:
             raise UsageError("there is no subscription any more that was ended by this")
-        number = int(change.subject.partition(":")[2])
-        line = _record(app, conn, who, "undo", number, after={"change": change.id, "subscriptions": again})
-        if not audit.mark_undone(conn, change.id, line):
-            raise UsageError("this was taken back already")
-        return line
+        return record_undo(app, conn, change, who=who, after={"subscriptions": again})
 
 
 def set_wishes(
@@ -134,10 +128,7 @@ def undo_wishes(app: App, change: Change, *, who: str) -> int:
         if _describe_wishes(tie) != after:
             raise UsageError("the wishes were changed again since")
         subscribers.set_wishes(conn, tie.id, Wishes(language=before["language"], topics=tuple(before["topics"])))
-        line = _record(app, conn, who, "undo", number, before=after, after={"change": change.id, **before})
-        if not audit.mark_undone(conn, change.id, line):
-            raise UsageError("this was taken back already")
-        return line
+        return record_undo(app, conn, change, who=who, before=after, after=before)
 
 
 def _find_tie(conn: Connection, subscriber_id: int, newsletter: str) -> Subscription:

@@ -38,9 +38,8 @@ class Chart:
     line: str
     least: int
     most: int
-    #: Where the bars stand, and of how many the highest is.
+    #: Where the bars stand.
     floor: float
-    highest: int
     #: Of the drawing.
     wide: int = WIDTH
     tall: int = HEIGHT
@@ -82,5 +81,4 @@ def draw(found: PeopleSum) -> Chart:
         least=least,
         most=most,
         floor=round(floor, 1),
-        highest=max(highest_up, highest_down),
     )

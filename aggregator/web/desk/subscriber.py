@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from aggregator.errors import UsageError
-from aggregator.storage import audit, people_pages
+from aggregator.storage import audit, people
 from aggregator.tasks.desk import people as desk
 from aggregator.tasks.issues import find_newsletter
 from aggregator.tasks.people import describe_person
@@ -19,6 +19,8 @@ from aggregator.web.desk.visit import Action, Done, Fields, Listing, Page, Secti
 from aggregator.web.desk.words import N_, FieldError, say
 
 _LINES = 10
+#: Of the mails, on a page.
+_MAILS = 20
 
 
 class RemoveFields(Fields):
@@ -46,15 +48,15 @@ def _show_person(visit: Visit) -> Response:
     number = visit.params["subscriber"]
     person = desk.find_person(visit.app, number, newest_mails=1)
     with visit.app.db.read() as conn:
-        mails = people_pages.list_mails(conn, number, before_id=visit.get_page(), limit=desk.MAILS + 1)
+        mails = people.list_kept_deliveries(conn, number, before_id=visit.get_page(), limit=_MAILS + 1)
         lines = audit.list_changes(conn, subject=f"subscriber:{number}", limit=_LINES)
     return show_page(
         visit,
         "subscriber.html",
         number=number,
         person=person,
-        mails=mails[: desk.MAILS],
-        more=mails[desk.MAILS - 1].id if len(mails) > desk.MAILS else None,
+        mails=mails[:_MAILS],
+        more=mails[_MAILS - 1].id if len(mails) > _MAILS else None,
         lines=lines,
         offers={one.slug: one for one in visit.app.settings.newsletters if one.topics or one.languages},
     )

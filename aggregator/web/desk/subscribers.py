@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -22,7 +22,7 @@ from aggregator.web.desk.words import N_
 
 _ON_A_PAGE = 50
 _SUM: Aside[PeopleSum] = Aside(desk.sum_up, seconds=60)
-KINDS: tuple[BounceKind, ...] = ("hard", "soft", "policy", "complaint", "unsubscribe", "reply", "other")
+_KINDS: tuple[BounceKind, ...] = get_args(BounceKind)
 
 
 class AddFields(Fields):
@@ -62,7 +62,7 @@ def _show_people(visit: Visit) -> Response:
         newsletters=visit.app.settings.newsletters,
         newsletter=newsletter,
         state=state or "",
-        states=desk.STATES,
+        states=people_pages.STATES,
         search=search,
         **values,
     )
@@ -74,7 +74,7 @@ def _find_exactly(visit: Visit, address: str) -> int | None:
 
 
 def _read_state(visit: Visit) -> SubscriptionState | None:
-    return next((one for one in desk.STATES if one == visit.query.get("state")), None)
+    return next((one for one in people_pages.STATES if one == visit.query.get("state")), None)
 
 
 def _show_add(visit: Visit) -> Response:
@@ -95,7 +95,7 @@ def _add(visit: Visit, sent: AddFields) -> Done:
 
 
 def _show_bounces(visit: Visit) -> Response:
-    kind = next((one for one in KINDS if one == visit.query.get("kind")), None)
+    kind = next((one for one in _KINDS if one == visit.query.get("kind")), None)
     with visit.app.db.read() as conn:
         found = bounces.list_bounces(conn, kind=kind, before_id=visit.get_page(), limit=_ON_A_PAGE + 1)
     return show_page(
@@ -103,7 +103,7 @@ def _show_bounces(visit: Visit) -> Response:
         "subscriber_bounces.html",
         bounces=found[:_ON_A_PAGE],
         kind=kind or "",
-        kinds=KINDS,
+        kinds=_KINDS,
         more=found[_ON_A_PAGE - 1].id if len(found) > _ON_A_PAGE else None,
     )
 
