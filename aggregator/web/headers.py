@@ -17,7 +17,7 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 #: One-click POSTs are tiny.
 MAX_BODY_BYTES = 64 * 1024
-#: A list of subscribers or feeds may be long; who is not logged in sends less (`desk.serving`).
+#: A list of subscribers or feeds may be long; who is not logged in sends less (`desk.login`).
 MAX_DESK_BYTES = 32 * 1024 * 1024
 #: Below these paths bodies may be larger, and are bounded by who reads them.
 _LARGE = {"/websub/": MAX_DELIVERY_BYTES, "/admin/": MAX_DESK_BYTES, "/api/": MAX_DESK_BYTES}

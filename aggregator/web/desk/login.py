@@ -18,14 +18,15 @@ from aggregator.storage import accounts
 from aggregator.tasks.desk.accounts import find_visitor, log_in, log_out
 from aggregator.web.desk import guard
 from aggregator.web.desk.pages import show_bare, show_page, show_refusal
-from aggregator.web.desk.sending import Sent, bound, read_sent
+from aggregator.web.desk.sending import Sent, read_sent
 from aggregator.web.desk.visit import Visit
 from aggregator.web.desk.words import N_
 
 #: Names of fields that are never shown again.
 _SECRET = ("password", "header_value", guard.CSRF_FIELD)
 _KEPT = "kept:"
-_MOST_BYTES = 1024 * 1024
+#: Who is not logged in may send what a person types, for it is kept over the login.
+STRANGER_BYTES = 1024 * 1024
 #: Logins tried at one time: each takes 64 MB and a core for a moment, and none may take a reader's thread.
 _AT_ONCE = 2
 
@@ -41,15 +42,13 @@ def list_login_routes(app: App) -> list[Route]:
     turns = anyio.CapacityLimiter(_AT_ONCE)
 
     async def enter(request: Request) -> Response:
-        request = Request(request.scope, bound(request.receive, _MOST_BYTES))
         if request.method != "POST":
             return await run_in_threadpool(_show_door, app, request)
-        sent = await read_sent(request)
+        sent = await read_sent(request, STRANGER_BYTES)
         return await anyio.to_thread.run_sync(_enter, app, request, sent, limiter=turns)
 
     async def leave(request: Request) -> Response:
-        request = Request(request.scope, bound(request.receive, _MOST_BYTES))
-        return await run_in_threadpool(_leave, app, request, await read_sent(request))
+        return await run_in_threadpool(_leave, app, request, await read_sent(request, STRANGER_BYTES))
 
     return [
         Route("/admin/login", enter, methods=["GET", "HEAD", "POST"]),

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Message, Receive
+from starlette.types import Message
 
 from aggregator.web.desk.visit import Fields
 from aggregator.web.desk.words import N_, FieldError, Said, quote, say
@@ -54,30 +54,30 @@ class Sent:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def bound(receive: Receive, most: int) -> Receive:
-    """``receive`` that gives up, with 413, when more than ``most`` bytes have come, whatever was announced."""
+def _bound(request: Request, most: int) -> Request:
+    """The request, which gives up, with 413, when more than ``most`` bytes have come, whatever was announced."""
     taken = 0
 
-    async def receive_some() -> Message:
+    async def receive() -> Message:
         nonlocal taken
-        message = await receive()
+        message = await request.receive()
         taken += len(message.get("body", b""))
         if taken > most:
             raise HTTPException(413)
         return message
 
-    return receive_some
+    return Request(request.scope, receive)
 
 
-async def read_sent(request: Request) -> Sent:
-    """What is no form is an empty one."""
+async def read_sent(request: Request, most: int) -> Sent:
+    """Of ``most`` bytes; what is no form is an empty one."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in _FORMS:
         return Sent()
     fields: dict[str, list[str]] = {}
     files: dict[str, bytes] = {}
     try:
-        async with request.form(max_files=4, max_fields=MAX_FIELDS, max_part_size=_PART_BYTES) as form:
+        async with _bound(request, most).form(max_files=4, max_fields=MAX_FIELDS, max_part_size=_PART_BYTES) as form:
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
                     if value.size:
@@ -99,9 +99,9 @@ def _bound_text(value: str) -> str:
     return text
 
 
-async def read_json(request: Request) -> dict[str, Any]:
-    """An object; nothing at all is an empty one. Raises `FieldError`."""
-    body = await request.body()
+async def read_json(request: Request, most: int) -> dict[str, Any]:
+    """An object of ``most`` bytes; nothing at all is an empty one. Raises `FieldError`."""
+    body = await _bound(request, most).body()
     if not body.strip():
         return {}
     try:

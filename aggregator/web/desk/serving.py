@@ -26,13 +26,11 @@ from aggregator.tasks.desk.accounts import find_program, find_visitor
 from aggregator.tasks.desk.settings import adopt_settings
 from aggregator.web.desk import guard, login
 from aggregator.web.desk.pages import show_refusal
-from aggregator.web.desk.sending import Sent, bound, check_fields, clean_text, make_fields, read_json, read_sent
+from aggregator.web.desk.sending import Sent, check_fields, clean_text, make_fields, read_json, read_sent
 from aggregator.web.desk.visit import Action, Done, Listing, Page, Visit, read_number
 from aggregator.web.desk.words import N_, FieldError, Said, quote, say
 from aggregator.web.headers import MAX_DESK_BYTES
 
-#: Who is not logged in may send what a person types, for it is kept over the login.
-_STRANGER_BYTES = 1024 * 1024
 _LOOK_ONLY = say(N_("You may look at everything here, and change nothing."))
 
 
@@ -71,8 +69,8 @@ def make_action_route(app: App, action: Action) -> Route:
 
     async def serve(request: Request) -> Response:
         account = await run_in_threadpool(find_visitor, app, guard.get_session(request))
-        request = Request(request.scope, bound(request.receive, MAX_DESK_BYTES if account else _STRANGER_BYTES))
-        return await run_in_threadpool(_act, app, action, request, account, await read_sent(request))
+        sent = await read_sent(request, MAX_DESK_BYTES if account else login.STRANGER_BYTES)
+        return await run_in_threadpool(_act, app, action, request, account, sent)
 
     return Route(f"/admin{action.path}", serve, methods=["POST"])
 
@@ -178,7 +176,7 @@ def make_call_route(app: App, action: Action) -> Route:
         if not (program.may_edit or action.for_viewers):
             return refuse_call(403, {"": _LOOK_ONLY})
         try:
-            values = await read_json(Request(request.scope, bound(request.receive, MAX_DESK_BYTES)))
+            values = await read_json(request, MAX_DESK_BYTES)
             fields = check_fields(action.fields, values)
         except FieldError as error:
             return refuse_call(422, error.errors)
