@@ -13,8 +13,6 @@ from aggregator.errors import NotFound
 from aggregator.model.entry import Entry
 from aggregator.model.ids import EntryId
 from aggregator.model.parsed import ParsedEntry
-from aggregator.model.rule import RULE_EVIDENCE
-from aggregator.model.tag import TagEvidence
 from aggregator.pipeline.dates import MAX_AGE, MAX_AHEAD
 from aggregator.pipeline.edits import describe_history
 from aggregator.pipeline.htmltext import html_to_text
@@ -30,7 +28,6 @@ from aggregator.web.desk.visit import Listing, Page, Section, Visit
 _MOST_RAW, _MOST_LINES = 20_000, 60
 #: A longer content is shown as text, as far as that.
 _MOST_HTML = 200_000
-_PARENT = "parent:"
 
 
 def _find(conn: Any, visit: Visit) -> Entry:
@@ -56,7 +53,6 @@ def _show_entry(visit: Visit) -> Response:
         facts=facts,
         decisions=decisions,
         hidden_by=[said.rule for said in decisions if said.action == "drop"],
-        tagged=[(evidence, _find_origin(evidence)) for evidence in entry.tags],
         content=describe_images(content) if len(content) <= _MOST_HTML else html_to_text(content[:_MOST_HTML]),
         raw=list(_iter_raw(parsed)) if parsed else [],
         history=list(reversed(describe_history(versions, parsed))),
@@ -66,15 +62,6 @@ def _show_entry(visit: Visit) -> Response:
         tags=get_tags(visit.app.settings.tag_rules),
         words=story_words,
     )
-
-
-def _find_origin(evidence: TagEvidence) -> tuple[str, str]:
-    """What put the tag there, and its name: ``parent``, a tag; ``rule``, one of the editor's; else one of ours."""
-    if evidence.rule.startswith(_PARENT):
-        return "parent", evidence.rule.removeprefix(_PARENT)
-    if evidence.rule.startswith(RULE_EVIDENCE):
-        return "rule", evidence.rule.removeprefix(RULE_EVIDENCE)
-    return "", evidence.rule
 
 
 def _find_reason(entry: Entry, parsed: ParsedEntry | None) -> str:
