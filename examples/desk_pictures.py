@@ -55,10 +55,13 @@ def furnish(folder: Path, password: str) -> None:
     """Sample posts fetched, three subscribers, an account, and a draft of the last two weeks."""
     now = datetime.now(UTC)
     prepare_folder(folder, now=now)
+    config = folder / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("    top_stories:", "    review: manual\n    top_stories:"), encoding="utf-8")
     for title, arguments in STEPS[:3]:  # up to the subscribers
         if run_step(folder, arguments):
             sys.exit(f"desk_pictures: stopped: {title}")
-    with open_app(load_config(folder / "config.yaml", {})) as app:
+    with open_app(load_config(config, {})) as app:
         create_account(app, "anna", password, role="editor")
         slot = PlannedSlot(
             slot_at=now, slug=f"{now:%G-W%V}", window_start=now - timedelta(days=14), window_end=now, state="draft"
