@@ -41,7 +41,7 @@ class Change:
     at: datetime
     #: Name of the account; ``command`` for what was done by command line.
     who: str
-    #: What was done, as `tasks.desk.log.ACTIONS` has it: ``issue.edit``.
+    #: What was done, by the name of the action: ``issue.edit``.
     action: str
     #: What it was done to: ``issue:12``, ``feed:3``.
     subject: str

@@ -17,17 +17,12 @@ from aggregator.storage import schema
 from aggregator.tasks.due import get_tasks
 from tests.fixtures.http_server import Answer
 from tests.fixtures.program import Program
+from tests.fixtures.smtp_server import SmtpServer
 from tests.tasks.told import Press, open_press
 
 KEY = b"a key of thirty-two bytes, no le"
-
-
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
-
-
 EDITOR = "editor@example.org"
-
-
 #: For what no database has a part in.
 once = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -58,6 +53,11 @@ class Hook:
 def run(app: App) -> None:
     """What the daemon does."""
     get_tasks(app, pause=lambda seconds: False)["notices"]()
+
+
+def mail_by(server: SmtpServer) -> dict[str, Any]:
+    """Its section of the configuration."""
+    return {"from": "AI News <news@example.org>", "smtp": {"host": "127.0.0.1", "port": server.port, "tls": "none"}}
 
 
 def list_rows(app: App) -> list[tuple[str, str, int, str]]:

@@ -13,7 +13,7 @@ from aggregator.tasks.issues import make_due_issues
 from aggregator.tasks.notices import has_due, tell
 from tests.fixtures.program import Program
 from tests.fixtures.smtp_server import SmtpServer
-from tests.tasks.hooks import EDITOR, Hook, break_feeds, list_rows, once, open_alerts, run
+from tests.tasks.hooks import EDITOR, Hook, break_feeds, list_rows, mail_by, once, open_alerts, run
 from tests.tasks.paper import Paper, ready, send_all
 from tests.tasks.told import DAY, open_press
 
@@ -55,12 +55,8 @@ def test_a_feed_that_breaks_is_told_each_time_it_does(
 ) -> None:
     """Not while it stays broken."""
     hook = Hook(http_server)
-    mail = {
-        "from": "AI News <news@example.org>",
-        "smtp": {"host": "127.0.0.1", "port": smtp_server.port, "tls": "none"},
-    }
     webhooks = [{"url": hook.url}]
-    with open_press(program, alerts={"webhooks": webhooks, "mail": [EDITOR]}, mail=mail) as press:
+    with open_press(program, alerts={"webhooks": webhooks, "mail": [EDITOR]}, mail=mail_by(smtp_server)) as press:
         press.tell("Long ago", feed="a")
         press.tell("Long ago, too", feed="b")
         a, b = press.get_feed_id("a"), press.get_feed_id("b")

@@ -20,7 +20,19 @@ from aggregator.tasks import notable as looking
 from aggregator.tasks.notices import has_due
 from tests.fixtures.program import Program
 from tests.fixtures.smtp_server import SmtpServer
-from tests.tasks.hooks import EDITOR, KEY, SECRET, Hook, break_feeds, import_feeds, list_rows, once, open_alerts, run
+from tests.tasks.hooks import (
+    EDITOR,
+    KEY,
+    SECRET,
+    Hook,
+    break_feeds,
+    import_feeds,
+    list_rows,
+    mail_by,
+    once,
+    open_alerts,
+    run,
+)
 from tests.tasks.told import open_press
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
@@ -224,11 +236,7 @@ def test_two_that_look_at_once_tell_it_once(program: Program, http_server: Any) 
 @once
 def test_a_mail_that_is_put_off_takes_later_alerts_along(program: Program, smtp_server: SmtpServer) -> None:
     smtp_server.answer("RCPT", "450 4.2.0 greylisted, try again")
-    mail = {
-        "from": "AI News <news@example.org>",
-        "smtp": {"host": "127.0.0.1", "port": smtp_server.port, "tls": "none"},
-    }
-    with open_press(program, alerts={"mail": [EDITOR, "gone@example.org"]}, mail=mail) as press:
+    with open_press(program, alerts={"mail": [EDITOR, "gone@example.org"]}, mail=mail_by(smtp_server)) as press:
         smtp_server.answer("RCPT", "550 5.1.1 no such user", to="gone@example.org", times=10)
         press.tell("Long ago", feed="a")
         run(press.app)
