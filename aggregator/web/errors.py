@@ -48,9 +48,11 @@ class ErrorPages:
             self._bodies[status] = page.encode()
         return self._bodies[status]
 
-    def answer(self, status: int, headers: Mapping[str, str] | None = None) -> Response:
-        """A whole answer."""
+    def answer(self, status: int, headers: Mapping[str, str] | None = None, *, path: str = "") -> Response:
+        """A whole answer: a page; for programs, by the ``path`` that was asked, JSON as the API's document says."""
         found = {**_NO_STORE, **_RETRY.get(status, {}), **(headers or {})}
+        if path.startswith("/api/"):
+            return JSONResponse({"error": HTTPStatus(status).phrase, "fields": {}}, status_code=status, headers=found)
         return Response(self.get_body(status), status_code=status, media_type="text/html", headers=found)
 
 
@@ -93,14 +95,6 @@ def show_fault(request: Request, error: Exception) -> Response:
 
 
 def _answer(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """A page; for programs JSON, as the API's document says."""
-    if not request.scope["path"].startswith("/api/"):
-        return _get_pages(request).answer(status, headers)
-    told = {**_NO_STORE, **_RETRY.get(status, {}), **(headers or {})}
-    return JSONResponse({"error": HTTPStatus(status).phrase, "fields": {}}, status_code=status, headers=told)
-
-
-def _get_pages(request: Request) -> ErrorPages:
     pages = request.app.state.errors
     assert isinstance(pages, ErrorPages)
-    return pages
+    return pages.answer(status, headers, path=request.scope["path"])

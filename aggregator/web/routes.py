@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aggregator.app import App
 from aggregator.errors import StorageError
@@ -33,4 +33,8 @@ def guard_routes(
     found.state.app = app
     found.state.errors = errors
     found.state.error_log = error_log
-    return SecurityHeaders(found, fields=fields, too_large=errors.answer(413))
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        await errors.answer(413, path=scope["path"])(scope, receive, send)
+
+    return SecurityHeaders(found, fields=fields, too_large=refuse)

@@ -12,6 +12,7 @@ from aggregator.app import App
 from aggregator.tasks.desk.accounts import find_visitor, make_token
 from aggregator.web.desk.desk import list_routes
 from aggregator.web.desk.rooms import ACTIONS, ROOMS
+from aggregator.web.headers import MAX_DESK_BYTES
 from tests.fixtures.program import Program
 from tests.web.conftest import Door, Reply
 from tests.web.desk_door import Visitor, make_visitor
@@ -136,9 +137,11 @@ def test_programs_are_answered_in_json_whatever_they_send(program: Program, serv
             door.ask("/api/v1/log/1/undo", "POST", headers=token, body=body) for body in (b"[]", b"{", deep, b"\xff")
         ]
         other = door.ask("/api/v1/log", "DELETE", headers=token)
+        huge = door.ask("/api/v1/log/1/undo", "POST", headers={**token, "Content-Length": str(MAX_DESK_BYTES + 1)})
 
     assert [reply.status for reply in replies] == [422] * 4
-    assert other.status == 405 and other.headers["content-type"] == "application/json"
+    assert [other.status, huge.status] == [405, 413]
+    assert other.headers["content-type"] == huge.headers["content-type"] == "application/json"
 
 
 def test_each_action_has_its_words_and_its_name_once(program: Program) -> None:
