@@ -51,7 +51,7 @@ def _render(app: App, draft: Issue, composed: ComposedIssue | TooFew) -> SeenDra
 
 
 #: Called in the transaction of a change, with the edits before and after it.
-Then = Callable[[Connection, IssueEdits, IssueEdits], None]
+Then = Callable[[Connection, IssueEdits, IssueEdits], object]
 
 
 def edit_draft(
@@ -60,7 +60,7 @@ def edit_draft(
     draft: Issue,
     change: Callable[[IssueEdits], IssueEdits],
     *,
-    then: Then | None = None,
+    then: Then = lambda conn, before, after: None,
     known: IssueEdits = UNEDITED,
 ) -> Issue:
     """Change what the editor said of it. Raises `UsageError`, and changes nothing, when ``change`` names a story that
@@ -74,7 +74,7 @@ def edit_draft(
             )
     with app.db.write() as conn:
         edits = drafts.change_edits(conn, draft.id, change)
-        if edits is not None and then is not None:
+        if edits is not None:
             then(conn, *edits)
         now = issues.get_by_id(conn, draft.id) or draft
     if edits is None:
@@ -87,12 +87,12 @@ def _list_named(edits: IssueEdits) -> set[StoryId]:
 
 
 def approve_draft(
-    app: App, newsletter: Newsletter, draft: Issue, *, then: Callable[[Connection], None] | None = None
+    app: App, newsletter: Newsletter, draft: Issue, *, then: Callable[[Connection], object] = lambda conn: None
 ) -> Issue:
     """Freeze it now and hand it to the ledger; asked twice, it is done once. Raises `RenderError`: it stays approved,
     and the daemon makes it when the template is mended."""
     with app.db.write() as conn:
-        if drafts.approve(conn, draft.id, now=app.now()) and then is not None:
+        if drafts.approve(conn, draft.id, now=app.now()):
             then(conn)
         now = issues.get_by_id(conn, draft.id) or draft
     if now.state == "draft":

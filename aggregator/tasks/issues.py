@@ -95,13 +95,14 @@ def note_failure(app: App, draft: Issue, error: RenderError) -> None:
     log.error("issue.not_rendered", newsletter=draft.newsletter, issue=draft.slug, reason=str(error))
 
 
-def skip_draft(app: App, draft: Issue, reason: str, *, then: Callable[[Connection], None] | None = None) -> bool:
+def skip_draft(
+    app: App, draft: Issue, reason: str, *, then: Callable[[Connection], object] = lambda conn: None
+) -> bool:
     """It becomes no issue; its stories are the next one's. False when it is no draft any more."""
     with app.db.write() as conn:
         skipped = issues.skip(conn, draft.id, reason)
-        if skipped and then is not None:
-            then(conn)
         if skipped:
+            then(conn)
             troubles.end_trouble(conn, _name_trouble(draft.newsletter))
     if skipped:
         log.info("issue.skipped", newsletter=draft.newsletter, issue=draft.slug, reason=reason)

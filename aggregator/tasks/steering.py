@@ -21,11 +21,7 @@ _KNOWN_FOR = DELIVERIES - timedelta(days=1)
 Then = Callable[[Connection], object]
 
 
-def do_nothing(_: Connection) -> None:
-    """For who has nothing to add."""
-
-
-def open_issue(app: App, issue: Issue, *, then: Then = do_nothing) -> None:
+def open_issue(app: App, issue: Issue, *, then: Then = lambda conn: None) -> None:
     """From now on it is being sent; a pause that ends by itself is over: the editor is here.
 
     Raises `UsageError` while it rests by the editor's own word.
@@ -52,14 +48,14 @@ def count_missed(app: App, issue: Issue) -> int:
         return sending.count_missed(conn, issue.id)
 
 
-def send_to_missed(app: App, issue: Issue, *, then: Then = do_nothing) -> None:
+def send_to_missed(app: App, issue: Issue, *, then: Then = lambda conn: None) -> None:
     """It goes to them, too."""
     with app.db.write() as conn:
         sending.send_to_missed(conn, issue.id, now=app.now())
         then(conn)
 
 
-def rest_issue(app: App, issue: Issue, reason: str, *, then: Then = do_nothing) -> None:
+def rest_issue(app: App, issue: Issue, reason: str, *, then: Then = lambda conn: None) -> None:
     """Nothing more of it is sent until `go_on`. Raises `UsageError` when it is not being sent."""
     with app.db.write() as conn:
         if not sending.pause(conn, issue.id, reason or _BY_EDITOR, until=None):
@@ -67,7 +63,7 @@ def rest_issue(app: App, issue: Issue, reason: str, *, then: Then = do_nothing) 
         then(conn)
 
 
-def go_on(app: App, issue: Issue, *, then: Then = do_nothing) -> bool:
+def go_on(app: App, issue: Issue, *, then: Then = lambda conn: None) -> bool:
     """It is sent further; False: it did not rest."""
     with app.db.write() as conn:
         end_trouble(conn, issue)
@@ -77,7 +73,7 @@ def go_on(app: App, issue: Issue, *, then: Then = do_nothing) -> bool:
         return rested
 
 
-def cancel_issue(app: App, issue: Issue, *, then: Then = do_nothing) -> None:
+def cancel_issue(app: App, issue: Issue, *, then: Then = lambda conn: None) -> None:
     """Nobody else gets it. Raises `UsageError` when it is neither frozen nor being sent."""
     with app.db.write() as conn:
         if sending.cancel(conn, issue.id, now=app.now()) is None:
