@@ -17,9 +17,8 @@ from aggregator.storage.schema import subscribers as people
 FORGOTTEN = "forgotten on request"
 
 
-def find_person(conn: Connection, email: str, *, newest_mails: int = 0) -> Person | None:
-    """Everything about the address; None when there is nothing. ``newest_mails``: of issues to it only so many, the
-    newest first."""
+def find_person(conn: Connection, email: str, *, with_mails: bool = True) -> Person | None:
+    """Everything about the address; None when there is nothing. ``with_mails``: issues to it, too."""
     address_hash = subscribers.hash_address(email)
     row = conn.execute(sa.select(people).where(people.c.address_hash == address_hash)).mappings().first()
     number = row["id"] if row else None
@@ -28,7 +27,7 @@ def find_person(conn: Connection, email: str, *, newest_mails: int = 0) -> Perso
         since=row["created_at"] if row else None,
         suppression=get_suppression(conn, email),
         subscriptions=subscribers.list_subscriptions(conn, subscriber_id=number) if row else (),
-        deliveries=list_kept_deliveries(conn, number, limit=newest_mails) if number is not None else (),
+        deliveries=list_kept_deliveries(conn, number) if number is not None and with_mails else (),
         letters=_list_letters(conn, address_hash, number),
         bounces=_list_bounces(conn, address_hash, number),
     )
@@ -52,13 +51,9 @@ def allow(conn: Connection, email: str, *, revive: bool) -> int:
     if not revive:
         return 0
     mine = sa.select(people.c.id).where(people.c.address_hash == address_hash)
-    bounced = sa.update(subscriptions).where(
-        subscriptions.c.subscriber_id.in_(mine),
-        subscriptions.c.state == "ended",
-        subscriptions.c.ended_reason.startswith(GIVEN_UP),
-        subscriptions.c.confirmed_at.is_not(None),
+    return subscribers.begin_again(
+        conn, subscriptions.c.subscriber_id.in_(mine), subscriptions.c.ended_reason.startswith(GIVEN_UP)
     )
-    return conn.execute(bounced.values(state="confirmed", ended_at=None, ended_reason="")).rowcount
 
 
 def forget(conn: Connection, email: str, *, now: datetime) -> Forgotten | None:

@@ -120,14 +120,8 @@ def return_to(conn: Connection, left: Subscription, reasons: Sequence[str], *, t
     if is_suppressed(conn, left.email):
         return False
     with_it = sa.and_(subscriptions.c.subscriber_id == left.subscriber_id, subscriptions.c.ended_reason == together)
-    again = sa.update(subscriptions).where(
-        sa.or_(subscriptions.c.id == left.id, with_it),
-        subscriptions.c.state == "ended",
-        subscriptions.c.ended_reason.in_(reasons),
-        subscriptions.c.ended_at >= since,
-        subscriptions.c.confirmed_at.is_not(None),
-    )
-    return bool(conn.execute(again.values(state="confirmed", ended_at=None, ended_reason="")).rowcount)
+    lately = (subscriptions.c.ended_reason.in_(reasons), subscriptions.c.ended_at >= since)
+    return begin_again(conn, sa.or_(subscriptions.c.id == left.id, with_it), *lately) > 0
 
 
 def revive(conn: Connection, ids: Sequence[int], *, reason: str) -> int:
@@ -135,13 +129,13 @@ def revive(conn: Connection, ids: Sequence[int], *, reason: str) -> int:
     unwanted = sa.exists().where(
         subscribers.c.id == subscriptions.c.subscriber_id, subscribers.c.address_hash == suppressions.c.address_hash
     )
-    again = sa.update(subscriptions).where(
-        subscriptions.c.id.in_(ids),
-        subscriptions.c.state == "ended",
-        subscriptions.c.ended_reason == reason,
-        subscriptions.c.confirmed_at.is_not(None),
-        ~unwanted,
-    )
+    return begin_again(conn, subscriptions.c.id.in_(ids), subscriptions.c.ended_reason == reason, ~unwanted)
+
+
+def begin_again(conn: Connection, *which: sa.ColumnElement[bool]) -> int:
+    """Undo the ending of ``which`` subscriptions that were confirmed once; how many."""
+    ended = (subscriptions.c.state == "ended", subscriptions.c.confirmed_at.is_not(None))
+    again = sa.update(subscriptions).where(*which, *ended)
     return conn.execute(again.values(state="confirmed", ended_at=None, ended_reason="")).rowcount
 
 

@@ -44,11 +44,11 @@ def get_address(app: App, subscriber_id: int) -> str:
     return found
 
 
-def find_person(app: App, subscriber_id: int, *, newest_mails: int = 0) -> Person:
+def find_person(app: App, subscriber_id: int, *, with_mails: bool = True) -> Person:
     """All that is kept about somebody. Raises `NotFound`."""
     email = get_address(app, subscriber_id)
     with app.db.read() as conn:
-        found = people.find_person(conn, email, newest_mails=newest_mails)
+        found = people.find_person(conn, email, with_mails=with_mails)
     if found is None:
         raise NotFound(f"no subscriber {subscriber_id}")
     return found

@@ -46,7 +46,7 @@ class ForgetFields(Fields):
 
 def _show_person(visit: Visit) -> Response:
     number = visit.params["subscriber"]
-    person = desk.find_person(visit.app, number, newest_mails=1)
+    person = desk.find_person(visit.app, number, with_mails=False)
     with visit.app.db.read() as conn:
         mails = people.list_kept_deliveries(conn, number, before_id=visit.get_page(), limit=_MAILS + 1)
         lines = audit.list_changes(conn, subject=f"subscriber:{number}", limit=_LINES)
