@@ -24,6 +24,7 @@ from aggregator.storage.ledger import WAITING
 from aggregator.storage.schema import deliveries, issues, subscriptions
 from aggregator.storage.sending import count_missed
 
+STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
 #: States whose mails did not arrive, or not yet: what a server said of them is shown.
 TROUBLED: tuple[DeliveryState, ...] = ("deferred", "failed", "bounced", "unknown", "suppressed")
 #: So many domains are named, those of most people first.
@@ -232,7 +233,3 @@ def _select() -> sa.Select[tuple[object, ...]]:
 
 def _fetch(conn: Connection, query: sa.Select[tuple[object, ...]]) -> tuple[KnownDelivery, ...]:
     return tuple(KnownDelivery(**row) for row in conn.execute(query).mappings())
-
-
-#: As they are asked for in addresses of pages.
-STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)

@@ -47,11 +47,11 @@ def find(conn: Connection, issue_id: int) -> Issue | None:
     return None if row is None else make_issue(row, {})
 
 
-def list_drafts(conn: Connection, newsletter: str) -> tuple[Issue, ...]:
-    """Those that wait, the oldest first; a newsletter hardly has more than one."""
+def find_draft(conn: Connection, newsletter: str) -> Issue | None:
+    """The oldest of those that wait; a newsletter hardly has more than one."""
     query = select_issues().where(issues.c.newsletter == newsletter, issues.c.state == "draft")
-    rows = conn.execute(query.order_by(issues.c.slot_at).limit(5)).mappings()
-    return tuple(make_issue(row, {}) for row in rows)
+    row = conn.execute(query.order_by(issues.c.slot_at).limit(1)).mappings().first()
+    return None if row is None else make_issue(row, {})
 
 
 def list_held(conn: Connection, issue_id: IssueId) -> tuple[HeldStory, ...]:

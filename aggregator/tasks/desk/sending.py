@@ -54,8 +54,7 @@ def list_coming(app: App) -> tuple[Coming, ...]:
 
 def _look_ahead(app: App, newsletter: Newsletter) -> Coming:
     with app.db.read() as conn:
-        waiting = issue_pages.list_drafts(conn, newsletter.slug)
-    draft = waiting[0] if waiting else None
+        draft = issue_pages.find_draft(conn, newsletter.slug)
     slots = next_slots(newsletter.schedule, newsletter.timezone, app.now(), 1)
     return Coming(
         newsletter=newsletter,
