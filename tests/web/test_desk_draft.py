@@ -148,6 +148,9 @@ def test_words_are_seen_before_they_are_saved(paper: Paper) -> None:
     assert "<h1" in whole and "<p><em>so</em></p>" in whole and "*so*</textarea>" in whole
     assert "AI Weekly" in line and TITLES[0] in line and "Mine &lt;b&gt;" in mine
     assert not paper.get().edits.introduction and not paper.get().edits.subject
+    assert "it is skipped at" in visitor.get("/issues").text
+    paper.times[0] += timedelta(hours=25)
+    assert "It is skipped with the next look." in visitor.get("/issues").text
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -11,7 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from aggregator.app import App
-from aggregator.storage import audit, people, subscribers
+from aggregator.model.person import Candidate
+from aggregator.storage import audit, imports, people, subscribers
 from aggregator.web.desk import aside
 from tests.fixtures.program import Program
 from tests.web.conftest import Door
@@ -159,6 +160,10 @@ def test_everybody_is_taken_out_as_csv_that_no_spreadsheet_runs(program: Program
         reply = visitor.get("/subscribers/export.csv")
         none = visitor.get("/subscribers/export.csv?state=ended")
         unknown = visitor.get("/subscribers/export.csv?newsletter=nothing").status
+        kept = Candidate(email="cy@example.org", newsletter="former", language="", topics=(), consent="x")
+        with app.db.write() as conn:
+            imports.add_new(conn, [kept], now=app.now())
+        former = visitor.get("/subscribers/export.csv?newsletter=former")
         huge = "9" * 40  # no database has such numbers
         nobody = [
             visitor.get(f"/subscribers/{huge}").status,
@@ -172,4 +177,5 @@ def test_everybody_is_taken_out_as_csv_that_no_spreadsheet_runs(program: Program
     assert reply.headers["content-type"] == "text/csv; charset=utf-8"
     assert {row["email"] for row in rows} == {"'+ana@example.org", "bo@example.org"}
     assert len(none.text.splitlines()) == 1 and unknown == 404
+    assert [row["email"] for row in csv.DictReader(former.text.splitlines())] == ["cy@example.org"]
     assert nobody == [404, 404, 404, 404, 200]

@@ -110,13 +110,20 @@ def _show_bounces(visit: Visit) -> Response:
 
 def _export(visit: Visit) -> Response:
     newsletter, state = visit.query.get("newsletter", ""), _read_state(visit)
-    if newsletter:
-        find_newsletter(visit.app, newsletter)
+    _check_newsletter(visit, newsletter)
     return StreamingResponse(
         desk.iter_export(visit.app, newsletter, state),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="subscribers.csv"'},
     )
+
+
+def _check_newsletter(visit: Visit, slug: str) -> None:
+    """One that is configured no more may still have people. Raises `NotFound`."""
+    with visit.app.db.read() as conn:
+        is_known = not slug or people_pages.list_page(conn, newsletter=slug, limit=1)
+    if not is_known:
+        find_newsletter(visit.app, slug)
 
 
 def _describe(tie: Subscription) -> dict[str, Any]:
@@ -125,8 +132,7 @@ def _describe(tie: Subscription) -> dict[str, Any]:
 
 def _list(visit: Visit) -> Any:
     newsletter, search = visit.query.get("newsletter", ""), visit.query.get("q", "").strip()
-    if newsletter:
-        find_newsletter(visit.app, newsletter)
+    _check_newsletter(visit, newsletter)
     with visit.app.db.read() as conn:
         if search:
             matches = people_pages.search(conn, search, after=visit.query.get("after", ""), limit=_ON_A_PAGE)
