@@ -39,7 +39,8 @@ _NONE = len(TROUBLES)
 def _rank() -> sa.Case[int]:
     """The place of its trouble among `TROUBLES`. A feed that the editor paused has none."""
     alarm, asked = feeds.c.alarm, feeds.c.state == "active"
-    offered = sa.and_(feeds.c.moved_url != "", sa.or_(feeds.c.moved_times == 0, feeds.c.failures == 0))
+    another = sa.and_(feeds.c.moved_url != "", feeds.c.moved_url != feeds.c.url)
+    offered = sa.and_(another, sa.or_(feeds.c.moved_times == 0, feeds.c.failures == 0))
     shrunk = sa.or_(alarm.startswith(SHRANK, autoescape=True), alarm.startswith(EMPTY, autoescape=True))
     broken = sa.or_(feeds.c.failures >= BROKEN_FAILURES, alarm == RULES_FIND_NOTHING)
     found: Mapping[Trouble, sa.ColumnElement[bool]] = {

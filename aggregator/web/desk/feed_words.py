@@ -65,12 +65,6 @@ HUBS: Mapping[str, str] = {
     "refused": N_("The hub refused it."),
     "distrusted": N_("Not trusted any more: it kept silent about new entries."),
 }
-OUTCOMES: Mapping[Outcome, str] = {
-    "new": N_("New entries"),
-    "same": N_("Nothing new (200)"),
-    "still": N_("Not modified (304)"),
-    "failed": N_("Failed"),
-}
 
 #: Of a strip: width of a bar with its gap, where the line lies, height of everything.
 STEP, BASE, HEIGHT = 7, 20, 30
