@@ -53,6 +53,11 @@ class Change:
     #: The line that took it back.
     undone_by: int | None = None
 
+    @property
+    def number(self) -> int:
+        """Of what it was done to: 12 of ``issue:12``."""
+        return int(self.subject.partition(":")[2])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:

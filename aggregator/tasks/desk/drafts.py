@@ -132,7 +132,7 @@ def _tell(edits: IssueEdits) -> dict[str, object]:
 
 def undo_edit(app: App, change: Change, *, who: str) -> int:
     """What was changed is as it was before, unless it was changed once more since. Raises `UsageError`."""
-    newsletter, draft = find_draft(app, int(change.subject.partition(":")[2]))
+    newsletter, draft = find_draft(app, change.number)
     lines: list[int] = []
 
     said, done = unpack_edits(change.before), unpack_edits(change.after)
@@ -181,7 +181,7 @@ def schedule(app: App, issue_id: int, at: datetime | None, *, who: str) -> int:
 
 def undo_schedule(app: App, change: Change, *, who: str) -> int:
     """It goes when it was to go before. Raises `UsageError`."""
-    _, draft = find_draft(app, int(change.subject.partition(":")[2]))
+    _, draft = find_draft(app, change.number)
     now = draft.approved_at.isoformat() if draft.approved_at else None
     if now != change.after["at"]:
         raise UsageError("it was scheduled otherwise since")
@@ -206,7 +206,7 @@ def skip(app: App, issue_id: int, reason: str, *, who: str) -> int:
 def undo_skip(app: App, change: Change, *, who: str) -> int:
     """It is a draft again, as long as its time for review is not over and no later issue has its stories. Raises
     `UsageError`."""
-    issue = find_issue(app, int(change.subject.partition(":")[2]))
+    issue = find_issue(app, change.number)
     deadline = get_deadline(find_newsletter(app, issue.newsletter), issue)
     if issue.state != "skipped" or issue.reason != change.after["reason"]:
         raise UsageError(f"{issue.name} is not any more as it was left then")

@@ -319,6 +319,6 @@ def undo_change(
 ) -> int:
     """``put_back`` in one transaction with the line that says so."""
     with app.db.write() as conn:
-        feed = _get(conn, FeedId(int(change.subject.partition(":")[2])), removed=removed)
+        feed = _get(conn, FeedId(change.number), removed=removed)
         put_back(conn, feed)
         return record_undo(app, conn, change, who=who)

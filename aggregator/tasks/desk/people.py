@@ -121,7 +121,7 @@ def set_wishes(
 
 def undo_wishes(app: App, change: Change, *, who: str) -> int:
     """What they wanted before, if that has not been changed since."""
-    number = int(change.subject.partition(":")[2])
+    number = change.number
     before, after = change.before, change.after
     with app.db.write() as conn:
         tie = _find_tie(conn, number, after["newsletter"])

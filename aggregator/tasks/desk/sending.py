@@ -137,7 +137,7 @@ def _tell_pause(issue: Issue) -> dict[str, str]:
 
 def undo_pause(app: App, change: Change, *, who: str) -> int:
     """Of a pause and of its end: what stood there before, if nobody has done anything since."""
-    issue = find_issue(app, int(change.subject.partition(":")[2]))
+    issue = find_issue(app, change.number)
     before, after = change.before["paused"], change.after["paused"]
     with app.db.write() as conn:
         now = issue_pages.find(conn, issue.id)
